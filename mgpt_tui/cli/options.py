@@ -1,0 +1,96 @@
+"""Command-line options made from the fields of config dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from mgpt_tui.errors import UserError
+from mgpt_tui.settings_fields import Declared, declared
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class SettingType(click.ParamType):
+    """Converts a flag's text by what the dataclass field declares, so that bounds live there."""
+
+    def __init__(self, setting: Declared) -> None:
+        self.setting = setting
+        self.name = setting.type.__name__
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        limits = self.setting.limits
+        if limits.choices:
+            return "|".join(limits.choices)
+        kind = {int: "N", float: "X", str: "TEXT"}[self.setting.type]
+        return f"{kind}|{limits.off}" if limits.off else kind
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        setting = self.setting
+        if isinstance(value, str):
+            if setting.limits.off is not None and value == setting.limits.off:
+                return OFF
+            try:
+                value = setting.type(value)
+            except ValueError:
+                raise UserError(
+                    f"{setting.name} cannot be {value!r}.",
+                    f"Give {setting.flag} {setting.allowed()}.",
+                ) from None
+        setting.check(value)
+        return value
+
+
+class _Off:
+    """A value switched off on the command line, as against one that was not given."""
+
+    def __repr__(self) -> str:
+        return "off"
+
+
+OFF = _Off()
+
+
+def setting_options(
+    config_class: type, *, skip: tuple[str, ...] = ()
+) -> Callable[[Command], Command]:
+    """A decorator that adds one option per setting that `config_class` declares.
+
+    Options that are not given arrive as None; `given` leaves them out.
+    """
+
+    def add(command: Command) -> Command:
+        for setting in reversed(list(declared(config_class))):
+            if setting.name in skip:
+                continue
+            shown = setting.limits.off if setting.default is None else setting.default
+            text = setting.limits.help
+            if setting.limits.note:
+                text += f" ({setting.limits.note})"
+            if shown is not None and setting.type is not bool:
+                text += f" [default: {shown}]"
+            if setting.type is bool:
+                flags = f"{setting.flag}/--no-{setting.flag[2:]}"
+                text += f" [default: {'on' if setting.default else 'off'}]"
+                option = click.option(flags, setting.name, default=None, help=text)
+            else:
+                option = click.option(
+                    setting.flag, setting.name, type=SettingType(setting), default=None, help=text
+                )
+            command = option(command)
+        return command
+
+    return add
+
+
+def given(options: dict[str, Any]) -> dict[str, Any]:
+    """Only the options that were given, with `off` turned into None."""
+    return {
+        name: None if value is OFF else value
+        for name, value in options.items()
+        if value is not None
+    }

@@ -1,0 +1,80 @@
+"""Files that are whole or not there: written under a temporary name, synced, renamed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from mgpt_tui.errors import UserError
+
+
+def sync_dir(folder: Path) -> None:
+    """Make a rename in `folder` outlast a power cut (a no-op where folders cannot be opened)."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def atomic_writer(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file beside `path`; on success it becomes `path`, else it is removed.
+
+    Raises:
+        UserError: where the folder cannot be written or the device is full.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".tmp-{path.name}-", dir=path.parent)
+        temporary = Path(name)
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        # mkstemp makes files private; a saved story should have the user's usual mode.
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        temporary = None
+        sync_dir(path.parent)
+    except OSError as error:
+        raise os_error(error, path) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def atomic_write(path: Path, content: bytes | str) -> None:
+    """Replace `path` with `content` (text as UTF-8) in one step; see `atomic_writer`."""
+    with atomic_writer(path) as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)
+
+
+def os_error(error: OSError, path: Path | str | None = None) -> UserError:
+    """The same failure, said to a person with a remedy."""
+    where = path or error.filename or "a file"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return UserError(f"No space left on the device for {where}.", "Free some space, then run it again.")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return UserError(
+            f"{where} cannot be read or written: {error.strerror}.",
+            "Choose another folder or mend its permissions.",
+        )
+    if error.errno == errno.ENOENT:
+        return UserError(f"{where} does not exist.", "Check the path.")
+    return UserError(f"{where}: {error.strerror or error}.", "Check the path.")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,1 @@
+"""Decoding: an engine, and the process that it runs in."""

@@ -1,0 +1,152 @@
+"""Save and load a model: weights as safetensors, everything else as JSON and ranks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from mgpt_tui.errors import UserError
+from mgpt_tui.files import atomic_write, os_error
+from mgpt_tui.model.gpt import GPT
+from mgpt_tui.model.manifest import (
+    CONFIG_FILE,
+    TOKENIZER_FILE,
+    WEIGHTS_FILE,
+    CheckpointInfo,
+    fingerprint,
+    read_info,
+)
+from mgpt_tui.model.tokenizer import Tokenizer
+
+WEIGHT_FORMATS = ("fp32", "bf16", "int8")
+SCALE = ".scale"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A loaded checkpoint: the model in fp32 and evaluation mode, its tokenizer, its config."""
+
+    model: GPT
+    tokenizer: Tokenizer
+    info: CheckpointInfo
+
+
+def pack(state: dict[str, Tensor], weights: str) -> dict[str, Tensor]:
+    """Weights in a storage format; norms and biases stay fp32, being few and touchy.
+
+    "int8" keeps, per row of a matrix, 8-bit integers and one fp32 scale (max |row| / 127).
+    """
+    packed: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        tensor = tensor.detach().to("cpu", torch.float32)
+        if tensor.dim() < 2 or weights == "fp32":
+            packed[name] = tensor.contiguous()
+        elif weights == "bf16":
+            packed[name] = tensor.to(torch.bfloat16).contiguous()
+        else:
+            scale = tensor.abs().amax(dim=1, keepdim=True).clamp_min(1e-12) / 127
+            packed[name] = torch.round(tensor / scale).to(torch.int8).contiguous()
+            packed[name + SCALE] = scale.squeeze(1).contiguous()
+    return packed
+
+
+def unpack(packed: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The inverse of `pack`: everything as fp32."""
+    state: dict[str, Tensor] = {}
+    for name, tensor in packed.items():
+        if name.endswith(SCALE):
+            continue
+        if tensor.dtype == torch.int8:
+            tensor = tensor.float() * packed[name + SCALE].unsqueeze(1)
+        state[name] = tensor.float()
+    return state
+
+
+def save_checkpoint(
+    folder: Path,
+    model: GPT,
+    tokenizer: Tokenizer,
+    training: dict[str, Any],
+    weights: str = "fp32",
+) -> CheckpointInfo:
+    """Write a checkpoint into `folder`, config last; rename the folder afterwards if need be.
+
+    Raises:
+        UserError: where the folder cannot be written or the device is full.
+    """
+    content = save_tensors(pack(model.state_dict(), weights))
+    atomic_write(folder / WEIGHTS_FILE, content)
+    tokenizer.save(folder / TOKENIZER_FILE)
+    ranks = (folder / TOKENIZER_FILE).read_bytes()
+    info = CheckpointInfo(
+        config=model.config,
+        tokenizer={
+            "pattern": tokenizer.pattern,
+            "special_tokens": {"<|endoftext|>": tokenizer.end_token},
+            "vocab_size": tokenizer.vocab_size,
+            "sha256": tokenizer.digest,
+        },
+        training=training,
+        weights=weights,
+        fingerprint=fingerprint(content, ranks, model.config),
+    )
+    atomic_write(folder / CONFIG_FILE, info.to_json())
+    return info
+
+
+def load_checkpoint(folder: Path, device: torch.device | str = "cpu") -> Checkpoint:
+    """Load a checkpoint, checking that it is whole and fits its own config.
+
+    Raises:
+        UserError: where a file is missing, damaged, foreign, or of other shapes.
+    """
+    info = read_info(folder)
+    try:
+        content = (folder / WEIGHTS_FILE).read_bytes()
+        ranks = (folder / TOKENIZER_FILE).read_bytes()
+    except OSError as error:
+        raise os_error(error, folder) from error
+    tokenizer = Tokenizer.load(folder / TOKENIZER_FILE)
+    try:
+        state = unpack(load_tensors(content))
+    except (SafetensorError, KeyError) as error:
+        raise _damaged(folder, f"its weights cannot be read ({error})") from None
+    with torch.device("meta"):
+        model = GPT(info.config)
+    _check_shapes(folder, model, state)
+    if tokenizer.vocab_size != info.config.vocab_size:
+        raise _damaged(
+            folder,
+            f"its tokenizer has {tokenizer.vocab_size} entries, "
+            f"its config {info.config.vocab_size}",
+        )
+    if fingerprint(content, ranks, info.config) != info.fingerprint:
+        raise _damaged(folder, "its files do not match its fingerprint")
+    model.load_state_dict(state, assign=True)
+    return Checkpoint(model.to(device).eval(), tokenizer, info)
+
+
+def _check_shapes(folder: Path, model: GPT, state: dict[str, Tensor]) -> None:
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise _damaged(
+                folder,
+                f"{name} has shape {found.get(name, 'none')} "
+                f"where its config asks for {expected.get(name, 'none')}",
+            )
+
+
+def _damaged(folder: Path, reason: str) -> UserError:
+    return UserError(
+        f"The checkpoint {folder} is damaged or foreign: {reason}.",
+        "Take another one; `mgpt-tui models` lists them.",
+    )

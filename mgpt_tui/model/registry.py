@@ -1,0 +1,105 @@
+"""From a name to a checkpoint folder: the embedded model, trained runs, or a path."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from mgpt_tui import paths
+from mgpt_tui.errors import UserError
+from mgpt_tui.model.manifest import CONFIG_FILE
+
+EMBEDDED = "storyteller"
+STEP_FOLDER = re.compile(r"step-\d{8,}")
+RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+POINTERS = ("best", "last")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A model that can be asked for.
+
+    Attributes:
+        name: as `--model` takes it.
+        path: its checkpoint folder.
+    """
+
+    name: str
+    path: Path
+
+
+def run_folder(run: str) -> Path:
+    """The folder of a training run.
+
+    Raises:
+        UserError: where the name could leave the runs' folder or is the embedded model's.
+    """
+    if not RUN_NAME.fullmatch(run) or run == EMBEDDED:
+        raise UserError(
+            f"A run cannot be named {run!r}.",
+            f"Use letters, digits, '.', '_' and '-', beginning with a letter or digit, "
+            f"at most 64, and not {EMBEDDED!r}.",
+        )
+    return paths.runs_dir() / run
+
+
+def pointed_to(run: Path, pointer: str) -> Path | None:
+    """The checkpoint that `RUN/best.json` or `RUN/last.json` names, or None."""
+    try:
+        name = json.loads((run / f"{pointer}.json").read_text(encoding="utf-8"))["checkpoint"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if not isinstance(name, str) or not STEP_FOLDER.fullmatch(name):
+        return None
+    folder = run / name
+    return folder if (folder / CONFIG_FILE).is_file() else None
+
+
+def list_models() -> list[ModelEntry]:
+    """The embedded model and the best and last checkpoint of every run, by name."""
+    models = []
+    embedded = paths.assets_dir() / EMBEDDED
+    if (embedded / CONFIG_FILE).is_file():
+        models.append(ModelEntry(EMBEDDED, embedded))
+    runs = paths.runs_dir()
+    for run in sorted(runs.iterdir()) if runs.is_dir() else []:
+        if not RUN_NAME.fullmatch(run.name):
+            continue
+        for pointer in POINTERS:
+            folder = pointed_to(run, pointer)
+            if folder is not None:
+                models.append(ModelEntry(f"{run.name}/{pointer}", folder))
+    return models
+
+
+def find_model(name: str | None = None) -> ModelEntry:
+    """Resolve a model name: None or `storyteller`, RUN, RUN/best, RUN/last, RUN/step-N, a path.
+
+    Raises:
+        UserError: where nothing of that name exists, with the names that do.
+    """
+    if name is None or name == EMBEDDED:
+        return ModelEntry(EMBEDDED, paths.assets_dir() / EMBEDDED)
+    run_name, _, part = name.partition("/")
+    if RUN_NAME.fullmatch(run_name) and run_name != EMBEDDED:
+        run = paths.runs_dir() / run_name
+        folder: Path | None
+        if part in ("", *POINTERS):
+            folder = pointed_to(run, part or "best") or (
+                pointed_to(run, "last") if not part else None
+            )
+        else:
+            step = part.removeprefix("step-")
+            folder = run / f"step-{int(step):08d}" if step.isdecimal() else None
+        if folder is not None and (folder / CONFIG_FILE).is_file():
+            return ModelEntry(name, folder)
+    path = Path(name).expanduser()
+    if (path / CONFIG_FILE).is_file():
+        return ModelEntry(str(path), path)
+    known = ", ".join(model.name for model in list_models()) or "none"
+    raise UserError(
+        f"There is no model {name!r}.",
+        f"Known models: {known}. A path to a checkpoint folder works too.",
+    )

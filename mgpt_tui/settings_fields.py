@@ -1,0 +1,132 @@
+"""Settings declared once: a dataclass field carries its help and its limits.
+
+The command line, the settings panel, the TOML reader and the README tables all read a
+setting from its field, so a default or a bound is written in one place only.
+"""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from mgpt_tui.errors import UserError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a setting means and which values it takes.
+
+    Attributes:
+        help: one sentence without a closing full stop.
+        minimum, maximum: inclusive bounds, where there are any.
+        choices: the only values allowed, where they can be listed.
+        off: the word that stands for None (`--top-k off`).
+        note: what a value at the edge means ("0 is greedy"), added to error messages.
+    """
+
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    off: str | None = None
+    note: str = ""
+
+
+def setting(default: Any, help: str, **limits: Any) -> Any:
+    """A dataclass field with a default, a help text and `Limits`."""
+    return field(default=default, metadata={"limits": Limits(help=help, **limits)})
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One declared setting of a config class.
+
+    Attributes:
+        name: the field's name, with underscores.
+        type: the plain type (int, float, str or bool), without the `| None`.
+        optional: True where None is allowed.
+        default: the default value.
+        limits: help and bounds.
+    """
+
+    name: str
+    type: type
+    optional: bool
+    default: Any
+    limits: Limits
+
+    @property
+    def flag(self) -> str:
+        """The setting as a command-line flag."""
+        return "--" + self.name.replace("_", "-")
+
+    def check(self, value: Any) -> None:
+        """Raise `UserError` where `value` is not allowed, naming what is."""
+        remedy = f"Give {self.flag} {self.allowed()}."
+        if value is None:
+            if not self.optional:
+                raise UserError(f"{self.name} needs a value.", remedy)
+            return
+        if self.type is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if not isinstance(value, self.type) or (
+            isinstance(value, bool) and self.type is not bool
+        ):
+            raise UserError(f"{self.name} cannot be {value!r}.", remedy)
+        limits = self.limits
+        out_of_range = isinstance(value, (int, float)) and (
+            not math.isfinite(value)
+            or (limits.minimum is not None and value < limits.minimum)
+            or (limits.maximum is not None and value > limits.maximum)
+        )
+        if out_of_range or (limits.choices and value not in limits.choices):
+            raise UserError(f"{self.name} cannot be {value}.", remedy)
+
+    def allowed(self) -> str:
+        """The allowed values in words, for messages and help."""
+        limits = self.limits
+        if limits.choices:
+            return "one of " + ", ".join(limits.choices)
+        kind = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+        words = kind[self.type]
+        if limits.minimum is not None and limits.maximum is not None:
+            words += f" from {limits.minimum:g} to {limits.maximum:g}"
+        elif limits.minimum is not None:
+            words += f", {limits.minimum:g} or more"
+        elif limits.maximum is not None:
+            words += f", {limits.maximum:g} or less"
+        if limits.off:
+            words += f", or {limits.off}"
+        return words + (f" ({limits.note})" if limits.note else "")
+
+
+def _plain_type(hint: Any) -> tuple[type, bool]:
+    if get_origin(hint) in (types.UnionType, Union):
+        inner = [arg for arg in get_args(hint) if arg is not type(None)]
+        return inner[0], True
+    return hint, False
+
+
+def declared(config_class: type) -> Iterator[Declared]:
+    """The settings that `config_class` declares with `setting`, in order."""
+    hints = get_type_hints(config_class)
+    entry: Field[Any]
+    for entry in fields(config_class):
+        limits = entry.metadata.get("limits")
+        if limits is not None:
+            plain, optional = _plain_type(hints[entry.name])
+            default = None if entry.default is MISSING else entry.default
+            yield Declared(entry.name, plain, optional, default, limits)
+
+
+def validate(config: Any) -> None:
+    """Check every declared setting of `config`; for use in `__post_init__`.
+
+    Raises:
+        UserError: for the first value that is not allowed, with what is.
+    """
+    for entry in declared(type(config)):
+        entry.check(getattr(config, entry.name))

@@ -1,0 +1,1 @@
+"""Training MrityunjayaGPT: text in, checkpoints out."""

@@ -1,0 +1,221 @@
+"""Every setting of a training run, one frozen dataclass per concern, without torch.
+
+The command line makes a flag of every field and the TOML file of `--config` a key; the
+sections of the file are the attributes of `TrainConfig`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from mgpt_tui.errors import UserError
+from mgpt_tui.files import os_error
+from mgpt_tui.model.config import PRESETS, GPTConfig
+from mgpt_tui.settings_fields import declared, setting, validate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
+    """The shape to train: a preset, and what differs from it."""
+
+    preset: str = setting("small", "named shape of the model", choices=tuple(PRESETS))
+    n_layer: int | None = setting(None, "transformer blocks, instead of the preset's", minimum=1)
+    n_head: int | None = setting(None, "attention heads, instead of the preset's", minimum=1)
+    n_embd: int | None = setting(None, "width, instead of the preset's", minimum=1)
+    block_size: int | None = setting(None, "context, instead of the preset's", minimum=2)
+    dropout: float | None = setting(
+        None, "dropout, instead of the preset's", minimum=0, maximum=0.99
+    )
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    def gpt_config(self, vocab_size: int) -> GPTConfig:
+        """The model's config for a vocabulary of `vocab_size` entries."""
+        own = {name: value for name, value in asdict(self).items() if name != "preset"}
+        changes = {name: value for name, value in own.items() if value is not None}
+        return replace(PRESETS[self.preset], vocab_size=vocab_size, **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSettings:
+    """What one optimizer step reads."""
+
+    batch_size: int = setting(64, "sequences that are read at once", minimum=1)
+    grad_accumulation: int = setting(
+        1, "batches whose gradients are added up before a step", minimum=1
+    )
+    story_starts: float = setting(
+        0.0,
+        "share of sequences moved back to the beginning of their story",
+        minimum=0,
+        maximum=1,
+    )
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizerSettings:
+    """How gradients change weights."""
+
+    optimizer: str = setting(
+        "adamw", "AdamW for all, or Muon for the matrices in the blocks", choices=("adamw", "muon")
+    )
+    learning_rate: float = setting(3e-4, "peak learning rate of AdamW", minimum=0)
+    matrix_learning_rate: float = setting(4e-3, "peak learning rate of Muon", minimum=0)
+    weight_decay: float = setting(0.1, "decay of matrices; norms and biases have none", minimum=0)
+    beta1: float = setting(0.9, "AdamW's memory of the gradient", minimum=0, maximum=0.9999)
+    beta2: float = setting(0.95, "AdamW's memory of its square", minimum=0, maximum=0.99999)
+    grad_clip: float = setting(0.5, "largest norm of the gradient", minimum=0, note="0 is off")
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleSettings:
+    """How long to train, and how the learning rate goes up and down."""
+
+    max_steps: int = setting(5000, "optimizer steps", minimum=1)
+    warmup_steps: int = setting(100, "steps over which the learning rate rises", minimum=0)
+    decay: str = setting("cosine", "shape of the fall", choices=("cosine", "linear"))
+    decay_share: float = setting(
+        1.0, "last share of the run over which it falls", minimum=0, maximum=1
+    )
+    final_ratio: float = setting(
+        0.1, "learning rate at the end, as a share of the peak", minimum=0, maximum=1
+    )
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineSettings:
+    """Where and how exactly to compute."""
+
+    device: str = setting(
+        "auto", "processor to train on", choices=("auto", "cpu", "cuda", "mps")
+    )
+    dtype: str = setting(
+        "auto",
+        "precision of the products; auto takes bf16 only where it is faster",
+        choices=("auto", "fp32", "bf16", "fp16"),
+    )
+    compile: bool = setting(False, "compile the model with torch.compile")
+    seed: int = setting(1337, "seed of weights, order and dropout", minimum=0, maximum=2**63 - 1)
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSettings:
+    """When to look at the model and what to keep."""
+
+    log_every: int = setting(100, "steps between lines of the log", minimum=1)
+    eval_every: int = setting(500, "steps between evaluations and checkpoints", minimum=1)
+    eval_stories: int | None = setting(
+        200, "held-out stories that an evaluation scores", minimum=1, off="all"
+    )
+    keep: int | None = setting(
+        2, "newest checkpoints to keep, beside the best", minimum=1, off="all"
+    )
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """All settings of a run, by concern."""
+
+    model: ModelSettings = field(default_factory=ModelSettings)
+    batch: BatchSettings = field(default_factory=BatchSettings)
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    machine: MachineSettings = field(default_factory=MachineSettings)
+    report: ReportSettings = field(default_factory=ReportSettings)
+
+    def updated(self, values: dict[str, Any]) -> TrainConfig:
+        """A copy with flat settings (`{"max_steps": 10}`) put into their sections.
+
+        Raises:
+            UserError: for an unknown name or a value that is not allowed.
+        """
+        changes: dict[str, dict[str, Any]] = {}
+        for name, value in values.items():
+            section = SECTION_OF.get(name)
+            if section is None:
+                raise UserError(
+                    f"There is no training setting {name!r}.",
+                    f"Known settings: {', '.join(sorted(SECTION_OF))}.",
+                )
+            changes.setdefault(section, {})[name] = value
+        return replace(
+            self,
+            **{section: replace(getattr(self, section), **part) for section, part in changes.items()},
+        )
+
+    def flat(self) -> dict[str, Any]:
+        """Every setting by name, as JSON values; the inverse of `updated`."""
+        return {name: value for part in asdict(self).values() for name, value in part.items()}
+
+
+SECTIONS: dict[str, type] = {
+    "model": ModelSettings,
+    "batch": BatchSettings,
+    "optimizer": OptimizerSettings,
+    "schedule": ScheduleSettings,
+    "machine": MachineSettings,
+    "report": ReportSettings,
+}
+SECTION_OF: dict[str, str] = {
+    entry.name: section
+    for section, config_class in SECTIONS.items()
+    for entry in declared(config_class)
+}
+assert list(SECTIONS) == [entry.name for entry in fields(TrainConfig)]
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The flat settings of a TOML file; keys may stand at the top or in their section.
+
+    Raises:
+        UserError: where the file is missing, is not TOML, or has a setting in a wrong place.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise os_error(error, path) from error
+    except ValueError as error:
+        raise UserError(f"{path} is not TOML: {error}.", "Mend the file.") from None
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        if not isinstance(value, dict):
+            flat[key] = value
+            continue
+        for name, inner in value.items():
+            if SECTION_OF.get(name) != key:
+                raise UserError(
+                    f"{path}: [{key}] has no setting {name!r}.",
+                    f"Sections are {', '.join(SECTIONS)}; see `mgpt-tui train --help`.",
+                )
+            flat[name] = inner
+    for name, value in flat.items():
+        off = _off_word(name)
+        if off is not None and value == off:
+            flat[name] = None
+    return flat
+
+
+def _off_word(name: str) -> str | None:
+    section = SECTION_OF.get(name)
+    if section is None:
+        return None
+    return next(entry.limits.off for entry in declared(SECTIONS[section]) if entry.name == name)
