@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_write, os_error
+from mgpt_tui.files import atomic_write, os_error, sync_dir
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.manifest import (
     CONFIG_FILE,
@@ -98,6 +100,35 @@ def save_checkpoint(
         fingerprint=fingerprint(content, ranks, model.config),
     )
     atomic_write(folder / CONFIG_FILE, info.to_json())
+    return info
+
+
+def export_checkpoint(source: Path, folder: Path, weights: str) -> CheckpointInfo:
+    """Copy the checkpoint `source` to a new `folder` in the storage format `weights`.
+
+    The copy is written beside `folder` and renamed, so `folder` is whole or not there.
+
+    Raises:
+        UserError: where the source is damaged or the target cannot be written.
+    """
+    checkpoint = load_checkpoint(source)
+    training = checkpoint.info.training
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".tmp-{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise os_error(error, folder) from error
+    try:
+        info = save_checkpoint(
+            temporary, checkpoint.model, checkpoint.tokenizer, training, weights
+        )
+        temporary.chmod(0o755)
+        temporary.rename(folder)
+        sync_dir(folder.parent)
+    except OSError as error:
+        raise os_error(error, folder) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     return info
 
 

@@ -1,0 +1,62 @@
+"""`mgpt-tui models`: the models at hand."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from mgpt_tui.errors import UserError
+from mgpt_tui.model.manifest import read_info
+from mgpt_tui.model.registry import ModelEntry, list_models
+from mgpt_tui.text import clean_text
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+def command(as_json: bool) -> None:
+    """List the embedded model and the best and last checkpoint of every run."""
+    rows = [_describe(entry) for entry in list_models()]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("model", "parameters", "steps", "bits/byte", "path"):
+        table.add_column(heading, overflow="fold", justify="left" if heading in ("model", "path")
+                         else "right")
+    for row in rows:
+        if "error" in row:
+            table.add_row(row["name"], "damaged", "", "", row["path"])
+            continue
+        figure = row["bits_per_byte"]
+        table.add_row(
+            row["name"],
+            f"{row['parameters'] / 1e6:.1f} M",
+            f"{row['step'] or 0:,}",
+            "" if figure is None else f"{figure:.3f}",
+            row["path"],
+        )
+    console = Console(markup=False, highlight=False)
+    console.print(table)
+
+
+def _describe(entry: ModelEntry) -> dict[str, object] | dict[str, str]:
+    row = {"name": clean_text(entry.name), "path": clean_text(str(entry.path))}
+    try:
+        info = read_info(entry.path)
+    except UserError as error:
+        return row | {"error": error.message}
+    score = info.training.get("validation") or info.training.get("best") or {}
+    return {
+        **row,
+        "parameters": info.config.parameters(),
+        "vocab_size": info.config.vocab_size,
+        "step": info.training.get("step"),
+        "tokens": info.training.get("tokens"),
+        "bits_per_byte": score.get("bits_per_byte"),
+        "weights": info.weights,
+        "fingerprint": info.fingerprint,
+    }

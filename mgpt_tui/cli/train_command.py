@@ -1,0 +1,53 @@
+"""`mgpt-tui train`: train a model, or go on training one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mgpt_tui.cli.options import given, setting_options
+from mgpt_tui.errors import UserError
+from training.config import SECTIONS, TrainConfig, read_toml
+
+FRESH_ONLY = "--init-from"
+
+
+def _all_settings(function: Any) -> Any:
+    for config_class in reversed(SECTIONS.values()):
+        function = setting_options(config_class)(function)
+    return function
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path), help="Folder that `prepare` wrote.")
+@click.option("--name", required=True, help="Name of the run, under which its models are found.")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML settings.")
+@click.option("--init-from", metavar="MODEL", help="Begin with the weights of this model.")
+@click.option("--resume", is_flag=True, help="Go on with the newest checkpoint of the run.")
+@_all_settings
+def command(
+    data: Path | None,
+    name: str,
+    config_file: Path | None,
+    init_from: str | None,
+    resume: bool,
+    **options: Any,
+) -> None:
+    """Train a model on prepared data and keep its checkpoints.
+
+    Flags win over the file of --config, which wins over the defaults; with --resume, the run's
+    own settings take the place of the defaults. Ctrl-C finishes the step and saves.
+    """
+    values = (read_toml(config_file) if config_file else {}) | given(options)
+    TrainConfig().updated(values)  # complains before anything slow begins
+    if init_from and resume:
+        raise UserError("--init-from begins a run and --resume continues one.", "Give one of them.")
+
+    from training.launch import prepare_launch, run_launch
+
+    launch = prepare_launch(
+        name=name, data=data, values=values, init_from=init_from, resume=resume
+    )
+    run_launch(launch)

@@ -1,0 +1,156 @@
+"""The folder of a run: its checkpoints, and what points at them.
+
+    RUN/
+      step-00000500/   config.json, tokenizer.tiktoken, model.safetensors (a checkpoint),
+                       optimizer.safetensors, trainer.json (what a resumed run needs besides)
+      best.json        names the checkpoint with the lowest validation loss
+      last.json        names the newest one
+      metrics.jsonl    see `run_log`
+
+A checkpoint is written as `.tmp-*`, synced and renamed, so a folder named `step-*` is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from mgpt_tui.errors import UserError
+from mgpt_tui.files import atomic_write, os_error, sync_dir
+from mgpt_tui.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from mgpt_tui.model.gpt import GPT
+from mgpt_tui.model.registry import STEP_FOLDER, pointed_to, run_folder
+from mgpt_tui.model.tokenizer import Tokenizer
+
+OPTIMIZER_FILE = "optimizer.safetensors"
+STATE_FILE = "trainer.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best evaluation so far: its step, loss in nats per token, bits per byte."""
+
+    step: int
+    loss: float
+    bits_per_byte: float
+
+    def to_dict(self) -> dict[str, float | int]:
+        """As JSON values."""
+        return asdict(self)
+
+
+class RunFolder:
+    """A run by its name.
+
+    Raises:
+        UserError: where the name could leave the folder of runs.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.path = run_folder(name)
+
+    def exists(self) -> bool:
+        """Whether something of that name is there."""
+        return self.path.exists()
+
+    def has_checkpoint(self) -> bool:
+        """Whether there is something to resume."""
+        return pointed_to(self.path, "last") is not None
+
+    def save(
+        self,
+        *,
+        step: int,
+        model: GPT,
+        tokenizer: Tokenizer,
+        training: dict[str, Any],
+        optimizer: dict[str, Tensor],
+        state: dict[str, Any],
+        keep: int | None,
+    ) -> Path:
+        """Write `step-NNNNNNNN`, point `last` at it, and drop old ones beyond `keep`.
+
+        Raises:
+            UserError: where it cannot be written; what was there before stays.
+        """
+        folder = self.path / f"step-{step:08d}"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._sweep()
+            temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=self.path))
+        except OSError as error:
+            raise os_error(error, self.path) from error
+        try:
+            save_checkpoint(temporary, model, tokenizer, training)
+            atomic_write(temporary / OPTIMIZER_FILE, save_tensors(optimizer))
+            atomic_write(temporary / STATE_FILE, json.dumps(state, indent=1) + "\n")
+            temporary.chmod(0o755)
+            if folder.exists():  # the same step saved again, after a resume
+                shutil.rmtree(folder)
+            os.replace(temporary, folder)
+            sync_dir(self.path)
+        except OSError as error:
+            raise os_error(error, folder) from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        self.point("last", folder)
+        self._prune(keep)
+        return folder
+
+    def point(self, pointer: str, folder: Path, best: Best | None = None) -> None:
+        """Let `best.json` or `last.json` name a checkpoint, in one step."""
+        content: dict[str, Any] = {"checkpoint": folder.name}
+        if best is not None:
+            content |= best.to_dict()
+        atomic_write(self.path / f"{pointer}.json", json.dumps(content, indent=2) + "\n")
+
+    def load_last(self) -> tuple[Checkpoint, dict[str, Tensor], dict[str, Any]]:
+        """The newest checkpoint with the optimizer's tensors and the trainer's state.
+
+        Raises:
+            UserError: where there is none, or it is damaged.
+        """
+        folder = pointed_to(self.path, "last")
+        if folder is None:
+            raise UserError(
+                f"The run {self.name} has no checkpoint to resume.",
+                "Begin a new run with another --name.",
+            )
+        checkpoint = load_checkpoint(folder)
+        try:
+            optimizer = load_tensors((folder / OPTIMIZER_FILE).read_bytes())
+            state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+        except (OSError, SafetensorError, ValueError) as error:
+            raise UserError(
+                f"The checkpoint {folder} cannot be resumed: {error}.",
+                f"Begin a new run with --init-from {folder}.",
+            ) from None
+        return checkpoint, optimizer, state
+
+    def _sweep(self) -> None:
+        """Remove what an earlier run left unfinished."""
+        for leftover in self.path.glob(".tmp-*"):
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
+
+    def _prune(self, keep: int | None) -> None:
+        if keep is None:
+            return
+        best = pointed_to(self.path, "best")
+        steps = sorted(path for path in self.path.iterdir() if STEP_FOLDER.fullmatch(path.name))
+        for folder in steps[:-keep]:
+            if folder != best:
+                shutil.rmtree(folder, ignore_errors=True)

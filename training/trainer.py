@@ -1,0 +1,271 @@
+"""The training loop: an iterator of metrics that prints nothing."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mgpt_tui.errors import UserError
+from mgpt_tui.model.gpt import GPT
+from training.checkpoints import Best, RunFolder
+from training.config import TrainConfig
+from training.dataset import BatchSampler
+from training.evaluate import Score, prepared_stories, score
+from training.loss import linear_cross_entropy
+from training.machine import choose_device, choose_dtype
+from training.optimizer import Optimizers
+from training.prepared import Prepared
+from training.schedule import learning_rate_factor
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A look at the model on held-out stories.
+
+    Attributes:
+        train_loss: mean training loss since the evaluation before, in nats per token.
+        validation: the score on held-out stories.
+        best: whether no earlier evaluation of the run was better.
+        checkpoint: the folder that was saved.
+    """
+
+    train_loss: float
+    validation: Score
+    best: bool
+    checkpoint: Path
+
+
+@dataclass(frozen=True, slots=True)
+class StepMetrics:
+    """What one optimizer step did.
+
+    Attributes:
+        step: steps done so far, this one included.
+        loss: training loss of this step, in nats per token.
+        learning_rate: of AdamW.
+        grad_norm: norm of the gradient before clipping.
+        tokens: tokens read so far in the run.
+        tokens_per_second: of this step.
+        passes: how often the text has been read.
+        evaluation: where this step ended with one.
+    """
+
+    step: int
+    loss: float
+    learning_rate: float
+    grad_norm: float
+    tokens: int
+    tokens_per_second: float
+    passes: float
+    evaluation: Evaluation | None = None
+
+
+class Trainer:
+    """Trains a model on prepared data and keeps its checkpoints.
+
+    Args:
+        config: all settings.
+        data: prepared tokens.
+        run: where checkpoints go; with `resume`, the newest of them is continued.
+        init_from: weights to begin with, of the shape that `config` and `data` ask for.
+        resume: continue the run.
+
+    Raises:
+        UserError: where the corpus is shorter than a block or a checkpoint does not fit.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: Prepared,
+        run: RunFolder,
+        init_from: GPT | None = None,
+        resume: bool = False,
+    ) -> None:
+        self.config = config
+        self.data = data
+        self.run = run
+        self.device = choose_device(config.machine.device)
+        self.dtype = choose_dtype(config.machine.dtype, self.device)
+        gpt_config = config.model.gpt_config(data.tokenizer.vocab_size)
+        seed = config.machine.seed
+        self.model = GPT(gpt_config, torch.Generator().manual_seed(seed))
+        if init_from is not None:
+            self.model.load_state_dict(init_from.state_dict())
+        self.model.to(self.device)
+        self.optimizers = Optimizers(self.model, config.optimizer, self.device)
+        self.scaler = torch.amp.GradScaler(
+            self.device.type, enabled=self.dtype == torch.float16
+        )
+        self.step = 0
+        self.seconds = 0.0
+        self.best: Best | None = None
+        self._train_losses: list[float] = []
+        if resume:
+            self._restore()
+        batch = config.batch
+        self.sampler = BatchSampler(
+            data.train.tokens,
+            gpt_config.block_size,
+            batch.batch_size * batch.grad_accumulation,
+            seed,
+            batch.story_starts,
+            data.tokenizer.end_token,
+        )
+        # What is saved is the uncompiled module, so that names in checkpoints are its own.
+        self._hidden: Callable[[Tensor], Tensor] = self.model.hidden
+        if config.machine.compile:
+            self._hidden = torch.compile(self.model.hidden)
+        self._validation = prepared_stories(data, config.report.eval_stories)
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Tokens that one optimizer step reads."""
+        return self.sampler.sequences_per_step * self.sampler.block_size
+
+    def steps(self) -> Iterator[StepMetrics]:
+        """Train to `max_steps`, a step at a time; to stop is to stop iterating, then `save`."""
+        schedule, report = self.config.schedule, self.config.report
+        self.model.train()
+        while self.step < schedule.max_steps:
+            started = time.perf_counter()
+            factor = learning_rate_factor(self.step, schedule)
+            self.optimizers.set_learning_rate(factor)
+            loss, norm = self._update()
+            self.step += 1
+            spent = time.perf_counter() - started
+            self.seconds += spent
+            self._train_losses.append(loss)
+            evaluation = None
+            if self.step % report.eval_every == 0 or self.step == schedule.max_steps:
+                evaluation = self._evaluate()
+            yield StepMetrics(
+                step=self.step,
+                loss=loss,
+                learning_rate=self.config.optimizer.learning_rate * factor,
+                grad_norm=norm,
+                tokens=self.step * self.tokens_per_step,
+                tokens_per_second=self.tokens_per_step / spent,
+                passes=self.sampler.passes(self.step),
+                evaluation=evaluation,
+            )
+
+    def save(self) -> Path:
+        """Write a checkpoint of the present step and point `last` at it."""
+        return self.run.save(
+            step=self.step,
+            model=self.model,
+            tokenizer=self.data.tokenizer,
+            training=self._history(),
+            optimizer=self.optimizers.tensors(),
+            state={
+                "step": self.step,
+                "seconds": self.seconds,
+                "scaler": self.scaler.state_dict(),
+                "train_losses": self._train_losses,
+                "best": None if self.best is None else self.best.to_dict(),
+            },
+            keep=self.config.report.keep,
+        )
+
+    def _update(self) -> tuple[float, float]:
+        """One optimizer step: mean loss and norm of the gradient."""
+        parts = self.config.batch.grad_accumulation
+        self.optimizers.zero_grad()
+        total = 0.0
+        # Dropout draws from torch's own generator; forking it makes each step's masks a function
+        # of (seed, step) and leaves the caller's generator alone.
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed((self.config.machine.seed << 32) + self.step & (2**63 - 1))
+            for part in range(parts):
+                inputs, targets = self.sampler.batch(self.step, part, parts)
+                loss = self._loss(inputs.to(self.device), targets.to(self.device)) / parts
+                self.scaler.scale(loss).backward()
+                total += float(loss.detach())
+        if not math.isfinite(total):
+            raise UserError(
+                f"The loss became {total} at step {self.step + 1}.",
+                f"Resume {self.run.name} with a lower --learning-rate.",
+            )
+        norm = self._clip()
+        for optimizer in self.optimizers.parts:
+            self.scaler.step(optimizer)
+        self.scaler.update()
+        return total, norm
+
+    def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        with self._autocast():
+            hidden = self._hidden(inputs)
+            return linear_cross_entropy(
+                hidden.flatten(0, 1), self.model.token_embedding.weight, targets.flatten()
+            )
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(
+            self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32
+        )
+
+    def _clip(self) -> float:
+        for optimizer in self.optimizers.parts:
+            self.scaler.unscale_(optimizer)
+        limit = self.config.optimizer.grad_clip or math.inf
+        return float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit))
+
+    def _evaluate(self) -> Evaluation:
+        with self._autocast():
+            validation = score(self.model, self.data.tokenizer.end_token, self._validation)
+        train_loss = sum(self._train_losses) / max(1, len(self._train_losses))
+        self._train_losses = []
+        better = self.best is None or validation.loss < self.best.loss
+        if better:
+            self.best = Best(self.step, validation.loss, validation.bits_per_byte)
+        checkpoint = self.save()
+        if better:
+            self.run.point("best", checkpoint, self.best)
+        return Evaluation(train_loss, validation, better, checkpoint)
+
+    def _history(self) -> dict[str, Any]:
+        """What a checkpoint's config tells people about how it was made."""
+        return {
+            "step": self.step,
+            "tokens": self.step * self.tokens_per_step,
+            "seconds": round(self.seconds, 1),
+            "best": None if self.best is None else self.best.to_dict(),
+            "data": {
+                "sources": self.data.meta["sources"],
+                "splits": self.data.meta["splits"],
+                "dropped": self.data.meta["dropped"],
+                "sha256": self.data.meta["files"]["train.bin"]["sha256"],
+            },
+            "settings": self.config.flat(),
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "torch": torch.__version__,
+        }
+
+    def _restore(self) -> None:
+        checkpoint, optimizer, state = self.run.load_last()
+        if checkpoint.model.config != self.model.config:
+            raise UserError(
+                f"The run {self.run.name} has another shape than these settings ask for.",
+                "Resume it without settings of the model.",
+            )
+        if checkpoint.tokenizer.digest != self.data.tokenizer.digest:
+            raise UserError(
+                f"The run {self.run.name} was begun with another vocabulary.",
+                "Give the --data that it was begun with.",
+            )
+        self.model.load_state_dict(checkpoint.model.state_dict())
+        self.optimizers.load_tensors(optimizer)
+        self.scaler.load_state_dict(state["scaler"])
+        self.step = state["step"]
+        self.seconds = state["seconds"]
+        self.best = None if state["best"] is None else Best(**state["best"])
+        self._train_losses = state["train_losses"]
