@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
@@ -11,7 +10,9 @@ from mgpt_tui.model.registry import find_model
 
 
 @click.command()
-@click.option("--model", metavar="NAME_OR_PATH", help="Model to measure; the embedded one if left out.")
+@click.option(
+    "--model", metavar="NAME_OR_PATH", help="Model to measure; the embedded one if left out."
+)
 @click.option(
     "--data",
     required=True,

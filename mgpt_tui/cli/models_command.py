@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -25,8 +26,9 @@ def command(as_json: bool) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("model", "parameters", "steps", "bits/byte", "path"):
-        table.add_column(heading, overflow="fold", justify="left" if heading in ("model", "path")
-                         else "right")
+        table.add_column(
+            heading, overflow="fold", justify="left" if heading in ("model", "path") else "right"
+        )
     for row in rows:
         if "error" in row:
             table.add_row(row["name"], "damaged", "", "", row["path"])
@@ -43,8 +45,8 @@ def command(as_json: bool) -> None:
     console.print(table)
 
 
-def _describe(entry: ModelEntry) -> dict[str, object] | dict[str, str]:
-    row = {"name": clean_text(entry.name), "path": clean_text(str(entry.path))}
+def _describe(entry: ModelEntry) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": clean_text(entry.name), "path": clean_text(str(entry.path))}
     try:
         info = read_info(entry.path)
     except UserError as error:

@@ -13,7 +13,7 @@ from mgpt_tui.settings_fields import Declared, declared
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class SettingType(click.ParamType):
+class SettingType(click.ParamType[Any]):
     """Converts a flag's text by what the dataclass field declares, so that bounds live there."""
 
     def __init__(self, setting: Declared) -> None:
@@ -27,9 +27,7 @@ class SettingType(click.ParamType):
         kind = {int: "N", float: "X", str: "TEXT"}[self.setting.type]
         return f"{kind}|{limits.off}" if limits.off else kind
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         setting = self.setting
         if isinstance(value, str):
             if setting.limits.off is not None and value == setting.limits.off:

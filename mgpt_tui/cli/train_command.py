@@ -47,7 +47,5 @@ def command(
 
     from training.launch import prepare_launch, run_launch
 
-    launch = prepare_launch(
-        name=name, data=data, values=values, init_from=init_from, resume=resume
-    )
+    launch = prepare_launch(name=name, data=data, values=values, init_from=init_from, resume=resume)
     run_launch(launch)

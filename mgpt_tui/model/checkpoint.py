@@ -119,9 +119,7 @@ def export_checkpoint(source: Path, folder: Path, weights: str) -> CheckpointInf
     except OSError as error:
         raise os_error(error, folder) from error
     try:
-        info = save_checkpoint(
-            temporary, checkpoint.model, checkpoint.tokenizer, training, weights
-        )
+        info = save_checkpoint(temporary, checkpoint.model, checkpoint.tokenizer, training, weights)
         temporary.chmod(0o755)
         temporary.rename(folder)
         sync_dir(folder.parent)

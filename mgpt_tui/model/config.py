@@ -36,9 +36,7 @@ class GPTConfig:
                 "Choose --n-embd as a multiple of --n-head.",
             )
         if self.block_size % 2:
-            raise UserError(
-                f"block_size {self.block_size} is odd.", "Choose an even --block-size."
-            )
+            raise UserError(f"block_size {self.block_size} is odd.", "Choose an even --block-size.")
 
     @property
     def head_size(self) -> int:
@@ -77,8 +75,6 @@ class GPTConfig:
 PRESETS: dict[str, GPTConfig] = {
     "small": GPTConfig(),
     "storyteller": replace(GPTConfig(), vocab_size=10_000, dropout=0.1),
-    "tiny": GPTConfig(
-        vocab_size=2048, block_size=128, n_layer=2, n_head=2, n_embd=64, dropout=0.0
-    ),
+    "tiny": GPTConfig(vocab_size=2048, block_size=128, n_layer=2, n_head=2, n_embd=64, dropout=0.0),
 }
 """Named shapes. In training, `vocab_size` comes from the prepared data's tokenizer."""

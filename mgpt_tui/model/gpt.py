@@ -98,7 +98,8 @@ class CausalSelfAttention(nn.Module):
             if record is not None:
                 record(f"blocks.{layer}.attention", weights)  # (B, H, T, S)
         y = y.transpose(1, 2).reshape(B, T, C)  # heads side by side again
-        return self.residual_dropout(self.proj(y))
+        added: Tensor = self.residual_dropout(self.proj(y))
+        return added
 
 
 class MLP(nn.Module):
@@ -115,7 +116,8 @@ class MLP(nn.Module):
         hidden = F.gelu(self.fc(x), approximate="tanh")  # (B, T, 4C)
         if record is not None:
             record(f"blocks.{layer}.mlp", hidden)
-        return self.dropout(self.proj(hidden))
+        added: Tensor = self.dropout(self.proj(hidden))
+        return added
 
 
 class Block(nn.Module):

@@ -169,12 +169,7 @@ class Tokenizer:
         Raises:
             UserError: where `vocab_size` is out of range.
         """
-        if not SMALLEST_VOCABULARY <= vocab_size <= self.vocab_size:
-            raise UserError(
-                f"A vocabulary of {vocab_size:,} entries cannot be cut from one of "
-                f"{self.vocab_size:,}.",
-                f"Give --vocab-size a number from {SMALLEST_VOCABULARY} to {self.vocab_size}.",
-            )
+        self.check_trim(vocab_size)
         room = vocab_size - 1
         kept = {token for token in self.ranks if len(token) == 1}
         for token in self._by_count(counts):
@@ -190,6 +185,15 @@ class Tokenizer:
             kept.add(token)
         in_order = (token for token in self.ranks if token in kept)
         return Tokenizer({token: rank for rank, token in enumerate(in_order)}, self.pattern)
+
+    def check_trim(self, vocab_size: int) -> None:
+        """Raise `UserError` where `trimmed` cannot give so many entries."""
+        if not SMALLEST_VOCABULARY <= vocab_size <= self.vocab_size:
+            raise UserError(
+                f"A vocabulary of {vocab_size:,} entries cannot be cut from one of "
+                f"{self.vocab_size:,}.",
+                f"Give --vocab-size a number from {SMALLEST_VOCABULARY} to {self.vocab_size}.",
+            )
 
     def _by_count(self, counts: Mapping[int, int]) -> Iterator[bytes]:
         seen = [token for token, count in counts.items() if count > 0 and token != self.end_token]
