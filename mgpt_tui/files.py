@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,11 +60,54 @@ def atomic_write(path: Path, content: bytes | str) -> None:
         stream.write(content.encode() if isinstance(content, str) else content)
 
 
+@contextmanager
+def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Make a hidden folder beside `path`; on success it becomes `path`, else it is removed.
+
+    Args:
+        path: a new or empty folder, or with `replace` one to put the new one in the place of.
+
+    Raises:
+        UserError: where the folder cannot be written or the device is full.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".tmp-{path.name}-", dir=path.parent))
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        sync_dir(temporary)
+        if replace and path.exists():
+            _take_place(temporary, path)
+        else:
+            temporary.rename(path)
+        sync_dir(path.parent)
+    except OSError as error:
+        raise os_error(error, path) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _take_place(new: Path, path: Path) -> None:
+    """Rename `new` to `path`, whose old folder goes only when the new one is there."""
+    old = new.with_name(new.name + "-old")
+    path.rename(old)
+    try:
+        new.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def os_error(error: OSError, path: Path | str | None = None) -> UserError:
     """The same failure, said to a person with a remedy."""
     where = path or error.filename or "a file"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return UserError(f"No space left on the device for {where}.", "Free some space, then run it again.")
+        return UserError(
+            f"No space left on the device for {where}.", "Free some space, then run it again."
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return UserError(
             f"{where} cannot be read or written: {error.strerror}.",

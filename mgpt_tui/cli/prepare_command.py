@@ -1,0 +1,129 @@
+"""`mgpt-tui prepare`: stories in, tokens out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from mgpt_tui.cli.options import given, setting_options
+from mgpt_tui.errors import UserError
+from training.prepare import PrepareConfig, Progress, prepare
+from training.prepared import Prepared, read_prepared
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+@click.command()
+@click.option(
+    "--source",
+    "sources",
+    metavar="SOURCE",
+    multiple=True,
+    required=True,
+    help="Stories to learn from: a .txt file (with lines of <|endoftext|> between stories), a "
+    ".jsonl, .csv or .parquet file, a folder of these, or OWNER/NAME[:SPLIT] of a data set on "
+    "the hub, such as roneneldan/TinyStories. May be given several times.",
+)
+@click.option(
+    "--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="Folder to make."
+)
+@click.option("--overwrite", is_flag=True, help="Replace the prepared data that is at --out.")
+@click.option(
+    "--val",
+    metavar="SOURCE",
+    help="Stories to hold out for validation; they are dropped from the others.",
+)
+@setting_options(PrepareConfig)
+def command(
+    sources: tuple[str, ...], out: Path, overwrite: bool, val: str | None, **options: Any
+) -> None:
+    """Turn stories into tokens to train on.
+
+    Writes train.bin, val.bin, tokenizer.tiktoken and meta.json. The network is used only for
+    data sets on the hub.
+    """
+    chosen = given(options)
+    if val is not None and "val_fraction" in chosen:
+        raise UserError("--val and --val-fraction exclude each other.", "Give one of them.")
+    config = PrepareConfig(sources=sources, out=out, overwrite=overwrite, val=val, **chosen)
+    with closing(prepare(config)) as steps:  # Ctrl-C, too, removes what is half done
+        show(steps, Console(stderr=True))
+    click.echo(summary(read_prepared(out)))
+
+
+def show(steps: Iterable[Progress], console: Console) -> None:
+    """Run `steps` under a progress bar, or with a line now and then where nobody could see one."""
+    if console.is_terminal:
+        _show_bar(steps, console)
+    else:
+        _show_lines(steps)
+
+
+def _show_bar(steps: Iterable[Progress], console: Console) -> None:
+    from rich import progress as rich_progress
+
+    bar = rich_progress.Progress(
+        rich_progress.TextColumn("{task.description}", markup=False),
+        rich_progress.BarColumn(),
+        rich_progress.TaskProgressColumn(),
+        rich_progress.TextColumn("{task.fields[stories]:,} stories", markup=False),
+        rich_progress.TimeRemainingColumn(elapsed_when_finished=True),
+        console=console,
+    )
+    with bar:
+        tasks: dict[str, rich_progress.TaskID] = {}
+        for step in steps:
+            if step.stage not in tasks:
+                _finish(bar)
+                tasks[step.stage] = bar.add_task(step.stage, total=step.total, stories=0)
+            bar.update(tasks[step.stage], completed=step.done, stories=step.stories)
+        _finish(bar)
+
+
+def _finish(bar: Any) -> None:
+    for task in bar.tasks:
+        bar.update(task.id, total=max(task.total or 0, 1), completed=max(task.total or 0, 1))
+
+
+def _show_lines(steps: Iterable[Progress]) -> None:
+    shown = time.monotonic()
+    last: Progress | None = None
+    for step in steps:
+        now = time.monotonic()
+        if last is not None and last.stage != step.stage:
+            click.echo(_line(last), err=True)
+            shown = now
+        elif now - shown >= SECONDS_BETWEEN_LINES:
+            click.echo(_line(step), err=True)
+            shown = now
+        last = step
+    if last is not None:
+        click.echo(_line(last), err=True)
+
+
+def _line(step: Progress) -> str:
+    share = f" ({step.done / step.total:.0%})" if step.total else ""
+    return f"{step.stage}: {step.stories:,} stories{share}"
+
+
+def summary(data: Prepared) -> str:
+    """What was made, for people."""
+    meta = data.meta
+    lines = [f"{data.folder}: a vocabulary of {data.tokenizer.vocab_size:,} entries"]
+    for name, split in (("training", data.train), ("validation", data.val)):
+        lines.append(
+            f"{name:12}{split.stories:,} stories, {len(split.tokens):,} tokens, "
+            f"{split.bytes:,} bytes of text"
+        )
+    if meta["dropped"]:
+        lines.append(f"{meta['dropped']:,} stories dropped, which are in the validation source too")
+    if meta["duplicates"]:
+        lines.append(f"{meta['duplicates']:,} stories occur more than once in training (kept)")
+    lines.append(f"Train on it: mgpt-tui train --data {data.folder} --name RUN")
+    return "\n".join(lines)

@@ -1,0 +1,120 @@
+"""Where stories come from: text files, folders of them, data sets on the hub."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mgpt_tui.errors import UserError
+from training.story_files import FILE_TYPES, HubDataset, StoryFile
+
+HUB_NAME = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(:(?P<split>[\w.-]+))?")
+"""A data set on the hub: owner/name, or owner/name:split."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One story of a source.
+
+    Attributes:
+        text: without white space at its ends, lines ended by LF alone; never empty.
+        position: bytes of the source's files read so far, to show progress by.
+    """
+
+    text: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source as the user named it.
+
+    Attributes:
+        name: as given.
+        files: what is read, in order.
+        size: bytes of all files together, or None where that is not known.
+    """
+
+    name: str
+    files: tuple[StoryFile, ...]
+    size: int | None
+
+    def stories(self) -> Iterator[Story]:
+        """All stories; those without text are left out.
+
+        Raises:
+            UserError: where a file cannot be read, or nothing but white space is there.
+        """
+        before, found = 0, False
+        for file in self.files:
+            position = 0
+            for text, position in file.texts():
+                story = tidy(text or "")
+                if story:
+                    found = True
+                    yield Story(story, before + position)
+            before += position
+        if not found:
+            raise UserError(f"{self.name} holds no stories.", "Give a source with text in it.")
+
+
+def tidy(text: str) -> str:
+    """A story as it is encoded: stripped, lines ended by LF, and possible in UTF-8."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def open_source(name: str, text_column: str | None = None, hub_split: str = "train") -> Source:
+    """Find out what `name` is: a file, a folder of files, or a data set on the hub.
+
+    A path that exists goes before a data set of the same name. Of a folder, all files with a
+    known ending are read, in the order of their paths, those in folders below it too; hidden
+    ones are not.
+
+    Args:
+        name: as the user gave it.
+        text_column: see `training.story_files.choose_column`.
+        hub_split: the split of a data set whose name does not say one.
+
+    Raises:
+        UserError: where it is nothing of these.
+    """
+    endings = ", ".join(FILE_TYPES)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        paths = _files_below(path)
+        if not paths:
+            raise UserError(f"{name} holds no {endings} files.", "Give a folder with stories.")
+    elif path.is_file():
+        if path.suffix.lower() not in FILE_TYPES:
+            raise UserError(
+                f"{name} is of an unknown kind.", f"Give a file that ends in one of {endings}."
+            )
+        paths = [path]
+    else:
+        hub = HUB_NAME.fullmatch(name)
+        if hub is None or path.suffix.lower() in FILE_TYPES:
+            raise UserError(
+                f"{name} does not exist.",
+                "Check the path; a data set on the hub is named OWNER/NAME.",
+            )
+        dataset = HubDataset(hub["name"], hub["split"] or hub_split, text_column)
+        return Source(name, (dataset,), None)
+    files = tuple(FILE_TYPES[path.suffix.lower()](path, text_column) for path in paths)
+    return Source(name, files, sum(path.stat().st_size for path in paths))
+
+
+def _files_below(folder: Path) -> list[Path]:
+    found = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            path = Path(parent, name)
+            if path.suffix.lower() in FILE_TYPES and not name.startswith(".") and path.is_file():
+                found.append(path)
+    return sorted(found)
