@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,17 +21,22 @@ class SamplingSettings:
     temperature: float = setting(
         0.8, "how daring the choice of words is", minimum=0, maximum=10, note="0 is greedy"
     )
-    top_k: int | None = setting(
-        50, "choose among the K likeliest tokens", minimum=1, off="off"
-    )
+    top_k: int | None = setting(50, "choose among the K likeliest tokens", minimum=1, off="off")
     max_tokens: int = setting(200, "length of the continuation, in tokens", minimum=1)
     seed: int | None = setting(
-        None, "the same seed writes the same text; left out, a new one is drawn",
-        minimum=0, maximum=2**63 - 1,
+        None,
+        "the same seed writes the same text; left out, a new one is drawn",
+        minimum=0,
+        maximum=2**63 - 1,
     )
 
     def __post_init__(self) -> None:
         validate(self)
+
+
+def fresh_seed() -> int:
+    """A seed for a generation that was not given one; short enough to be typed again."""
+    return secrets.randbelow(2**31)
 
 
 class FinishReason(StrEnum):
@@ -49,7 +55,8 @@ class Finished:
     Attributes:
         reason: why it ended.
         tokens: how many tokens were kept. Tokens of an unfinished character are dropped.
-        seconds: time from the first draw to the last.
+        seconds: time the engine worked on it, reading the context included; what the reader
+            of the chunks did in between is not.
         seed: the seed that reproduces the text.
         window_start: first token that the model still sees (0 until the context is full).
         context_tokens: tokens read so far, the first <|endoftext|> included.

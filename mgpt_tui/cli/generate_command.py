@@ -1,0 +1,166 @@
+"""`mgpt-tui generate`: write a story to standard output."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mgpt_tui.cli.options import SettingType, given, setting_options
+from mgpt_tui.errors import UserError
+from mgpt_tui.inference.request import FinishReason, SamplingSettings, fresh_seed
+from mgpt_tui.model.registry import find_model
+from mgpt_tui.settings_fields import Declared, Limits
+from mgpt_tui.text import clean_text
+
+if TYPE_CHECKING:
+    from mgpt_tui.inference.engine import Generation
+
+NUM_SAMPLES = Declared(
+    "num_samples", int, False, 1, Limits(help="how many continuations to write", minimum=1)
+)
+RULE = "-" * 40
+
+
+@click.command()
+@click.option(
+    "--prompt",
+    metavar="TEXT",
+    help="The story's beginning; `-`, or a pipe, takes it from standard input.",
+)
+@click.option(
+    NUM_SAMPLES.flag,
+    type=SettingType(NUM_SAMPLES),
+    default=NUM_SAMPLES.default,
+    show_default=True,
+    help=f"{NUM_SAMPLES.limits.help}; each adds 1 to the seed",
+)
+@setting_options(SamplingSettings)
+@click.option(
+    "--model", metavar="NAME_OR_PATH", help="Model to write with; the embedded one if left out."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line and sample.")
+def command(
+    prompt: str | None, num_samples: int, model: str | None, as_json: bool, **options: Any
+) -> None:
+    """Continue a beginning, or make up a story, and print it while it is being written.
+
+    Notes go to standard error. Ctrl-C keeps what is there and ends with code 130.
+    """
+    settings = SamplingSettings(**given(options))
+    seed = fresh_seed() if settings.seed is None else settings.seed
+    replace(settings, seed=seed + num_samples - 1)  # the last seed must be one, too
+    entry = find_model(model)
+    prompt = _read_prompt(prompt)
+
+    from mgpt_tui.inference.engine import Engine
+    from mgpt_tui.model.checkpoint import load_checkpoint
+
+    checkpoint = load_checkpoint(entry.path)
+    engine = Engine(checkpoint.model, checkpoint.tokenizer)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without curly quotes gets "?"
+    with _noting_interrupts() as interrupted:
+        for sample in range(num_samples):
+            generation = engine.stream(
+                [prompt], replace(settings, seed=seed + sample), interrupted.is_set
+            )
+            if sample == 0 and generation.window_start > 0:
+                _note_long_prompt(generation)
+            if as_json:
+                _print_json(sample, prompt, generation)
+            else:
+                _print_text(sample, prompt, generation)
+            if interrupted.is_set():
+                raise click.Abort
+
+
+def _read_prompt(prompt: str | None) -> str:
+    """The prompt from the option or from standard input, cleaned.
+
+    Raises:
+        UserError: where standard input is not UTF-8.
+    """
+    if prompt is not None and prompt != "-":
+        return clean_text(prompt)
+    if prompt is None and (sys.stdin is None or sys.stdin.isatty()):
+        return ""
+    content = sys.stdin.buffer.read()
+    try:
+        text = content.decode("utf-8-sig")  # some shells put a byte order mark in front
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"The prompt on standard input is not UTF-8 (byte {error.start + 1}).",
+            "Convert it first, for example with `iconv -f latin1 -t utf-8`.",
+        ) from None
+    return clean_text(text).removesuffix("\n")  # the one that `echo` adds
+
+
+@contextmanager
+def _noting_interrupts() -> Iterator[threading.Event]:
+    """The first Ctrl-C sets the event, so that no text is lost; a second one interrupts."""
+    interrupted = threading.Event()
+
+    def note(signal_number: int, frame: FrameType | None) -> None:
+        interrupted.set()
+        signal.signal(signal.SIGINT, previous)
+
+    previous = signal.signal(signal.SIGINT, note)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _note_long_prompt(generation: Generation) -> None:
+    seen = generation.context_tokens - generation.window_start
+    click.echo(
+        f"The prompt has {generation.context_tokens:,} tokens, more than the model can see; "
+        f"it reads the last {seen:,}.",
+        err=True,
+    )
+
+
+def _print_text(sample: int, prompt: str, generation: Generation) -> None:
+    """Prompt and continuation as they come, and a line about it on standard error."""
+    if sample > 0:
+        click.echo(f"\n{RULE}\n")
+    click.echo(prompt, nl=False)
+    last = prompt
+    for chunk in generation:
+        click.echo(chunk.text, nl=False)
+        last = chunk.text
+    if not last.endswith("\n"):
+        click.echo()
+    finished = generation.finished
+    ended = ", stopped" if finished.reason is FinishReason.CANCELLED else ""
+    click.echo(
+        f"[seed {finished.seed}, {finished.tokens} tokens, "
+        f"{finished.tokens_per_second:.0f} tokens/s{ended}]",
+        err=True,
+    )
+
+
+def _print_json(sample: int, prompt: str, generation: Generation) -> None:
+    chunks = list(generation)
+    finished = generation.finished
+    line = {
+        "sample": sample,
+        "prompt": prompt,
+        "text": "".join(chunk.text for chunk in chunks),
+        "token_ids": [token for chunk in chunks for token in chunk.tokens],
+        "tokens": finished.tokens,
+        "finish_reason": finished.reason,
+        "seed": finished.seed,
+        "tokens_per_second": round(finished.tokens_per_second, 1),
+    }
+    click.echo(json.dumps(line))

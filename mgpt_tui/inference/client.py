@@ -1,0 +1,242 @@
+"""What the app talks to: the engine in a process of its own.
+
+The app never imports torch, so nothing that torch does can stall the screen, outlive the app or
+take the story with it when it crashes. Every call here returns at once; answers arrive in
+`events`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Protocol
+
+import mgpt_tui
+from mgpt_tui import paths
+from mgpt_tui.inference.messages import (
+    ContextPart,
+    Died,
+    Ended,
+    Event,
+    Failed,
+    Generate,
+    ProtocolError,
+    Request,
+    Stop,
+    decode,
+    encode,
+)
+from mgpt_tui.inference.request import SamplingSettings
+
+PATIENCE = 0.5
+"""Seconds that a process gets to end by itself before it is killed."""
+
+
+class EngineLike(Protocol):
+    """What the app needs of an engine; `EngineClient` is the real one."""
+
+    events: queue.Queue[Event]
+
+    def start(self) -> None:
+        """Begin to load the model; `Ready` or `Failed` (id None) follows in `events`."""
+
+    def generate(self, context: Sequence[ContextPart], settings: SamplingSettings) -> int:
+        """Ask for a continuation; the id under which `events` will speak of it."""
+
+    def stop(self, id: int) -> None:
+        """End a generation after its current token; `Ended` follows in `events`."""
+
+    def close(self) -> None:
+        """End the engine."""
+
+
+class EngineClient:
+    """The engine in a child process.
+
+    Not for use from several threads, but for `events`, which any thread may read.
+
+    Args:
+        model: as `--model` takes it; None is the embedded one.
+        python: the interpreter to run the engine with.
+
+    Attributes:
+        events: everything the engine says, in order; `Died` when it ends without being asked
+            to, after which `start` starts a new one. Ids are never used twice.
+    """
+
+    def __init__(self, model: str | None = None, *, python: str = sys.executable) -> None:
+        self.events: queue.Queue[Event] = queue.Queue()
+        self._command = _command(model, python)
+        self._ids = itertools.count(1)
+        self._child: _Child | None = None
+        self._started_before = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the running engine, or None."""
+        return self._child.process.pid if self._child and self._child.is_alive() else None
+
+    def start(self) -> None:
+        """Start the engine process, unless it runs already; returns at once.
+
+        Requests may follow at once, too: they wait until the model is loaded.
+        """
+        if self._child is not None and self._child.is_alive():
+            return
+        try:
+            with _open_log(append=self._started_before) as log:
+                self._child = _Child(self._command, log, self.events)
+        except OSError as error:
+            self.events.put(
+                Failed(
+                    None,
+                    f"The engine could not be started: {error.strerror or error}.",
+                    f"Check that {self._command[0]} can be run.",
+                )
+            )
+        self._started_before = True
+
+    def generate(self, context: Sequence[ContextPart], settings: SamplingSettings) -> int:
+        """Ask for a continuation of `context`; returns its id at once."""
+        request = Generate(next(self._ids), tuple(context), settings)
+        if self._child is None or not self._child.ask(request):
+            self.events.put(
+                Failed(request.id, "The engine is not running.", "Try again once it is ready.")
+            )
+        return request.id
+
+    def stop(self, id: int) -> None:
+        """End generation `id` after its current token; harmless where it is over."""
+        if self._child is not None:
+            self._child.ask(Stop(id))
+
+    def close(self) -> None:
+        """End the engine: kindly first, by force after half a second."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.close()
+
+
+class _Child:
+    """One engine process, with a thread that reads from it and one that writes to it.
+
+    Writing has a thread because a pipe to a process that does not read blocks when it is full.
+    """
+
+    def __init__(self, command: list[str], log: IO[bytes], events: queue.Queue[Event]) -> None:
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C in the terminal does not reach it
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # so on Windows
+        )
+        self._events = events
+        self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()  # guards the two below
+        self._unanswered: list[int] = []
+        self._is_over = False
+        self._expected = False  # whether it was asked to end, or said why it cannot start
+        self._reader = threading.Thread(target=self._read, name="engine-reader", daemon=True)
+        self._writer = threading.Thread(target=self._write, name="engine-writer", daemon=True)
+        self._reader.start()
+        self._writer.start()
+
+    def is_alive(self) -> bool:
+        """Whether its end has not been noticed yet."""
+        return not self._is_over
+
+    def ask(self, request: Request) -> bool:
+        """Have `request` sent; False where the process is over."""
+        with self._lock:
+            if self._is_over:
+                return False
+            if isinstance(request, Generate):
+                self._unanswered.append(request.id)
+            self._requests.put(request)
+            return True
+
+    def close(self) -> None:
+        """Close its standard input, which ends it, and kill it where that does not help."""
+        self._expected = True
+        self._requests.put(None)
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self._reader.join(PATIENCE)
+
+    def _write(self) -> None:
+        assert self.process.stdin is not None
+        with suppress(OSError):  # where it is gone, the reader says so
+            while (request := self._requests.get()) is not None:
+                self.process.stdin.write(encode(request))
+                self.process.stdin.flush()
+        with suppress(OSError):
+            self.process.stdin.close()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        try:
+            with self.process.stdout as lines:
+                for line in lines:
+                    self._pass_on(line)
+        except ProtocolError:  # half a line, or a broken engine
+            self.process.kill()
+        try:
+            exit_code = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            exit_code = self.process.wait()
+        self._requests.put(None)  # the writer ends, too
+        self._tell_end(exit_code)
+
+    def _pass_on(self, line: bytes) -> None:
+        event = decode(line)
+        if isinstance(event, Generate | Stop):
+            raise ProtocolError("a request came back")
+        with self._lock:
+            if isinstance(event, Ended | Failed) and event.id in self._unanswered:
+                self._unanswered.remove(event.id)
+            if isinstance(event, Failed) and event.id is None:
+                self._expected = True
+        self._events.put(event)
+
+    def _tell_end(self, exit_code: int) -> None:
+        with self._lock:
+            self._is_over = True
+            unanswered, self._unanswered = self._unanswered, []
+        waiting = unanswered if self._expected else unanswered[1:]
+        for id in waiting:
+            self._events.put(Failed(id, "The engine ended.", "Try again once it is ready."))
+        if not self._expected:
+            self._events.put(Died(exit_code, unanswered[0] if unanswered else None))
+
+
+def _command(model: str | None, python: str) -> list[str]:
+    # -P keeps the current folder, and any torch.py in it, out of the engine's imports; where
+    # the program is run from its own source folder, though, that is how it is found.
+    source = Path(mgpt_tui.__file__).parents[1]
+    safe_path = [] if source.samefile(".") else ["-P"]
+    command = [python, *safe_path, "-m", "mgpt_tui.inference.server"]
+    return command if model is None else [*command, f"--model={model}"]
+
+
+def _open_log(*, append: bool) -> IO[bytes]:
+    """The engine's log, emptied at the first start so that it does not grow for ever."""
+    path = paths.engine_log()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not append:
+            path.write_bytes(b"")
+        return path.open("ab")
+    except OSError:  # no log is no reason not to write stories
+        return Path(os.devnull).open("ab")

@@ -1,0 +1,183 @@
+"""What the app and the engine process say to each other: one JSON object a line.
+
+Requests go to the child's standard input, events come from its standard output. Every message
+is a plain dataclass; `encode` and `decode` are the whole protocol. Decoding is strict: a line
+that is not exactly a message means that the other side is broken, and is never guessed at.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+from dataclasses import asdict, dataclass, is_dataclass
+from functools import cache
+from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints
+
+from mgpt_tui.errors import UserError
+from mgpt_tui.inference.request import Finished, FinishReason, SamplingSettings
+from mgpt_tui.text import TextChunk
+
+ContextPart = str | tuple[int, ...]
+"""A piece of the story so far: text still to be encoded, or the tokens it was generated as."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Continue the story that `context` tells (without the first <|endoftext|>)."""
+
+    id: int
+    context: tuple[ContextPart, ...]
+    settings: SamplingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop generation `id` after the current token; harmless when it has ended."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The model is loaded.
+
+    Attributes:
+        model: the name it was asked for under.
+        parameters: number of parameters.
+        block_size: context length in tokens.
+        fingerprint: SHA-256 of weights, ranks and config.
+    """
+
+    model: str
+    parameters: int
+    block_size: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Generation `id` begins.
+
+    Attributes:
+        context_tokens: tokens read, the first <|endoftext|> included.
+        window_start: first of them that the model sees; above 0 where the context is too long.
+        seed: the seed in use, drawn anew where the request left it out.
+    """
+
+    id: int
+    context_tokens: int
+    window_start: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """New text of generation `id`."""
+
+    id: int
+    chunk: TextChunk
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Generation `id` is over; every chunk has been sent before."""
+
+    id: int
+    finished: Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A request could not be served (`id`), or the engine not be started (`id` None).
+
+    After the latter the process is gone, without `Died`; starting it again tries once more.
+    """
+
+    id: int | None
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The engine process ended without being asked to; made by the client, never sent.
+
+    Attributes:
+        exit_code: as the operating system gives it; negative for a signal.
+        generation: the generation it was busy with, or None. Ones still waiting behind it get
+            a `Failed` each.
+    """
+
+    exit_code: int
+    generation: int | None
+
+
+Request = Generate | Stop
+Event = Ready | Started | Chunk | Ended | Failed | Died
+Message = Request | Event
+
+_SENT: dict[str, type] = {
+    kind.__name__: kind for kind in (Generate, Stop, Ready, Started, Chunk, Ended, Failed)
+}
+
+
+class ProtocolError(ValueError):
+    """A line that is no message."""
+
+
+def encode(message: Message) -> bytes:
+    """`message` as one line of ASCII JSON, newline included: its type's name and its fields."""
+    content = {"type": type(message).__name__, **asdict(message)}
+    return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def decode(line: bytes) -> Message:
+    """The inverse of `encode`.
+
+    Raises:
+        ProtocolError: where `line` is not one message with exactly its fields and their types.
+    """
+    try:
+        content = json.loads(line, parse_constant=_not_finite)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"no JSON: {line[:80]!r}") from error
+    if not isinstance(content, dict) or content.get("type") not in _SENT:
+        raise ProtocolError(f"no message: {line[:80]!r}")
+    message: Message = _build(_SENT[content.pop("type")], content)
+    return message
+
+
+def _not_finite(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _build(hint: Any, value: Any) -> Any:
+    """`value` from JSON as the type `hint`, or a `ProtocolError`."""
+    if get_origin(hint) in (types.UnionType, Union):
+        for option in get_args(hint):
+            try:
+                return _build(option, value)
+            except ProtocolError:
+                continue
+    elif get_origin(hint) is tuple and isinstance(value, list):
+        return tuple(_build(get_args(hint)[0], item) for item in value)
+    elif is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
+        hints = _field_types(hint)
+        if hints.keys() == value.keys():
+            arguments = {name: _build(hints[name], item) for name, item in value.items()}
+            try:
+                return hint(**arguments)
+            except UserError as error:
+                raise ProtocolError(str(error)) from error
+    elif hint is FinishReason and value in list(FinishReason):
+        return FinishReason(value)
+    elif hint is float and type(value) is int:
+        return float(value)
+    elif type(value) is hint:  # not isinstance: True is no token
+        return value
+    raise ProtocolError(f"{value!r:.80} is no {hint}")
+
+
+@cache
+def _field_types(message_type: type) -> dict[str, Any]:
+    return get_type_hints(message_type)

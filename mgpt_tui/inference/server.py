@@ -1,0 +1,189 @@
+"""The engine process: `python -m mgpt_tui.inference.server --model NAME`.
+
+It reads requests on standard input and writes events on standard output, one JSON line each
+(see `messages`); what it or a library has to say to people goes to standard error. It lives as
+long as its standard input is open: when the app goes, so does it, whatever it is doing.
+
+A thread reads requests while the main thread decodes, so that a `Stop` is heard in time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
+
+from mgpt_tui import paths
+from mgpt_tui.errors import UserError
+from mgpt_tui.inference.messages import (
+    Chunk,
+    Ended,
+    Event,
+    Failed,
+    Generate,
+    ProtocolError,
+    Ready,
+    Started,
+    Stop,
+    decode,
+    encode,
+)
+
+if TYPE_CHECKING:
+    from mgpt_tui.inference.engine import Engine
+
+EXIT_NOT_LOADED = 2
+EXIT_PROTOCOL = 3
+
+
+class Server:
+    """Takes requests on one thread and answers them on another.
+
+    Args:
+        send: where events go; called from the answering thread alone.
+    """
+
+    def __init__(self, send: Callable[[Event], None]) -> None:
+        self._send = send
+        self._waiting: queue.SimpleQueue[Generate] = queue.SimpleQueue()
+        self._stops: dict[int, threading.Event] = {}
+
+    def take(self, line: bytes) -> None:
+        """Understand one request and put it where the answering thread finds it.
+
+        Raises:
+            ProtocolError: where the line is no request.
+        """
+        request = decode(line)
+        if isinstance(request, Generate):
+            self._stops[request.id] = threading.Event()
+            self._waiting.put(request)
+        elif isinstance(request, Stop):
+            stop = self._stops.get(request.id)
+            if stop is not None:
+                stop.set()
+        else:
+            raise ProtocolError(f"{type(request).__name__} is no request")
+
+    def answer_next(self, engine: Engine) -> None:
+        """Wait for a generation to be asked for and see it through, whatever goes wrong in it."""
+        request = self._waiting.get()
+        try:
+            self._generate(engine, request)
+        except UserError as error:
+            self._send(Failed(request.id, error.message, error.remedy))
+        except Exception as error:
+            traceback.print_exc()
+            self._send(_failure(request.id, "The engine could not go on", error))
+        finally:
+            del self._stops[request.id]
+
+    def _generate(self, engine: Engine, request: Generate) -> None:
+        should_stop = self._stops[request.id].is_set
+        generation = engine.stream(request.context, request.settings, should_stop)
+        self._send(
+            Started(
+                id=request.id,
+                context_tokens=generation.context_tokens,
+                window_start=generation.window_start,
+                seed=generation.seed,
+            )
+        )
+        for chunk in generation:
+            self._send(Chunk(request.id, chunk))
+        self._send(Ended(request.id, generation.finished))
+
+
+def main() -> NoReturn:
+    """Serve until standard input closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the app's business
+    faulthandler.enable()
+    parser = argparse.ArgumentParser(prog="python -m mgpt_tui.inference.server")
+    parser.add_argument("--model", help="as `mgpt-tui --model` takes it")
+    arguments = parser.parse_args()
+    requests, events = _private_streams()
+
+    def send(event: Event) -> None:
+        events.write(encode(event))
+        events.flush()
+
+    server = Server(send)
+    threading.Thread(target=_listen, args=(server, requests), daemon=True).start()
+    try:
+        engine = _load(arguments.model, send)
+    except UserError as error:
+        send(Failed(None, error.message, error.remedy))
+        os._exit(EXIT_NOT_LOADED)
+    except Exception as error:
+        traceback.print_exc()
+        send(_failure(None, "The engine could not start", error))
+        os._exit(EXIT_NOT_LOADED)
+    while True:
+        server.answer_next(engine)
+
+
+def _private_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Requests and events on descriptors of their own.
+
+    Descriptor 1 then leads to standard error and 0 to nothing, so that no library, in Python or
+    in C, can write into the protocol or read from it. This must come before torch is imported.
+    """
+    requests = os.fdopen(os.dup(0), "rb")
+    events = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return requests, events
+
+
+def _load(name: str | None, send: Callable[[Event], None]) -> Engine:
+    from mgpt_tui.inference.engine import Engine
+    from mgpt_tui.model.checkpoint import load_checkpoint
+    from mgpt_tui.model.registry import find_model
+
+    entry = find_model(name)
+    checkpoint = load_checkpoint(entry.path)
+    engine = Engine(checkpoint.model, checkpoint.tokenizer)
+    config = checkpoint.info.config
+    send(
+        Ready(
+            model=entry.name,
+            parameters=config.parameters(),
+            block_size=config.block_size,
+            fingerprint=checkpoint.info.fingerprint,
+        )
+    )
+    return engine
+
+
+def _listen(server: Server, requests: BinaryIO) -> NoReturn:
+    """Read requests until the app is gone, then end the process, even in mid-generation."""
+    try:
+        for line in requests:
+            server.take(line)
+    except Exception:  # a broken app; going is how to tell it
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(EXIT_PROTOCOL)
+    os._exit(0)
+
+
+def _failure(request: int | None, what: str, error: Exception) -> Failed:
+    reason = str(error).strip().splitlines() or [""]
+    return Failed(
+        request,
+        f"{what}: {type(error).__name__} {reason[0]}".rstrip() + ".",
+        f"More about it is in {paths.engine_log()}.",
+    )
+
+
+if __name__ == "__main__":
+    main()
