@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -146,8 +147,8 @@ def _count(corpus: Corpus, tokenizer: Tokenizer, counts: NDArray[np.int64]) -> I
     stories = 0
     for batch in corpus.batches():
         texts = [story.text for story in batch if story.fate == Fate.TRAIN]
-        for tokens in tokenizer.encode_batch(texts, THREADS):
-            counts += np.bincount(tokens, minlength=len(counts))
+        tokens = chain.from_iterable(tokenizer.encode_batch(texts, THREADS))
+        counts += np.bincount(np.fromiter(tokens, dtype=np.int64), minlength=len(counts))
         stories += len(batch)
         yield Progress("counting tokens", stories, batch[-1].position, corpus.size)
 
