@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from mgpt_tui.cli import main
 from mgpt_tui.model.checkpoint import save_checkpoint
 from mgpt_tui.model.config import PRESETS
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.tokenizer import Tokenizer
 from mgpt_tui.paths import LOCATIONS
+
+# Tiny models are fastest on one thread, and the tests may share the machine.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +50,25 @@ def tiny_checkpoint(tmp_path: Path, tiny_model: GPT, byte_tokenizer: Tokenizer) 
     folder = tmp_path / "checkpoint"
     save_checkpoint(folder, tiny_model, byte_tokenizer, {"step": 3})
     return folder
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def mgpt(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Runs the command line in this process."""
+
+    def run(*arguments: object) -> Outcome:
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return Outcome(int(caught.value.code or 0), captured.out, captured.err)
+
+    return run

@@ -77,9 +77,14 @@ class RunFolder:
         training: dict[str, Any],
         optimizer: dict[str, Tensor],
         state: dict[str, Any],
+        best: Best | None,
         keep: int | None,
     ) -> Path:
-        """Write `step-NNNNNNNN`, point `last` at it, and drop old ones beyond `keep`.
+        """Write `step-NNNNNNNN`, point at it, and drop old ones beyond `keep`.
+
+        Args:
+            best: this step's evaluation where it is the best so far.
+            keep: newest checkpoints to keep beside the best; None keeps all.
 
         Raises:
             UserError: where it cannot be written; what was there before stays.
@@ -104,15 +109,13 @@ class RunFolder:
             raise os_error(error, folder) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        self.point("last", folder)
+        self._point("last", {"checkpoint": folder.name})
+        if best is not None:
+            self._point("best", {"checkpoint": folder.name, **best.to_dict()})
         self._prune(keep)
         return folder
 
-    def point(self, pointer: str, folder: Path, best: Best | None = None) -> None:
-        """Let `best.json` or `last.json` name a checkpoint, in one step."""
-        content: dict[str, Any] = {"checkpoint": folder.name}
-        if best is not None:
-            content |= best.to_dict()
+    def _point(self, pointer: str, content: dict[str, Any]) -> None:
         atomic_write(self.path / f"{pointer}.json", json.dumps(content, indent=2) + "\n")
 
     def load_last(self) -> tuple[Checkpoint, dict[str, Tensor], dict[str, Any]]:

@@ -99,9 +99,7 @@ class ScheduleSettings:
 class MachineSettings:
     """Where and how exactly to compute."""
 
-    device: str = setting(
-        "auto", "processor to train on", choices=("auto", "cpu", "cuda", "mps")
-    )
+    device: str = setting("auto", "processor to train on", choices=("auto", "cpu", "cuda", "mps"))
     dtype: str = setting(
         "auto",
         "precision of the products; auto takes bf16 only where it is faster",
@@ -159,7 +157,10 @@ class TrainConfig:
             changes.setdefault(section, {})[name] = value
         return replace(
             self,
-            **{section: replace(getattr(self, section), **part) for section, part in changes.items()},
+            **{
+                section: replace(getattr(self, section), **part)
+                for section, part in changes.items()
+            },
         )
 
     def flat(self) -> dict[str, Any]:

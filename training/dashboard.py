@@ -63,9 +63,10 @@ class Dashboard:
             f"{model.n_embd}, vocabulary {model.vocab_size:,}, on {trainer.device} in "
             f"{str(trainer.dtype).removeprefix('torch.')}"
         )
+        passes = trainer.sampler.passes(trainer.config.schedule.max_steps)
         self._say(
-            f"{len(trainer.data.train.tokens):,} training tokens, {trainer.tokens_per_step:,} a step, "
-            f"{trainer.sampler.passes(trainer.config.schedule.max_steps):.1f} passes in all"
+            f"{len(trainer.data.train.tokens):,} training tokens, "
+            f"{trainer.tokens_per_step:,} a step, {passes:.1f} passes"
         )
         if self.console.is_terminal:
             self._progress.start()
@@ -112,7 +113,11 @@ class Dashboard:
                 f"lr {metrics.learning_rate:.2e}  {metrics.tokens_per_second:,.0f} tok/s"
             )
 
-    def saved(self, checkpoint: Path) -> None:
+    def finished(self) -> None:
+        """Say where the best checkpoint is and how to use it."""
+        self._say(f"Done. Write with it: mgpt-tui --model {self.name}")
+
+    def stopped(self, checkpoint: Path) -> None:
         """Say that the run stopped early and how to go on."""
         self._say(f"Stopped and saved {checkpoint.name}. Go on with:")
         self._say(f"  mgpt-tui train --name {self.name} --resume")

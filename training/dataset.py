@@ -97,7 +97,5 @@ class BatchSampler:
         if self._starts is not None and len(self._starts):
             before = np.searchsorted(self._starts, offsets, side="right") - 1
             moved = random.random(self.windows) < self.story_starts
-            offsets = np.where(
-                moved & (before >= 0), self._starts[np.maximum(before, 0)], offsets
-            )
+            offsets = np.where(moved & (before >= 0), self._starts[np.maximum(before, 0)], offsets)
         return offsets.astype(np.int64)

@@ -17,7 +17,7 @@ from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.tokenizer import Tokenizer
 from training.loss import token_losses
 from training.prepared import META_FILE, Prepared, read_prepared
-from training.sources import TextFile
+from training.sources import open_source
 
 BATCH_TOKENS = 4096
 """About this many tokens go through the model at once, padding included."""
@@ -171,7 +171,7 @@ def stories_to_score(data: str, tokenizer: Tokenizer) -> list[ScoredStory]:
         return prepared_stories(prepared)
     stories = [
         ScoredStory(tokenizer.encode(story.text), len(story.text.encode()))
-        for story in TextFile(Path(data)).stories()
+        for story in open_source(data).stories()
     ]
     if not stories:
         raise UserError(f"{data} holds no stories.", "Give --data a source with text.")

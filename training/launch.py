@@ -34,7 +34,7 @@ class Launch:
     trainer: Trainer
 
 
-def prepare_launch(
+def prepare(
     *, name: str, data: Path | None, values: dict[str, Any], init_from: str | None, resume: bool
 ) -> Launch:
     """Check everything that can be checked, and build the trainer.
@@ -64,6 +64,11 @@ def prepare_launch(
     if init_from is not None:
         config, weights = _begin_with(init_from, prepared, config, values)
     trainer = Trainer(config, prepared, run, weights, resume)
+    if trainer.step >= config.schedule.max_steps:
+        raise UserError(
+            f"The run {name} has done its {trainer.step:,} steps already.",
+            "Raise --max-steps to go on.",
+        )
     settings = {"data": str(folder.absolute()), "settings": config.flat()}
     atomic_write(run.path / SETTINGS_FILE, json.dumps(settings, indent=2) + "\n")
     return Launch(run, trainer)
@@ -99,9 +104,7 @@ def _begin_with(
                 f"Leave out --{key.replace('_', '-')}.",
             )
     dropout = values.get("dropout")
-    config = config.updated(
-        wanted | {"dropout": shape.dropout if dropout is None else dropout}
-    )
+    config = config.updated(wanted | {"dropout": shape.dropout if dropout is None else dropout})
     return config, checkpoint.model
 
 
@@ -127,16 +130,16 @@ class _Interrupt:
         self.asked = True
 
 
-def run_launch(launch: Launch) -> None:
+def run(launch: Launch) -> None:
     """Train to the end, or until Ctrl-C, which saves and exits with code 130.
 
     Raises:
         UserError: for a loss that is no number, a full device, and the like.
     """
-    trainer, run = launch.trainer, launch.run
-    log = RunLog(run.path)
+    trainer = launch.trainer
+    log = RunLog(launch.run.path, trainer.step)
     every = trainer.config.report.log_every
-    with _Interrupt() as interrupt, Dashboard(trainer, run.name) as dashboard:
+    with _Interrupt() as interrupt, Dashboard(trainer, launch.run.name) as dashboard:
         try:
             for metrics in trainer.steps():
                 dashboard.update(metrics)
@@ -147,7 +150,10 @@ def run_launch(launch: Launch) -> None:
                     break
         finally:
             log.close()
-        if interrupt.asked and trainer.step < trainer.config.schedule.max_steps:
-            dashboard.saved(trainer.save())
-    if interrupt.asked:
+        stopped = trainer.step < trainer.config.schedule.max_steps
+        if stopped:
+            dashboard.stopped(trainer.save())
+        else:
+            dashboard.finished()
+    if stopped:
         sys.exit(130)

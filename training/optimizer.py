@@ -82,7 +82,9 @@ class Optimizers:
             index, parameter, key = name.split(".", 2)
             states[int(index)].setdefault(int(parameter), {})[key] = tensor
         for part, state in zip(self.parts, states, strict=True):
-            part.load_state_dict({"state": state, "param_groups": part.state_dict()["param_groups"]})
+            part.load_state_dict(
+                {"state": state, "param_groups": part.state_dict()["param_groups"]}
+            )
 
 
 def split_parameters(

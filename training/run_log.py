@@ -6,15 +6,29 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mgpt_tui.files import atomic_write
 from training.trainer import StepMetrics
 
 
-class RunLog:
-    """Appends metrics to a file; each line is written whole."""
+METRICS_FILE = "metrics.jsonl"
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._stream = (folder / "metrics.jsonl").open("a", encoding="utf-8", buffering=1)
+
+class RunLog:
+    """Appends metrics to a file; each line is written whole.
+
+    Args:
+        folder: of the run.
+        step: steps done so far. Lines beyond it come from a run that was killed after its last
+            checkpoint; those steps are about to be done again, so they are dropped.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        path = folder / METRICS_FILE
+        kept = [
+            json.dumps(record) + "\n" for record in read_metrics(folder) if record["step"] <= step
+        ]
+        atomic_write(path, "".join(kept))
+        self._stream = path.open("a", encoding="utf-8", buffering=1)
 
     def write(self, metrics: StepMetrics) -> None:
         """Append one step."""
@@ -37,3 +51,20 @@ class RunLog:
     def close(self) -> None:
         """Close the file."""
         self._stream.close()
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The records of a run so far; a line cut short by a crash is left out."""
+    records = []
+    try:
+        lines = (folder / METRICS_FILE).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    for line in lines:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and isinstance(record.get("step"), int):
+            records.append(record)
+    return records

@@ -96,14 +96,13 @@ class Trainer:
         self.dtype = choose_dtype(config.machine.dtype, self.device)
         gpt_config = config.model.gpt_config(data.tokenizer.vocab_size)
         seed = config.machine.seed
-        self.model = GPT(gpt_config, torch.Generator().manual_seed(seed))
+        with torch.random.fork_rng(devices=[]):  # torch's layers draw weights of their own first
+            self.model = GPT(gpt_config, torch.Generator().manual_seed(seed))
         if init_from is not None:
             self.model.load_state_dict(init_from.state_dict())
         self.model.to(self.device)
         self.optimizers = Optimizers(self.model, config.optimizer, self.device)
-        self.scaler = torch.amp.GradScaler(
-            self.device.type, enabled=self.dtype == torch.float16
-        )
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         self.step = 0
         self.seconds = 0.0
         self.best: Best | None = None
@@ -172,6 +171,7 @@ class Trainer:
                 "train_losses": self._train_losses,
                 "best": None if self.best is None else self.best.to_dict(),
             },
+            best=self.best if self.best is not None and self.best.step == self.step else None,
             keep=self.config.report.keep,
         )
 
@@ -188,7 +188,7 @@ class Trainer:
             for part in range(parts):
                 inputs, targets = self.sampler.batch(self.step, part, parts)
                 loss = self._loss(inputs.to(self.device), targets.to(self.device)) / parts
-                self.scaler.scale(loss).backward()
+                self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
                 total += float(loss.detach())
         if not math.isfinite(total):
             raise UserError(
@@ -228,8 +228,6 @@ class Trainer:
         if better:
             self.best = Best(self.step, validation.loss, validation.bits_per_byte)
         checkpoint = self.save()
-        if better:
-            self.run.point("best", checkpoint, self.best)
         return Evaluation(train_loss, validation, better, checkpoint)
 
     def _history(self) -> dict[str, Any]:
@@ -256,6 +254,11 @@ class Trainer:
             raise UserError(
                 f"The run {self.run.name} has another shape than these settings ask for.",
                 "Resume it without settings of the model.",
+            )
+        if checkpoint.info.training["settings"]["optimizer"] != self.config.optimizer.optimizer:
+            raise UserError(
+                f"The run {self.run.name} was begun with another optimizer.",
+                "Resume it without --optimizer.",
             )
         if checkpoint.tokenizer.digest != self.data.tokenizer.digest:
             raise UserError(

@@ -69,12 +69,11 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 bad input (one clear message), 130 Ctrl-C."""
     try:
-        cli.main(args=arguments, prog_name="mgpt-tui", standalone_mode=False)
+        code = cli.main(args=arguments, prog_name="mgpt-tui", standalone_mode=False)
         sys.stdout.flush()
+        sys.exit(code if isinstance(code, int) else 0)
     except UserError as error:
         fail(error)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
@@ -88,7 +87,6 @@ def main(arguments: list[str] | None = None) -> None:
         from mgpt_tui.files import os_error
 
         fail(os_error(os_failure))
-    sys.exit(0)
 
 
 def fail(error: UserError) -> None:

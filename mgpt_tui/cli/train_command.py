@@ -11,8 +11,6 @@ from mgpt_tui.cli.options import given, setting_options
 from mgpt_tui.errors import UserError
 from training.config import SECTIONS, TrainConfig, read_toml
 
-FRESH_ONLY = "--init-from"
-
 
 def _all_settings(function: Any) -> Any:
     for config_class in reversed(SECTIONS.values()):
@@ -45,7 +43,8 @@ def command(
     if init_from and resume:
         raise UserError("--init-from begins a run and --resume continues one.", "Give one of them.")
 
-    from training.launch import prepare_launch, run_launch
+    from training import launch
 
-    launch = prepare_launch(name=name, data=data, values=values, init_from=init_from, resume=resume)
-    run_launch(launch)
+    launch.run(
+        launch.prepare(name=name, data=data, values=values, init_from=init_from, resume=resume)
+    )

@@ -1,0 +1,58 @@
+"""A small prepared corpus."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mgpt_tui.model.tokenizer import Tokenizer
+from training.prepared import Prepared, read_prepared
+
+NAMES = ("Mia", "Tom", "Ada", "Ben", "Zoe", "Sam")
+THINGS = ("kite", "boat", "drum", "lamp", "ball", "cake")
+
+
+def story(number: int) -> str:
+    """A story of our own, a little different for each number."""
+    name, thing = NAMES[number % 6], THINGS[number // 6 % 6]
+    return (
+        f"{name} had a {thing}. The {thing} was red. {name} showed it to a friend.\n"
+        f'"What a fine {thing}!" said the friend, and they played {number} times.'
+    )
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory, byte_tokenizer: Tokenizer) -> Prepared:
+    """36 stories to learn from and 8 held out, as bytes."""
+    folder = tmp_path_factory.mktemp("prepared")
+    splits = {"train": [story(n) for n in range(36)], "val": [story(n) for n in range(36, 44)]}
+    meta = {
+        "format": 1,
+        "sources": ["own"],
+        "dropped": 0,
+        "splits": {},
+        "files": {},
+        "tokenizer": {"pattern": byte_tokenizer.pattern},
+    }
+    end = byte_tokenizer.end_token
+    for split, stories in splits.items():
+        tokens = [end]
+        for text in stories:
+            tokens += [*byte_tokenizer.encode(text), end]
+        np.array(tokens, "<u2").tofile(folder / f"{split}.bin")
+        meta["splits"][split] = {
+            "stories": len(stories),
+            "tokens": len(tokens),
+            "bytes": sum(len(text.encode()) for text in stories),
+        }
+    byte_tokenizer.save(folder / "tokenizer.tiktoken")
+    for name in ("train.bin", "val.bin", "tokenizer.tiktoken"):
+        content = (folder / name).read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        meta["files"][name] = {"bytes": len(content), "sha256": digest}
+    (folder / "meta.json").write_text(json.dumps(meta))
+    return read_prepared(Path(folder))

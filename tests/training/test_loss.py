@@ -1,0 +1,55 @@
+"""The chunked loss against torch's own."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from training.loss import CHUNK, linear_cross_entropy, token_losses
+
+
+@pytest.fixture
+def inputs():
+    generator = torch.Generator().manual_seed(0)
+    rows = 2 * CHUNK + 37
+    hidden = torch.randn(rows, 24, generator=generator)
+    weight = torch.randn(90, 24, generator=generator)
+    targets = torch.randint(90, (rows,), generator=generator)
+    return hidden, weight, targets
+
+
+def test_loss_and_gradients_equal_torchs(inputs):
+    hidden, weight, targets = inputs
+    ours = [tensor.clone().requires_grad_() for tensor in (hidden, weight)]
+    theirs = [tensor.clone().requires_grad_() for tensor in (hidden, weight)]
+    loss = linear_cross_entropy(*ours, targets)
+    expected = F.cross_entropy(theirs[0] @ theirs[1].T, targets)
+    (3 * loss).backward()
+    (3 * expected).backward()
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(ours[0].grad, theirs[0].grad, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(ours[1].grad, theirs[1].grad, atol=1e-6, rtol=1e-5)
+
+
+def test_under_autocast_it_stays_close(inputs):
+    hidden, weight, targets = inputs
+    hidden = hidden.requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = linear_cross_entropy(hidden, weight, targets)
+    loss.backward()
+    expected = F.cross_entropy(hidden @ weight.T, targets)
+    assert loss.dtype == torch.float32
+    assert abs(float(loss.detach() - expected.detach())) < 0.02
+    assert hidden.grad.dtype == torch.float32
+
+
+def test_no_gradients_are_made_where_none_are_asked_for(inputs):
+    hidden, weight, targets = inputs
+    loss = linear_cross_entropy(hidden, weight, targets)
+    assert not loss.requires_grad
+    torch.testing.assert_close(loss, F.cross_entropy(hidden @ weight.T, targets))
+
+
+def test_losses_of_single_tokens(inputs):
+    hidden, weight, targets = inputs
+    expected = F.cross_entropy(hidden @ weight.T, targets, reduction="none")
+    torch.testing.assert_close(token_losses(hidden, weight, targets), expected)
