@@ -145,6 +145,7 @@ def _check_out(out: Path, overwrite: bool) -> None:
 def _count(corpus: Corpus, tokenizer: Tokenizer, counts: NDArray[np.int64]) -> Iterator[Progress]:
     """Add to `counts`, (vocab_size,), how often each token occurs in the text to learn from."""
     stories = 0
+    yield Progress("counting tokens", 0, 0, corpus.size)
     for batch in corpus.batches():
         texts = [story.text for story in batch if story.fate == Fate.TRAIN]
         tokens = chain.from_iterable(tokenizer.encode_batch(texts, THREADS))
@@ -155,6 +156,7 @@ def _count(corpus: Corpus, tokenizer: Tokenizer, counts: NDArray[np.int64]) -> I
 
 def _write(corpus: Corpus, writer: _Writer) -> Iterator[Progress]:
     stories = 0
+    yield Progress("writing tokens", 0, 0, corpus.size)
     for batch in corpus.batches():
         writer.write(batch)
         stories += len(batch)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import glob
 import json
+import logging
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -218,7 +219,9 @@ def _datasets() -> Any:
     import datasets
 
     datasets.disable_progress_bars()
+    # What goes wrong is raised and reported once; their own lines would tear the progress bar.
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     return datasets
 
 
