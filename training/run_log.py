@@ -9,7 +9,6 @@ from typing import Any
 from mgpt_tui.files import atomic_write
 from training.trainer import StepMetrics
 
-
 METRICS_FILE = "metrics.jsonl"
 
 

@@ -1,5 +1,7 @@
 """The learning rate over a run."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,5 +46,5 @@ def test_it_rises_then_falls_within_its_bounds(max_steps, warmup, decay, share, 
     assert all(0 <= factor <= 1 for factor in factors)
     rising, falling = factors[:warmup], factors[warmup:]
     assert rising == sorted(rising)
-    assert all(a >= b - 1e-12 for a, b in zip(falling, falling[1:], strict=False))
+    assert all(a >= b - 1e-12 for a, b in itertools.pairwise(falling))
     assert all(factor >= final - 1e-12 for factor in falling)

@@ -13,9 +13,10 @@ from mgpt_tui import paths
 from training.run_log import read_metrics
 
 SHORT = (
-    "--preset tiny --n-embd 16 --block-size 32 --batch-size 4 --warmup-steps 1 --eval-every 2 "
-    "--log-every 1 --device cpu --dtype fp32"
-).split()
+    *("--preset", "tiny", "--n-embd", 16, "--block-size", 32, "--batch-size", 4),
+    *("--warmup-steps", 1, "--eval-every", 2, "--log-every", 1),
+    *("--device", "cpu", "--dtype", "fp32"),
+)
 
 
 @pytest.fixture
@@ -145,7 +146,7 @@ def test_fine_tuning_on_another_vocabulary_is_refused(mgpt, trained, prepared, t
 def test_ctrl_c_saves_and_says_how_to_go_on(prepared, home):
     command = [
         sys.executable, "-m", "mgpt_tui", "train", "--data", str(prepared.folder),
-        "--name", "long", "--max-steps", "100000", *SHORT, "--eval-every", "100000",
+        "--name", "long", "--max-steps", "100000", *map(str, SHORT), "--eval-every", "100000",
     ]  # fmt: skip
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
