@@ -1,0 +1,1 @@
+"""Stories: what was written, by whom, and where it is kept."""
