@@ -141,9 +141,10 @@ def decode(line: bytes) -> Message:
         content = json.loads(line, parse_constant=_not_finite)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"no JSON: {line[:80]!r}") from error
-    if not isinstance(content, dict) or content.get("type") not in _SENT:
+    name = content.pop("type", None) if isinstance(content, dict) else None
+    if not isinstance(name, str) or name not in _SENT:
         raise ProtocolError(f"no message: {line[:80]!r}")
-    message: Message = _build(_SENT[content.pop("type")], content)
+    message: Message = _build(_SENT[name], content)
     return message
 
 

@@ -35,6 +35,7 @@ from mgpt_tui.inference.messages import (
     decode,
     encode,
 )
+from mgpt_tui.model.registry import find_model
 
 if TYPE_CHECKING:
     from mgpt_tui.inference.engine import Engine
@@ -145,11 +146,11 @@ def _private_streams() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _load(name: str | None, send: Callable[[Event], None]) -> Engine:
+    entry = find_model(name)  # before torch is imported: a wrong name is told at once
+
     from mgpt_tui.inference.engine import Engine
     from mgpt_tui.model.checkpoint import load_checkpoint
-    from mgpt_tui.model.registry import find_model
 
-    entry = find_model(name)
     checkpoint = load_checkpoint(entry.path)
     engine = Engine(checkpoint.model, checkpoint.tokenizer)
     config = checkpoint.info.config
@@ -161,6 +162,7 @@ def _load(name: str | None, send: Callable[[Event], None]) -> Engine:
             fingerprint=checkpoint.info.fingerprint,
         )
     )
+    engine.next_logits(engine.encode(["Once"]))  # the first run is slow; have it before it counts
     return engine
 
 

@@ -1,0 +1,123 @@
+"""The protocol: every message survives the wire, and nothing else is taken for one."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mgpt_tui.inference.messages import (
+    Chunk,
+    Died,
+    Ended,
+    Failed,
+    Generate,
+    ProtocolError,
+    Ready,
+    Started,
+    Stop,
+    decode,
+    encode,
+)
+from mgpt_tui.inference.request import Finished, FinishReason, SamplingSettings
+from mgpt_tui.text import TextChunk
+
+ids = st.integers(0, 2**40)
+counts = st.integers(0, 10**6)
+seeds = st.integers(0, 2**63 - 1)
+texts = st.text(st.characters(), max_size=20)  # lone surrogates and controls among them
+tokens = st.lists(st.integers(0, 65535), max_size=5).map(tuple)
+sampling = st.builds(
+    SamplingSettings,
+    temperature=st.floats(0, 10),
+    top_k=st.none() | st.integers(1, 10**5),
+    max_tokens=st.integers(1, 10**6),
+    seed=st.none() | seeds,
+)
+finished = st.builds(
+    Finished,
+    reason=st.sampled_from(FinishReason),
+    tokens=counts,
+    seconds=st.floats(0, 1e6),
+    seed=seeds,
+    window_start=counts,
+    context_tokens=counts,
+)
+messages = st.one_of(
+    st.builds(Generate, ids, st.lists(st.one_of(texts, tokens), max_size=4).map(tuple), sampling),
+    st.builds(Stop, ids),
+    st.builds(Ready, texts, counts, counts, texts),
+    st.builds(Started, ids, counts, counts, seeds),
+    st.builds(Chunk, ids, st.builds(TextChunk, texts, tokens)),
+    st.builds(Ended, ids, finished),
+    st.builds(Failed, st.none() | ids, texts, texts),
+)
+
+
+@given(message=messages)
+def test_a_message_comes_back_as_it_was_from_one_line(message):
+    line = encode(message)
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert line.isascii()
+    assert decode(line) == message
+
+
+def test_the_end_reason_comes_back_as_one():
+    end = Ended(1, Finished(FinishReason.LENGTH, 3, 0.5, 7, 0, 4))
+    back = decode(encode(end))
+    assert isinstance(back, Ended)
+    assert back.finished.reason is FinishReason.LENGTH
+
+
+GOOD = json.loads(encode(Generate(1, ("a", (2, 3)), SamplingSettings())))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"\n",
+        b"hello\n",
+        b"null\n",
+        b"[]\n",
+        b'{"id": 1}\n',
+        b'{"type": "Quit"}\n',
+        b'{"type": ["Stop"], "id": 1}\n',
+        b'{"type": "Stop"}\n',
+        b'{"type": "Stop", "id": "1"}\n',
+        b'{"type": "Stop", "id": true}\n',
+        b'{"type": "Stop", "id": 1.0}\n',
+        b'{"type": "Stop", "id": 1, "more": 2}\n',
+        b'{"type": "Stop", "id": 1} {"type": "Stop", "id": 2}\n',
+        b'{"type": "Stop", "id": 1\n',
+        b"\xff\xfe\n",
+        b"[" * 100_000,
+        json.dumps(GOOD | {"context": "abc"}).encode(),
+        json.dumps(GOOD | {"context": [None]}).encode(),
+        json.dumps(GOOD | {"context": [["a"]]}).encode(),
+        json.dumps(GOOD | {"settings": {}}).encode(),
+        json.dumps(GOOD | {"settings": GOOD["settings"] | {"temperature": -1}}).encode(),
+        json.dumps(GOOD | {"settings": GOOD["settings"] | {"temperature": float("nan")}}).encode(),
+        json.dumps(GOOD | {"settings": GOOD["settings"] | {"top_k": 1.5}}).encode(),
+    ],
+)
+def test_what_is_no_message_is_refused(line):
+    with pytest.raises(ProtocolError):
+        decode(line)
+
+
+def test_the_bad_lines_differ_from_a_good_one():
+    assert decode(json.dumps(GOOD).encode()) == Generate(1, ("a", (2, 3)), SamplingSettings())
+
+
+def test_a_whole_number_may_stand_for_a_fraction():
+    line = json.dumps(GOOD | {"settings": GOOD["settings"] | {"temperature": 1}}).encode()
+    message = decode(line)
+    assert isinstance(message, Generate)
+    assert message.settings.temperature == 1.0
+
+
+def test_a_death_is_never_sent():
+    with pytest.raises(ProtocolError):
+        decode(encode(Died(-9, None)))
