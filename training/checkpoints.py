@@ -13,9 +13,7 @@ A checkpoint is written as `.tmp-*`, synced and renamed, so a folder named `step
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_write, os_error, sync_dir
+from mgpt_tui.files import atomic_folder, atomic_write
 from mgpt_tui.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.registry import STEP_FOLDER, pointed_to, run_folder
@@ -90,25 +88,11 @@ class RunFolder:
             UserError: where it cannot be written; what was there before stays.
         """
         folder = self.path / f"step-{step:08d}"
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._sweep()
-            temporary = Path(tempfile.mkdtemp(prefix=".tmp-", dir=self.path))
-        except OSError as error:
-            raise os_error(error, self.path) from error
-        try:
+        self._sweep()
+        with atomic_folder(folder, replace=True) as temporary:
             save_checkpoint(temporary, model, tokenizer, training)
             atomic_write(temporary / OPTIMIZER_FILE, save_tensors(optimizer))
             atomic_write(temporary / STATE_FILE, json.dumps(state, indent=1) + "\n")
-            temporary.chmod(0o755)
-            if folder.exists():  # the same step saved again, after a resume
-                shutil.rmtree(folder)
-            os.replace(temporary, folder)
-            sync_dir(self.path)
-        except OSError as error:
-            raise os_error(error, folder) from error
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         self._point("last", {"checkpoint": folder.name})
         if best is not None:
             self._point("best", {"checkpoint": folder.name, **best.to_dict()})

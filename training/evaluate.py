@@ -171,7 +171,7 @@ def stories_to_score(data: str, tokenizer: Tokenizer) -> list[ScoredStory]:
         return prepared_stories(prepared)
     stories = [
         ScoredStory(tokenizer.encode(story.text), len(story.text.encode()))
-        for story in open_source(data).stories()
+        for story in open_source(data, hub_split="validation").stories()
     ]
     if not stories:
         raise UserError(f"{data} holds no stories.", "Give --data a source with text.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_write, os_error, sync_dir
+from mgpt_tui.files import atomic_folder, atomic_write, os_error
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.manifest import (
     CONFIG_FILE,
@@ -112,22 +110,10 @@ def export_checkpoint(source: Path, folder: Path, weights: str) -> CheckpointInf
         UserError: where the source is damaged or the target cannot be written.
     """
     checkpoint = load_checkpoint(source)
-    training = checkpoint.info.training
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".tmp-{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise os_error(error, folder) from error
-    try:
-        info = save_checkpoint(temporary, checkpoint.model, checkpoint.tokenizer, training, weights)
-        temporary.chmod(0o755)
-        temporary.rename(folder)
-        sync_dir(folder.parent)
-    except OSError as error:
-        raise os_error(error, folder) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return info
+    with atomic_folder(folder) as temporary:
+        return save_checkpoint(
+            temporary, checkpoint.model, checkpoint.tokenizer, checkpoint.info.training, weights
+        )
 
 
 def load_checkpoint(folder: Path, device: torch.device | str = "cpu") -> Checkpoint:
@@ -142,7 +128,10 @@ def load_checkpoint(folder: Path, device: torch.device | str = "cpu") -> Checkpo
         ranks = (folder / TOKENIZER_FILE).read_bytes()
     except OSError as error:
         raise os_error(error, folder) from error
-    tokenizer = Tokenizer.load(folder / TOKENIZER_FILE)
+    pattern = info.tokenizer.get("pattern")
+    if not isinstance(pattern, str):
+        raise _damaged(folder, "its config has no split pattern")
+    tokenizer = Tokenizer.load(folder / TOKENIZER_FILE, pattern)
     try:
         state = unpack(load_tensors(content))
     except (SafetensorError, KeyError) as error:
