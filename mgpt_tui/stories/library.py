@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from mgpt_tui import paths
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import atomic_write, os_error
 from mgpt_tui.stories.formats import SUFFIXES, from_json, render
-from mgpt_tui.stories.names import check_name, first_words
+from mgpt_tui.stories.names import CONTROL, check_name, first_words
 from mgpt_tui.stories.story import Story
 
 EXPLICIT = ("/", "./", "~/")
@@ -30,24 +31,25 @@ class Document:
 
     Attributes:
         path: the file.
-        stamp: its modification time (ns) and size, to notice that another program wrote it.
+        stamp: its modification time (ns) and size, to notice that another program wrote it;
+            None where it could not be looked at.
     """
 
     path: Path
-    stamp: tuple[int, int]
+    stamp: tuple[int, int] | None
 
     @classmethod
     def at(cls, path: Path) -> Document:
         """The file at `path`, as it is now."""
-        status = path.stat()
+        try:
+            status = path.stat()
+        except OSError:
+            return cls(path, None)
         return cls(path, (status.st_mtime_ns, status.st_size))
 
     def is_ours(self) -> bool:
         """Whether nobody else has written the file since; a vanished file counts as ours."""
-        try:
-            return Document.at(self.path) == self
-        except OSError:
-            return True
+        return Document.at(self.path).stamp in (None, self.stamp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class StoryLibrary:
     def free(self, name: str) -> Path:
         """A document's path that nothing stands in the way of: `name`, or `name 2`, ..."""
         number, tried = 1, name
-        while any((self.folder / f"{tried}{suffix}").exists() for suffix in SUFFIXES):
+        while any(_exists(self.folder / f"{tried}{suffix}") for suffix in SUFFIXES):
             number += 1
             tried = f"{name} {number}"
         return self.folder / f"{tried}.json"
@@ -142,14 +144,14 @@ class StoryLibrary:
             UserError: where it is neither.
         """
         answer = answer.strip()
-        if not answer:
-            raise UserError("A story needs a name.", "Type one.")
+        if CONTROL.search(answer):
+            raise UserError("A name holds no control characters.", "Type it anew.")
         if not (answer.startswith(EXPLICIT) or Path(answer).is_absolute()):
             stem, suffix = _split(answer)
             name = check_name(stem)
             return Target(self.folder / f"{name}{suffix}", name)
         path = Path(answer).expanduser().absolute()
-        if answer.endswith(("/", os.sep)) or path.is_dir():
+        if answer.endswith(("/", os.sep)) or os.path.isdir(path):  # noqa: PTH112  (as _exists)
             path /= default_name
         stem, suffix = _split(path.name)
         return Target(path.with_name(f"{stem}{suffix}"), "")
@@ -163,11 +165,11 @@ class StoryLibrary:
             copy: where the writer already saved this story, if so.
         """
         if not target.name:
-            return target.path.exists() and not (copy and copy.path == target.path)
+            return _exists(target.path) and not (copy and copy.path == target.path)
         if document and document.path == self.folder / f"{target.name}.json":
             return False
         own = self.folder / f"{target.name}.json"
-        return own.exists() or target.path.exists()
+        return _exists(own) or _exists(target.path)
 
     def save_to(
         self, story: Story, document: Document | None, target: Target
@@ -208,8 +210,14 @@ def _split(name: str) -> tuple[str, str]:
 def _remove(document: Document, unless: Path) -> None:
     """Remove a renamed document, unless it was changed or is the same file under both names."""
     old = document.path
-    if document.is_ours() and old.exists() and not old.samefile(unless):
-        old.unlink()
+    with suppress(OSError):  # it stays under both names, then
+        if document.is_ours() and not old.samefile(unless):
+            old.unlink()
+
+
+def _exists(path: Path) -> bool:
+    """Whether something is there; no where nobody can tell, and writing will then say why."""
+    return os.path.exists(path)  # noqa: PTH110  (Path.exists raises)
 
 
 class Keeper:

@@ -11,6 +11,7 @@ MAX_BYTES = 120
 """Longest name in UTF-8, so that an ending and a temporary prefix fit everywhere."""
 
 FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f]')
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?")
 
 

@@ -220,6 +220,20 @@ def test_paths_go_where_they_say(
     assert library.target("./../a", "x").path.parent != library.folder
 
 
+def test_paths_that_cannot_be_are_refused_and_not_more(
+    library: StoryLibrary, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    keeper = Keeper(library)
+    for answer in (f"/{'x' * 5000}", f"{tmp_path}/file/a", f"{tmp_path}/{'x' * 300}"):
+        target = library.target(answer, "x")
+        assert not library.is_taken(target, keeper.document, keeper.copy)
+        with pytest.raises(UserError):
+            keeper.save_to(Story().write("A key."), target)
+    with pytest.raises(UserError):
+        library.target("/a\x00b", "x")
+
+
 def test_the_newest_story_is_listed_first(library: StoryLibrary) -> None:
     assert library.entries() == []
     for age, line in enumerate(["One", "Two", "Three"]):
