@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
-from rich.console import Console
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     Progress,
@@ -19,6 +21,7 @@ from rich.text import Text
 from training.trainer import Evaluation, StepMetrics, Trainer
 
 SMOOTHING = 0.95
+LAST_ROWS = 12
 
 
 class Dashboard:
@@ -46,8 +49,8 @@ class Dashboard:
             TimeRemainingColumn(elapsed_when_finished=False),
             console=self.console,
             expand=True,
-            refresh_per_second=4,
         )
+        self._live = Live(console=self.console, refresh_per_second=4, get_renderable=self._view)
         self._task = self._progress.add_task(
             "train",
             total=trainer.config.schedule.max_steps,
@@ -69,7 +72,7 @@ class Dashboard:
             f"{trainer.tokens_per_step:,} a step, {passes:.1f} passes"
         )
         if self.console.is_terminal:
-            self._progress.start()
+            self._live.start()
         return self
 
     def __exit__(
@@ -79,9 +82,7 @@ class Dashboard:
         trace: TracebackType | None,
     ) -> None:
         if self.console.is_terminal:
-            self._progress.stop()
-        if self._rows and self.console.is_terminal:
-            self.console.print(self.table())
+            self._live.stop()
 
     def update(self, metrics: StepMetrics) -> None:
         """Take in one step."""
@@ -97,7 +98,9 @@ class Dashboard:
             self._rows.append((metrics.step, metrics.evaluation))
 
     def log(self, metrics: StepMetrics) -> None:
-        """Write a line for the record: evaluations always, steps only off a terminal."""
+        """Write a line where there is no live view."""
+        if self.console.is_terminal:
+            return
         if metrics.evaluation is not None:
             evaluation = metrics.evaluation
             self._say(
@@ -107,7 +110,7 @@ class Dashboard:
                 f"bits/byte {evaluation.validation.bits_per_byte:.4f}"
                 + ("  best" if evaluation.best else "")
             )
-        elif not self.console.is_terminal:
+        else:
             self._say(
                 f"step {metrics.step}  loss {metrics.loss:.4f}  "
                 f"lr {metrics.learning_rate:.2e}  {metrics.tokens_per_second:,.0f} tok/s"
@@ -122,13 +125,16 @@ class Dashboard:
         self._say(f"Stopped and saved {checkpoint.name}. Go on with:")
         self._say(f"  mgpt-tui train --name {self.name} --resume")
 
+    def _view(self) -> Group:
+        return Group(self.table(), self._progress) if self._rows else Group(self._progress)
+
     def table(self) -> Table:
-        """A row per evaluation."""
-        table = Table(title=f"{self.name}: evaluations")
-        for heading in ("step", "train loss", "val loss", "perplexity", "bits/byte", "best"):
+        """A row for each of the last evaluations, as many as a small terminal holds."""
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for heading in ("step", "train loss", "val loss", "perplexity", "bits/byte", ""):
             table.add_column(heading, justify="right")
         best = min(self._rows, key=lambda row: row[1].validation.loss)[0]
-        for step, evaluation in self._rows:
+        for step, evaluation in self._rows[-LAST_ROWS:]:
             validation = evaluation.validation
             table.add_row(
                 f"{step:,}",
@@ -136,7 +142,7 @@ class Dashboard:
                 f"{validation.loss:.4f}",
                 f"{validation.perplexity:.2f}",
                 f"{validation.bits_per_byte:.4f}",
-                "◀" if step == best else "",
+                "best" if step == best else "",
             )
         return table
 
