@@ -114,8 +114,10 @@ def _noting_interrupts() -> Iterator[threading.Event]:
         interrupted.set()
         signal.signal(signal.SIGINT, previous)
 
-    previous = signal.signal(signal.SIGINT, note)
+    previous = signal.getsignal(signal.SIGINT)
     try:
+        if previous is not signal.SIG_IGN:  # as a shell leaves it for its background jobs
+            signal.signal(signal.SIGINT, note)
         yield interrupted
     finally:
         signal.signal(signal.SIGINT, previous)

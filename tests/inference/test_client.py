@@ -53,8 +53,10 @@ def next_event(client):
 
 def until(client, *kinds):
     """All events up to the first one of `kinds`."""
+    deadline = time.monotonic() + PATIENCE
     events = [next_event(client)]
     while not isinstance(events[-1], kinds):
+        assert time.monotonic() < deadline, events[-1]
         events.append(next_event(client))
     return events
 

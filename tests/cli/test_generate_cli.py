@@ -1,0 +1,296 @@
+"""`mgpt-tui generate`."""
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from mgpt_tui.cli.generate_command import RULE
+from mgpt_tui.inference.engine import Engine
+from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.model.manifest import WEIGHTS_FILE
+
+KEYS = [
+    "sample",
+    "prompt",
+    "text",
+    "token_ids",
+    "tokens",
+    "finish_reason",
+    "seed",
+    "tokens_per_second",
+]
+
+
+@pytest.fixture
+def generate(mgpt, tiny_checkpoint):
+    """Runs `mgpt-tui generate` with the tiny model, and a prompt unless told otherwise."""
+
+    def run(*arguments, prompt="The fox"):
+        prompt_arguments = [] if prompt is None else ["--prompt", prompt]
+        return mgpt("generate", "--model", tiny_checkpoint, *prompt_arguments, *arguments)
+
+    return run
+
+
+@pytest.fixture
+def expected(tiny_model, byte_tokenizer):
+    """The engine's own continuation."""
+
+    def write(prompt, **sampling):
+        generation = Engine(tiny_model, byte_tokenizer).stream(
+            [prompt], SamplingSettings(**sampling)
+        )
+        return "".join(chunk.text for chunk in generation)
+
+    return write
+
+
+def pipe(monkeypatch, content):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+def samples(outcome):
+    assert outcome.code == 0, outcome.err
+    return [json.loads(line) for line in outcome.out.splitlines()]
+
+
+def test_prompt_and_continuation_go_to_stdout(generate, expected):
+    outcome = generate("--seed", 3, "--max-tokens", 20)
+    assert outcome.code == 0
+    text = "The fox" + expected("The fox", seed=3, max_tokens=20)
+    assert outcome.out == text + "\n" * (not text.endswith("\n"))
+    assert "seed 3, " in outcome.err
+
+
+def test_the_seed_that_was_drawn_is_told_and_tells_the_same_story(generate):
+    first, second = generate("--max-tokens", 30), generate("--max-tokens", 30)
+    assert first.out != second.out
+    seed = re.search(r"seed (\d+)", first.err).group(1)
+    assert generate("--max-tokens", 30, "--seed", seed).out == first.out
+
+
+def test_settings_reach_the_engine(generate, expected):
+    outcome = generate("--temperature", 3, "--top-k", "off", "--max-tokens", 9, "--seed", 1)
+    assert expected("The fox", temperature=3, top_k=None, max_tokens=9, seed=1) in outcome.out
+    greedy = {generate("--temperature", 0, "--seed", seed).out for seed in (1, 2)}
+    assert len(greedy) == 1
+
+
+def test_samples_are_told_apart(generate):
+    text = generate("--num-samples", 3, "--max-tokens", 5, "--seed", 0).out
+    parts = text.split(f"\n\n{RULE}\n\n")
+    assert len(parts) == 3
+    assert all(part.startswith("The fox") for part in parts)
+
+
+def test_json_has_a_line_a_sample(generate, byte_tokenizer):
+    found = samples(generate("--json", "--num-samples", 2, "--seed", 8, "--max-tokens", 40))
+    for at, sample in enumerate(found):
+        assert list(sample) == KEYS
+        assert sample["sample"] == at
+        assert sample["prompt"] == "The fox"
+        assert sample["seed"] == 8 + at
+        assert sample["tokens"] == len(sample["token_ids"]) <= 40
+        assert sample["finish_reason"] in ("end", "length")
+        assert sample["tokens_per_second"] > 0
+        # Cleaning leaves letters as they are.
+        letters = re.findall("[a-z]", byte_tokenizer.decode(sample["token_ids"]))
+        assert re.findall("[a-z]", sample["text"]) == letters
+    assert found[0]["text"] != found[1]["text"]
+
+
+def test_a_sample_is_reproduced_by_its_own_seed_alone(generate):
+    found = samples(generate("--json", "--num-samples", 4, "--seed", 5))
+    for sample in found:
+        (alone,) = samples(generate("--json", "--seed", sample["seed"]))
+        assert alone["token_ids"] == sample["token_ids"]
+        assert alone["text"] == sample["text"]
+
+
+def test_json_says_end_where_the_story_ends(generate):
+    reasons = [
+        sample["finish_reason"]
+        for sample in samples(
+            generate("--json", "--num-samples", 3, "--max-tokens", 5000, "--top-k", "off")
+        )
+    ]
+    assert reasons == ["end"] * 3
+
+
+def test_an_empty_prompt_starts_a_story(generate, expected):
+    (sample,) = samples(generate("--json", "--seed", 2, prompt=""))
+    assert sample["prompt"] == ""
+    assert sample["text"] == expected("", seed=2)
+
+
+@pytest.mark.parametrize("prompt", [None, "-"], ids=["pipe", "dash"])
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"A fox\n", "A fox"),
+        (b"A fox\r\n\r\nsaid", "A fox\n\nsaid"),
+        (b"A fox\n\n", "A fox\n"),
+        (b"\xef\xbb\xbfA fox", "A fox"),
+        ("\N{FOX FACE} caf\xe9\n".encode(), "\N{FOX FACE} caf\xe9"),
+        (b"", ""),
+    ],
+)
+def test_the_prompt_may_come_through_a_pipe(generate, monkeypatch, prompt, content, text):
+    pipe(monkeypatch, content)
+    (sample,) = samples(generate("--json", "--max-tokens", 2, prompt=prompt))
+    assert sample["prompt"] == text
+
+
+def test_a_given_prompt_leaves_the_pipe_alone(generate, monkeypatch):
+    pipe(monkeypatch, b"\xff not read")
+    (sample,) = samples(generate("--json", "--max-tokens", 2))
+    assert sample["prompt"] == "The fox"
+
+
+def test_a_terminal_is_not_waited_for(generate, monkeypatch):
+    pipe(monkeypatch, b"typed")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    (sample,) = samples(generate("--json", "--max-tokens", 2, prompt=None))
+    assert sample["prompt"] == ""
+
+
+def test_a_pipe_that_is_not_utf8_is_refused(generate, monkeypatch):
+    pipe(monkeypatch, "caf\xe9".encode("latin-1"))
+    outcome = generate(prompt=None)
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert "not UTF-8 (byte 4)" in outcome.err
+    assert "iconv" in outcome.err
+
+
+def test_nothing_reaches_the_terminal_as_a_control(generate):
+    outcome = generate("--max-tokens", 100, "--top-k", "off", prompt="\x1b[2J\x9b1m\u202egnp")
+    assert outcome.out.startswith("\u241b[2J")
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", outcome.out)
+
+
+def test_a_prompt_longer_than_the_context_is_told_once(generate):
+    outcome = generate("--num-samples", 2, "--max-tokens", 3, prompt="word " * 30)
+    assert outcome.code == 0
+    assert outcome.out.startswith("word " * 30)
+    assert outcome.err.count("The prompt has 151 tokens, more than the model can see") == 1
+    assert "reads the last 23." in outcome.err
+
+
+BAD = [
+    ("--temperature", "-0.1", "temperature cannot be -0.1"),
+    ("--temperature", "nan", "temperature cannot be nan"),
+    ("--temperature", "hot", "temperature cannot be 'hot'"),
+    ("--top-k", "0", "top_k cannot be 0"),
+    ("--max-tokens", "0", "max_tokens cannot be 0"),
+    ("--max-tokens", "1.5", "max_tokens cannot be '1.5'"),
+    ("--num-samples", "0", "num_samples cannot be 0"),
+    ("--seed", "-1", "seed cannot be -1"),
+    ("--model", "nobody", "There is no model 'nobody'"),
+]
+
+
+@pytest.mark.parametrize(("flag", "value", "message"), BAD)
+def test_bad_values_are_told_with_a_remedy(mgpt, flag, value, message):
+    outcome = mgpt("generate", "--prompt", "x", flag, value)
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert message in outcome.err
+    assert len(outcome.err.splitlines()) == 2
+
+
+def test_a_seed_for_every_sample_must_exist(generate):
+    last = 2**63 - 1
+    assert generate("--seed", last, "--max-tokens", 2).code == 0
+    outcome = generate("--seed", last, "--num-samples", 2)
+    assert outcome.code == 2
+    assert "seed cannot be" in outcome.err
+
+
+def test_bad_values_are_told_before_torch_is_imported():
+    code = (
+        "import sys\n"
+        "from mgpt_tui.cli import main\n"
+        f"for flag, value, _ in {BAD!r}:\n"
+        "    try:\n"
+        "        main(['generate', '--prompt', 'x', flag, value])\n"
+        "    except SystemExit as end:\n"
+        "        assert end.code == 2\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert outcome.returncode == 0, outcome.stderr
+
+
+def test_a_damaged_checkpoint_is_told(generate, tiny_checkpoint):
+    weights = tiny_checkpoint / WEIGHTS_FILE
+    weights.write_bytes(weights.read_bytes()[:-100])
+    outcome = generate()
+    assert outcome.code == 2
+    assert "damaged" in outcome.err
+    assert outcome.out == ""
+
+
+@pytest.fixture
+def ctrl_c(monkeypatch):
+    """Ctrl-C, pressed while the model reads for the n-th time."""
+
+    def press_at(n_read):
+        read, original = 0, Engine.next_logits
+
+        def next_logits(engine, tokens):
+            nonlocal read
+            read += 1
+            if read == n_read:
+                os.kill(os.getpid(), signal.SIGINT)
+            return original(engine, tokens)
+
+        monkeypatch.setattr(Engine, "next_logits", next_logits)
+
+    return press_at
+
+
+def test_ctrl_c_keeps_what_was_printed(generate, expected, ctrl_c):
+    handler = signal.getsignal(signal.SIGINT)
+    ctrl_c(11)
+    outcome = generate("--seed", 3, "--num-samples", 5, "--max-tokens", 100)
+    assert outcome.code == 130
+    text = expected("The fox", seed=3, max_tokens=11)
+    assert outcome.out.strip() == ("The fox" + text).strip()
+    assert "stopped" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_ctrl_c_with_json_prints_the_sample_first(generate, ctrl_c):
+    ctrl_c(11)
+    outcome = generate("--json", "--seed", 3, "--num-samples", 5)
+    assert outcome.code == 130
+    (sample,) = [json.loads(line) for line in outcome.out.splitlines()]
+    assert sample["finish_reason"] == "cancelled"
+    assert 0 < sample["tokens"] <= 11
+
+
+def test_text_streams_and_a_reader_that_leaves_is_no_error(tiny_checkpoint):
+    command = [sys.executable, "-m", "mgpt_tui", "generate", "--num-samples", "1000000"]
+    with subprocess.Popen(
+        [*command, "--model", str(tiny_checkpoint), "--prompt", "The fox"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(7) == b"The fox"
+        assert process.poll() is None  # it prints while it writes
+        process.stdout.close()
+        noise = process.stderr.read()
+        process.wait(timeout=60)
+    assert process.returncode != 0
+    assert b"Traceback" not in noise
+    assert b"Exception" not in noise
