@@ -1,0 +1,1 @@
+"""The writing room: a full-screen app for the terminal."""

@@ -1,0 +1,156 @@
+"""The app: it wires the screen, the engine, the settings and the palette together."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from textual import on
+from textual.app import App, SystemCommand
+from textual.screen import Screen
+from textual.worker import get_current_worker
+
+from mgpt_tui.errors import UserError
+from mgpt_tui.inference.client import EngineLike
+from mgpt_tui.settings import Settings, load_settings, save_settings
+from mgpt_tui.stories.library import StoryLibrary
+from mgpt_tui.ui.keys import KEYS, Where, bindings, keymap
+from mgpt_tui.ui.screens.help import HelpScreen
+from mgpt_tui.ui.screens.main import MainScreen
+from mgpt_tui.ui.session import Session
+from mgpt_tui.ui.widgets.settings_panel import SettingsPanel
+from mgpt_tui.ui.workers import read_engine
+
+DEFAULT_THEME = "flexoki"
+REMEMBER_EVERY = 2.0
+
+
+class WritingRoom(App[None]):
+    """The full-screen app.
+
+    Args:
+        engine: what generates; the app starts it once it has painted.
+        model_name: what the model is called until the engine is ready.
+        settings: what is remembered from the last run.
+        library: where stories are kept.
+    """
+
+    TITLE = "mgpt-tui"
+    CSS_PATH = "app.tcss"
+    BINDINGS = bindings(Where.APP)
+
+    def __init__(
+        self,
+        engine: EngineLike,
+        model_name: str,
+        settings: Settings | None = None,
+        library: StoryLibrary | None = None,
+    ) -> None:
+        super().__init__()
+        self.engine = engine
+        self.settings = settings or load_settings()
+        self.session = Session(engine, self.settings.sampling)
+        self.room = MainScreen(self.session, library or StoryLibrary(), model_name)
+        self._remembered = self.settings
+        self._warned = False
+        themes = self.available_themes
+        self.theme = self.settings.theme if self.settings.theme in themes else DEFAULT_THEME
+        self.set_keymap(keymap(self.settings.keys))
+
+    def get_default_screen(self) -> Screen[None]:
+        return self.room
+
+    def on_mount(self) -> None:
+        self.set_interval(REMEMBER_EVERY, self._remember)
+        self.theme_changed_signal.subscribe(self, self._theme_changed)
+        if not self.is_headless:
+            self._leave_on_signals()
+        self.call_after_refresh(self._wake)
+
+    def _wake(self) -> None:
+        self.session.wake()
+        events = self.engine.events
+        self.run_worker(
+            lambda: read_engine(
+                events, self.room, partial(getattr, get_current_worker(), "is_cancelled")
+            ),
+            group="engine",
+            thread=True,
+        )
+
+    def _leave_on_signals(self) -> None:
+        """A closed terminal or a kill is a way to quit: the story is kept."""
+        loop = asyncio.get_running_loop()
+        for name in ("SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                loop.add_signal_handler(getattr(signal, name), self.exit)
+
+    # Leaving.
+
+    async def action_quit(self) -> None:
+        """Keep the story and leave; where it cannot be kept, leave at the second try."""
+        if self.room.put_away() or self._warned:
+            self.exit()
+            return
+        self._warned = True
+        self.notify(
+            "The story is not saved. Save it elsewhere with f3, or quit again to leave without it.",
+            severity="error",
+            markup=False,
+            timeout=30,
+        )
+
+    def finish(self) -> Path | None:
+        """After the screen is gone: keep what is not kept yet; gives the story's document.
+
+        Raises:
+            UserError: where the story cannot be written.
+        """
+        self._remember()
+        self.session.stop()
+        self.room.keeper.close(self.session.story)
+        document = self.room.keeper.document
+        return document.path if document else None
+
+    # Settings.
+
+    @on(SettingsPanel.Changed)
+    def _sampling_changed(self, message: SettingsPanel.Changed) -> None:
+        self.settings = replace(self.settings, sampling=message.sampling)
+
+    def _theme_changed(self, theme: object) -> None:
+        self.settings = replace(self.settings, theme=self.theme)
+
+    def _remember(self) -> None:
+        if self.settings == self._remembered:
+            return
+        self._remembered = self.settings
+        try:
+            save_settings(self.settings)
+        except UserError as error:
+            if self.is_running:
+                self.room.complain(error)
+
+    # Palette and help.
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        for key in KEYS:
+            if key.palette:
+                title = key.label[0].upper() + key.label[1:]
+                yield SystemCommand(title, f"{key.help} ({key.shown})", partial(self._do, key.id))
+        yield SystemCommand("Theme", "change the colours, light or dark", self.action_change_theme)
+
+    async def _do(self, id: str) -> None:
+        key = next(key for key in KEYS if key.id == id)
+        await self.run_action(key.action, self if key.where is Where.APP else self.room)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The palette belongs to the room; over a dialog it would act behind its back."""
+        return action != "command_palette" or self.screen is self.room
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen(self.settings.keys))

@@ -1,0 +1,87 @@
+"""Asking under which name a story should be saved."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from mgpt_tui.errors import UserError
+from mgpt_tui.stories.library import Keeper, Target
+from mgpt_tui.ui.widgets.plain import Plain
+
+HELP = (
+    "A name goes to your stories folder; a path begins with / or ./ or ~/\n"
+    "Endings: .md to read (the default), .txt the bare text, .json all of it"
+)
+
+
+class SaveScreen(ModalScreen[Target | None]):
+    """Answers with where the story should go, or None.
+
+    Args:
+        keeper: of the story.
+        name: the name that is offered.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "cancel", show=False)
+    ]
+
+    def __init__(self, keeper: Keeper, name: str) -> None:
+        super().__init__()
+        self._keeper = keeper
+        self._offered = name
+        self._agreed: Target | None = None
+
+    def compose(self) -> ComposeResult:
+        box = Vertical(classes="box")
+        box.border_title = "Save the story as"
+        box.border_subtitle = "enter saves · esc cancels"
+        with box:
+            yield Input(self._offered, id="name", compact=True)
+            yield Plain(id="where")
+            yield Plain(HELP, classes="help")
+
+    @on(Input.Changed)
+    def show_where(self, event: Input.Changed) -> None:
+        """Say where the file will be, or why it cannot be."""
+        self._agreed = None
+        target = self._target(event.value)
+        if target is not None:
+            self._say(f"→ {target.path}")
+
+    @on(Input.Submitted)
+    def save(self, event: Input.Submitted) -> None:
+        """Answer; a second enter agrees to replace what is there."""
+        target = self._target(event.value)
+        if target is None:
+            return
+        keeper = self._keeper
+        taken = keeper.library.is_taken(target, keeper.document, keeper.copy)
+        if taken and self._agreed != target:
+            self._agreed = target
+            self._say(
+                f"✗ {target.path.name} is there already. Enter again replaces it; "
+                "or change the name.",
+                bad=True,
+            )
+            return
+        self.dismiss(target)
+
+    def _target(self, answer: str) -> Target | None:
+        try:
+            return self._keeper.library.target(answer, self._offered)
+        except UserError as error:
+            self._say(f"✗ {error.message} {error.remedy}", bad=True)
+            return None
+
+    def _say(self, text: str, *, bad: bool = False) -> None:
+        where = self.query_one("#where", Plain)
+        where.set_class(bad, "-bad")
+        where.update(text)

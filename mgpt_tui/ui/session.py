@@ -1,0 +1,371 @@
+"""Writing together, without a screen: one story, one engine, and what stands between them.
+
+The screen calls the verbs (`submit`, `retry`, `stop`, ...), passes on the engine's events with
+`handle`, and shows what is in the attributes. Nothing here waits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+from mgpt_tui import paths
+from mgpt_tui.inference.client import EngineLike
+from mgpt_tui.inference.messages import (
+    Chunk,
+    Died,
+    Ended,
+    Event,
+    Failed,
+    Ready,
+    Started,
+)
+from mgpt_tui.inference.request import FinishReason, SamplingSettings
+from mgpt_tui.model.config import GPTConfig
+from mgpt_tui.stories.story import Story
+from mgpt_tui.text import StreamingCleaner
+
+DEATHS = 3
+DEATHS_WITHIN = 20.0
+"""The engine is started again unless it died `DEATHS` times within so many seconds."""
+
+
+class Phase(Enum):
+    """How the engine is."""
+
+    WAKING = "waking"
+    READY = "ready"
+    DOWN = "down"
+
+
+class Severity(StrEnum):
+    """How much a notice matters, in Textual's words."""
+
+    INFORMATION = "information"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to tell the writer."""
+
+    text: str
+    severity: Severity = Severity.INFORMATION
+
+
+@dataclass(slots=True)
+class Meter:
+    """The numbers of the generation that runs or ran last.
+
+    Attributes:
+        context_tokens: tokens of the story, the first <|endoftext|> included; None if unknown.
+        window_start: the first of them that the model sees.
+        rate: tokens per second; 0.0 before any.
+        seed: the seed in use; None before any.
+        reason: why the last generation ended; None while it runs or before any.
+    """
+
+    context_tokens: int | None = None
+    window_start: int = 0
+    rate: float = 0.0
+    seed: int | None = None
+    reason: FinishReason | None = None
+
+
+@dataclass(slots=True)
+class _Generation:
+    """A generation under way: its id and what is counted for it."""
+
+    id: int
+    cleaner: StreamingCleaner
+    read: int = 0
+    tokens: int = 0
+    first_tokens: int = 0
+    first_at: float = 0.0
+
+
+class Session:
+    """A writer, a story and an engine.
+
+    Args:
+        engine: what generates; `start` is called by `wake`.
+        settings: for the next generation; may be replaced at any time.
+        clock: seconds, monotonic.
+
+    Attributes:
+        story: the story so far, the passage being written included.
+        phase: how the engine is.
+        model: what the engine said when it was ready; None before.
+        meter: numbers to show.
+        trouble: what keeps the engine down, in a line; "" where nothing does.
+    """
+
+    def __init__(
+        self,
+        engine: EngineLike,
+        settings: SamplingSettings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.story = Story()
+        self.phase = Phase.WAKING
+        self.model: Ready | None = None
+        self.meter = Meter()
+        self.trouble = ""
+        self._clock = clock
+        self._generation: _Generation | None = None
+        self._waiting: Callable[[], None] | None = None
+        self._deaths: deque[float] = deque(maxlen=DEATHS)
+        self._lengths: dict[int, int] = {}
+        self._told_window = False
+
+    # What the screen asks.
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether a generation runs."""
+        return self._generation is not None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a generation begins as soon as the engine is ready."""
+        return self._waiting is not None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is something to stop."""
+        return self.is_writing or self.is_waiting
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether the model wrote last."""
+        return self.story.ends_with_model
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether undo changes anything."""
+        return bool(self.story.past)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether redo changes anything."""
+        return bool(self.story.future) and not self.is_writing
+
+    # What the writer does.
+
+    def wake(self) -> None:
+        """Start the engine."""
+        self.phase, self.trouble = Phase.WAKING, ""
+        self.engine.start()
+
+    def submit(self, line: str) -> None:
+        """Add a line, if it holds anything, and let the model go on."""
+        written = self.story.write(line)
+        if written is self.story and self.is_busy:
+            return
+        self.stop()
+        self.story = self.story.write(line)
+        self._request(self._go_on)
+
+    def retry(self) -> None:
+        """Replace the model's last passage, or go on where the writer wrote last."""
+        self.stop()
+        if not self.story.spans:
+            return
+        self._request(self._anew)
+
+    def stop(self) -> None:
+        """Stop what runs or waits; the text so far stays."""
+        self._waiting = None
+        if self._generation is not None:
+            self.engine.stop(self._generation.id)
+            self._finish(FinishReason.CANCELLED)
+
+    def undo(self) -> None:
+        """Stop, and go one step back."""
+        self.stop()
+        self._go_to(self.story.undo())
+
+    def redo(self) -> None:
+        """Go one step forward again."""
+        self.stop()
+        self._go_to(self.story.redo())
+
+    def tell(self, story: Story) -> None:
+        """Turn to another story."""
+        self.stop()
+        self.meter, self._told_window = Meter(), False
+        self._go_to(story)
+
+    # What the engine says.
+
+    def handle(self, events: Iterable[Event]) -> list[Notice]:
+        """Take in events, in order; gives what the writer should be told."""
+        notices: list[Notice] = []
+        for event in events:
+            match event:
+                case Ready():
+                    self._ready(event)
+                case Started():
+                    notices += self._started(event)
+                case Chunk():
+                    self._chunk(event)
+                case Ended():
+                    self._ended(event)
+                case Failed():
+                    notices += self._failed(event)
+                case Died():
+                    notices += self._died(event)
+        self._update_meter()
+        return notices
+
+    def _ready(self, event: Ready) -> None:
+        self.model, self.phase, self.trouble = event, Phase.READY, ""
+        waiting, self._waiting = self._waiting, None
+        if waiting:
+            waiting()
+
+    def _started(self, event: Started) -> list[Notice]:
+        running = self._generation
+        if running is None or running.id != event.id:
+            return []
+        running.read = event.context_tokens
+        self.meter.seed = event.seed
+        self.story = self.story.extend(seed=event.seed)
+        self._lengths[hash(self.story.text)] = event.context_tokens
+        if event.window_start == 0 or self._told_window:
+            return []
+        self._told_window = True
+        unread = event.window_start
+        return [
+            Notice(
+                "The story is longer than the model can read at once, so it reads from the end: "
+                f"the last {event.context_tokens - unread} of {event.context_tokens} tokens."
+            )
+        ]
+
+    def _chunk(self, event: Chunk) -> None:
+        running = self._generation
+        if running is None or running.id != event.id:
+            return
+        if not running.tokens:
+            running.first_at, running.first_tokens = self._clock(), len(event.chunk.tokens)
+        running.tokens += len(event.chunk.tokens)
+        self.story = self.story.extend(running.cleaner.feed(event.chunk.text), event.chunk.tokens)
+
+    def _ended(self, event: Ended) -> None:
+        if self._generation is None or self._generation.id != event.id:
+            return
+        finished = event.finished
+        self._generation.tokens = finished.context_tokens - self._generation.read
+        self._finish(finished.reason)
+        self.meter.rate = finished.tokens_per_second
+        self.meter.seed = finished.seed
+
+    def _failed(self, event: Failed) -> list[Notice]:
+        text = f"{event.message}\n{event.remedy}".rstrip()
+        if event.id is None:
+            return self._down(text)
+        if self._generation is None or self._generation.id != event.id:
+            return []
+        self._finish(None)
+        return [Notice(text, Severity.ERROR)]
+
+    def _died(self, event: Died) -> list[Notice]:
+        if self._generation is not None:
+            self._finish(None)
+        if self.phase is Phase.DOWN:
+            return []
+        self._deaths.append(self._clock())
+        if len(self._deaths) == DEATHS and self._deaths[-1] - self._deaths[0] <= DEATHS_WITHIN:
+            return self._down(
+                f"The engine stopped {DEATHS} times in a row (exit code {event.exit_code}).\n"
+                f"Its log is {paths.engine_log()}. Enter tries again."
+            )
+        notice = Notice(
+            f"The engine stopped unexpectedly (exit code {event.exit_code}). "
+            "Your text is safe; it is being started again.",
+            Severity.WARNING,
+        )
+        self.wake()
+        return [notice]
+
+    # How it is done.
+
+    def _down(self, text: str) -> list[Notice]:
+        self.phase, self._waiting = Phase.DOWN, None
+        self.trouble = text.partition("\n")[0]
+        self._deaths.clear()
+        return [Notice(text, Severity.ERROR)]
+
+    def _request(self, begin: Callable[[], None]) -> None:
+        if self.phase is Phase.READY:
+            begin()
+            return
+        self._waiting = begin
+        if self.phase is Phase.DOWN:
+            self.wake()
+
+    def _go_on(self) -> None:
+        assert self.model is not None
+        before = self.story
+        self.story = before.begin(
+            self.settings, model=self.model.model, fingerprint=self.model.fingerprint
+        )
+        self._generate(before)
+
+    def _anew(self) -> None:
+        assert self.model is not None
+        self.story = self.story.retry(
+            self.settings, model=self.model.model, fingerprint=self.model.fingerprint
+        )
+        self._generate(Story(spans=self.story.spans[:-1]))
+
+    def _generate(self, before: Story) -> None:
+        assert self.model is not None
+        self.meter = Meter(self.meter.context_tokens, self.meter.window_start)
+        context = before.context(self.model.fingerprint)
+        self._generation = _Generation(
+            self.engine.generate(context, self.settings), StreamingCleaner()
+        )
+
+    def _finish(self, reason: FinishReason | None) -> None:
+        """End the running generation here: keep what came, or restore what was."""
+        running, self._generation = self._generation, None
+        assert running is not None
+        self._count(running)
+        self.story = self.story.extend(running.cleaner.finish()).settle()
+        self.meter.reason = reason
+        if running.read:
+            self._lengths[hash(self.story.text)] = running.read + running.tokens
+        self._update_meter()
+
+    def _update_meter(self) -> None:
+        running = self._generation
+        if running is None:
+            self.meter.context_tokens = self._lengths.get(hash(self.story.text))
+        else:
+            self._count(running)
+        length = self.meter.context_tokens
+        self.meter.window_start = self._window_start(length) if length else 0
+
+    def _count(self, running: _Generation) -> None:
+        if running.read:
+            self.meter.context_tokens = running.read + running.tokens
+        seconds = self._clock() - running.first_at
+        if running.tokens > running.first_tokens and seconds > 0:
+            self.meter.rate = (running.tokens - running.first_tokens) / seconds
+
+    def _window_start(self, length: int) -> int:
+        block = self.model.block_size if self.model else GPTConfig().block_size
+        return GPTConfig(block_size=block).window_start(length)
+
+    def _go_to(self, story: Story) -> None:
+        self.story = story
+        self.meter.reason = None
+        self._update_meter()

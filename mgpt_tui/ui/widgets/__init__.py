@@ -1,0 +1,1 @@
+"""The parts of the screens; none of them knows the app."""

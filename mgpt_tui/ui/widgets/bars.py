@@ -1,0 +1,114 @@
+"""The one-line parts: what stands at the top, and the numbers above the prompt."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Footer
+
+from mgpt_tui.inference.messages import Ready
+from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.model.config import GPTConfig
+from mgpt_tui.ui.keys import KEYS
+from mgpt_tui.ui.session import Meter, Phase, Session
+from mgpt_tui.ui.widgets.plain import Plain
+
+FULL, EMPTY = "▰", "▱"
+BAR_WIDTHS = (10, 5, 0)
+GAP = "   "
+
+
+def short_count(number: int) -> str:
+    """A count of parameters as people say it: 15M, 260K, 1.2B."""
+    for unit, size in (("B", 10**9), ("M", 10**6), ("K", 10**3)):
+        if number >= size:
+            count = number / size
+            return f"{count:.1f}{unit}" if count < 9.95 and unit == "B" else f"{count:.0f}{unit}"
+    return str(number)
+
+
+class TopBar(Horizontal):
+    """The story's name at the left, the model's at the right."""
+
+    ALLOW_SELECT = False
+
+    def compose(self) -> ComposeResult:
+        yield Plain(classes="title")
+        yield Plain(classes="model")
+
+    def show(self, title: str, model: str, ready: Ready | None) -> None:
+        """Show the names; the model's size once it is known."""
+        size = f" {short_count(ready.parameters)}" if ready else ""
+        self.query_one(".title", Plain).update(Content(title))
+        self.query_one(".model", Plain).update(Content(f"{model}{size}"))
+
+
+class KeyBar(Footer):
+    """The keys that can be pressed now, in the order of their table."""
+
+    def compose(self) -> ComposeResult:
+        order = {key.action: number for number, key in enumerate(KEYS)}
+        yield from sorted(
+            super().compose(), key=lambda key: order.get(getattr(key, "action", ""), len(order))
+        )
+
+
+class StatusLine(Plain):
+    """How full the context is, how fast the model writes, and with which settings."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id)
+        self._line = ""
+
+    def show(self, session: Session) -> None:
+        """Show how `session` stands."""
+        line = status(session, self.content_size.width or 78)
+        if line != self._line:
+            self._line = line
+            self.update(Content(line), layout=False)
+
+
+def status(session: Session, width: int) -> str:
+    """The status in one line of `width` cells; on a narrow screen the bar gives way."""
+    if session.phase is Phase.WAKING:
+        waiting = " It will go on with your story in a moment." if session.is_waiting else ""
+        return f"the model is waking up…{waiting}"
+    if session.phase is Phase.DOWN:
+        return f"{session.trouble} Enter tries again."
+    numbers = [rate(session.meter), seed(session), settings(session.settings)]
+    for bar in BAR_WIDTHS:
+        line = GAP.join(part for part in (context(session, bar), *numbers) if part)
+        if len(line) <= width:
+            break
+    return line
+
+
+def context(session: Session, bar: int) -> str:
+    """`context ▰▰▱▱ 132/256`, and of how many where the model no longer reads all."""
+    size = session.model.block_size if session.model else GPTConfig().block_size
+    length, start = session.meter.context_tokens, session.meter.window_start
+    if length is None and not session.story.spans:
+        length = 0
+    seen = 0 if length is None else length - start
+    full = min(bar, round(bar * seen / size))
+    picture = f"{FULL * full}{EMPTY * (bar - full)} " if bar else ""
+    number = "–" if length is None else str(seen)
+    return f"context {picture}{number}/{size}" + (f" of {length}" if start else "")
+
+
+def rate(meter: Meter) -> str:
+    """Tokens per second, or nothing before any were made."""
+    return f"{meter.rate:.0f} tok/s" if meter.rate else ""
+
+
+def seed(session: Session) -> str:
+    """The seed that is set, else the one drawn last."""
+    value = session.settings.seed if session.settings.seed is not None else session.meter.seed
+    return "" if value is None else f"seed {value}"
+
+
+def settings(sampling: SamplingSettings) -> str:
+    """The settings of the next generation."""
+    top_k = "off" if sampling.top_k is None else sampling.top_k
+    return f"T {sampling.temperature:g}  k {top_k}  len {sampling.max_tokens}"

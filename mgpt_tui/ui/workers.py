@@ -1,0 +1,58 @@
+"""Work beside the event loop: reading the engine's events, keeping the story on disk.
+
+Both run in threads and only ever post messages. A thread cannot be cancelled, so the reader
+polls, and is gone within `POLL` seconds of being asked.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable
+
+from textual.message_pump import MessagePump
+
+from mgpt_tui.errors import UserError
+from mgpt_tui.inference.messages import Event
+from mgpt_tui.stories.library import Keeper
+from mgpt_tui.stories.story import Story
+from mgpt_tui.ui.messages import EngineSpoke, KeepFailed, Kept
+
+POLL = 0.1
+"""Seconds after which the reader looks whether it should go."""
+
+INTERVAL = 0.04
+"""Seconds between two messages at least: 25 updates a second, however fast the model is."""
+
+
+def read_engine(
+    events: queue.Queue[Event], target: MessagePump, is_cancelled: Callable[[], bool]
+) -> None:
+    """Pass events on to `target`, a batch at a time, until cancelled.
+
+    The first event after a pause goes out at once. Every event goes out, in order.
+    """
+    due = 0.0
+    while not is_cancelled():
+        try:
+            batch = [events.get(timeout=POLL)]
+        except queue.Empty:
+            continue
+        time.sleep(max(0.0, due - time.monotonic()))
+        while True:
+            try:
+                batch.append(events.get_nowait())
+            except queue.Empty:
+                break
+        due = time.monotonic() + INTERVAL
+        target.post_message(EngineSpoke(batch))
+
+
+def keep_story(keeper: Keeper, story: Story, target: MessagePump) -> None:
+    """Write a story to disk and say how it went."""
+    try:
+        keeper.keep(story)
+    except UserError as error:
+        target.post_message(KeepFailed(error.message, error.remedy))
+    else:
+        target.post_message(Kept())

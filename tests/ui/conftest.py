@@ -1,0 +1,229 @@
+"""A writing room with a scripted engine, and a way to wait for what should happen."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from textual.events import Key, Paste
+from textual.pilot import Pilot
+
+from mgpt_tui.inference.messages import (
+    Chunk,
+    ContextPart,
+    Died,
+    Ended,
+    Event,
+    Failed,
+    Ready,
+    Started,
+)
+from mgpt_tui.inference.request import Finished, FinishReason, SamplingSettings, TextChunk
+from mgpt_tui.stories.library import StoryLibrary
+from mgpt_tui.ui.app import WritingRoom
+from mgpt_tui.ui.screens.main import MainScreen
+from mgpt_tui.ui.widgets.prompt import Prompt
+
+READY = Ready("storyteller", 14_500_000, 256, "f" * 64)
+WORDS = (" on", " the", " ground", ".", " It", " was", " shiny", ".")
+
+
+@dataclass
+class FakeEngine:
+    """Says what a test tells it to, through the queue that a real client fills.
+
+    Attributes:
+        automatic: whether `start` makes it ready and `generate` writes `words` to the end.
+        words: one token each.
+    """
+
+    automatic: bool = True
+    words: tuple[str, ...] = WORDS
+    events: queue.Queue[Event] = field(default_factory=queue.Queue)
+    starts: int = 0
+    closed: bool = False
+    asked: list[tuple[tuple[ContextPart, ...], SamplingSettings]] = field(default_factory=list)
+    stopped: list[int] = field(default_factory=list)
+    read: int = 0
+
+    def start(self) -> None:
+        self.starts += 1
+        if self.automatic:
+            self.be_ready()
+
+    def generate(self, context: tuple[ContextPart, ...], settings: SamplingSettings) -> int:
+        self.asked.append((context, settings))
+        self.read = 1 + sum(
+            len(part.split()) if isinstance(part, str) else len(part) for part in context
+        )
+        if self.automatic:
+            self.begin()
+            self.write(*self.words)
+            self.end()
+        return len(self.asked)
+
+    def stop(self, id: int) -> None:
+        self.stopped.append(id)
+
+    def close(self) -> None:
+        self.closed = True
+
+    # What a test says on the engine's behalf.
+
+    @property
+    def id(self) -> int:
+        return len(self.asked)
+
+    @property
+    def seed(self) -> int:
+        seed = self.asked[-1][1].seed
+        return 100 + self.id if seed is None else seed
+
+    def say(self, *events: Event) -> None:
+        for event in events:
+            self.events.put(event)
+
+    def be_ready(self) -> None:
+        self.say(READY)
+
+    def begin(self, window_start: int = 0) -> None:
+        self.say(Started(self.id, self.read, window_start, self.seed))
+        self.written = 0
+
+    def write(self, *words: str) -> None:
+        for word in words:
+            self.written += 1
+            self.say(Chunk(self.id, TextChunk(word, (1000 + self.written,))))
+
+    def end(self, reason: FinishReason = FinishReason.LENGTH) -> None:
+        total = self.read + self.written
+        finished = Finished(reason, self.written, 0.5, self.seed, 0, total)
+        self.say(Ended(self.id, finished))
+
+    def die(self, exit_code: int = -11) -> None:
+        self.say(Died(exit_code, self.id or None))
+
+    def fail(self, id: int | None) -> None:
+        self.say(Failed(id, "The model cannot be [read].", "Train *another*."))
+
+
+class Writer:
+    """A person at the app, for tests: what they do and what they see."""
+
+    def __init__(self, app: WritingRoom, pilot: Pilot[None], engine: FakeEngine) -> None:
+        self.app = app
+        self.pilot = pilot
+        self.engine = engine
+
+    @property
+    def room(self) -> MainScreen:
+        return self.app.room
+
+    @property
+    def text(self) -> str:
+        return self.app.session.story.text
+
+    @property
+    def prompt(self) -> Prompt:
+        return self.room.query_one(Prompt)
+
+    @property
+    def screen(self) -> str:
+        """The whole screen as text."""
+        strips = self.app.screen._compositor.render_strips()
+        return "\n".join(strip.text for strip in strips)
+
+    @property
+    def shown(self) -> str:
+        """The story as its lines show it."""
+        return "\n".join(line.text for line in self.room.query("Paragraph"))
+
+    @property
+    def toasts(self) -> str:
+        return "\n".join(notification.message for notification in self.app._notifications)
+
+    async def press(self, *keys: str) -> None:
+        for key in keys:
+            character = {"space": " "}.get(key, key if len(key) == 1 else None)
+            self.app.post_message(Key(key, character))
+            await self.settle()
+
+    async def settle(self, rounds: int = 4) -> None:
+        """Let every widget take in what was sent, and what they sent each other then.
+
+        A pilot waits for an idle processor instead, which a busy machine does not have.
+        """
+        for _ in range(rounds):
+            await self.pilot.pause(0)
+
+    async def type(self, text: str) -> None:
+        """Put text into the prompt as a terminal's paste does."""
+        self.app.post_message(Paste(text))
+        await self.until(lambda: bool(self.prompt.text))
+
+    async def send(self, text: str) -> None:
+        await self.type(text)
+        await self.press("enter")
+
+    async def sees(self, text: str) -> None:
+        """Wait until the screen says `text`."""
+        await self.until(lambda: text in self.screen)
+
+    async def misses(self, text: str) -> None:
+        """Wait until the screen no longer says `text`."""
+        await self.until(lambda: text not in self.screen)
+
+    async def until(self, holds: Callable[[], object], seconds: float = 5.0) -> None:
+        """Wait until `holds`, or fail."""
+        limit = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < limit, f"waited in vain; the screen says\n{self.screen}"
+            await asyncio.sleep(0.01)
+        await self.settle()
+
+
+OpenRoom = Callable[..., AbstractAsyncContextManager[Writer]]
+
+
+@pytest.fixture(autouse=True)
+def colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal that runs the tests has no say in what they see."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    """An engine that is ready at once and writes `WORDS` when asked."""
+    return FakeEngine()
+
+
+@pytest.fixture
+def manual() -> FakeEngine:
+    """An engine that says only what the test makes it say."""
+    return FakeEngine(automatic=False)
+
+
+@pytest.fixture(params=[(80, 24), (160, 48)], ids=["80x24", "160x48"])
+def size(request: pytest.FixtureRequest) -> tuple[int, int]:
+    """The two sizes at which everything must work."""
+    return request.param
+
+
+@pytest.fixture
+def open_room() -> OpenRoom:
+    """Opens the app with an engine; leaving the block quits it."""
+
+    @asynccontextmanager
+    async def room(engine: FakeEngine, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Writer]:
+        app = WritingRoom(engine, "storyteller", library=StoryLibrary())
+        async with app.run_test(size=size, notifications=True) as pilot:
+            writer = Writer(app, pilot, engine)
+            await writer.until(lambda: engine.starts == 1)
+            yield writer
+
+    return room
