@@ -8,10 +8,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from textual.events import Key, Paste
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from mgpt_tui.inference.messages import (
     Chunk,
@@ -153,7 +155,7 @@ class Writer:
             self.app.post_message(Key(key, character))
             await self.settle()
 
-    async def settle(self, rounds: int = 4) -> None:
+    async def settle(self, rounds: int = 3) -> None:
         """Let every widget take in what was sent, and what they sent each other then.
 
         A pilot waits for an idle processor instead, which a busy machine does not have.
@@ -161,14 +163,32 @@ class Writer:
         for _ in range(rounds):
             await self.pilot.pause(0)
 
-    async def type(self, text: str) -> None:
-        """Put text into the prompt as a terminal's paste does."""
+    async def paste(self, text: str) -> None:
+        """Put text where the cursor is, as a terminal's paste does."""
         self.app.post_message(Paste(text))
-        await self.until(lambda: bool(self.prompt.text))
+        await self.settle()
 
-    async def send(self, text: str) -> None:
-        await self.type(text)
+    async def send(self, line: str) -> None:
+        """Put a line into the prompt and press enter."""
+        await self.paste(line)
+        await self.until(lambda: self.prompt.text)
         await self.press("enter")
+
+    async def answer(self, text: str) -> None:
+        """Replace what stands in a dialog's field and press enter."""
+        await self.press("ctrl+u")
+        await self.paste(text)
+        await self.press("enter")
+
+    async def tell(self, line: str) -> None:
+        """Send a line and wait until the engine has answered it."""
+        asked = len(self.engine.asked)
+        await self.send(line)
+        await self.until(lambda: len(self.engine.asked) > asked and not self.app.session.is_busy)
+
+    async def on(self, screen: type[Screen[Any]]) -> None:
+        """Wait until a screen is the one in front."""
+        await self.until(lambda: isinstance(self.app.screen, screen))
 
     async def sees(self, text: str) -> None:
         """Wait until the screen says `text`."""
@@ -178,12 +198,12 @@ class Writer:
         """Wait until the screen no longer says `text`."""
         await self.until(lambda: text not in self.screen)
 
-    async def until(self, holds: Callable[[], object], seconds: float = 5.0) -> None:
+    async def until(self, holds: Callable[[], object], seconds: float = 20.0) -> None:
         """Wait until `holds`, or fail."""
         limit = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < limit, f"waited in vain; the screen says\n{self.screen}"
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.02)
         await self.settle()
 
 
@@ -215,12 +235,18 @@ def size(request: pytest.FixtureRequest) -> tuple[int, int]:
 
 
 @pytest.fixture
-def open_room() -> OpenRoom:
+def make_app() -> Callable[[FakeEngine], WritingRoom]:
+    """Makes the app with an engine, as a test's own."""
+    return lambda engine: WritingRoom(engine, "storyteller", library=StoryLibrary())
+
+
+@pytest.fixture
+def open_room(make_app: Callable[[FakeEngine], WritingRoom]) -> OpenRoom:
     """Opens the app with an engine; leaving the block quits it."""
 
     @asynccontextmanager
     async def room(engine: FakeEngine, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Writer]:
-        app = WritingRoom(engine, "storyteller", library=StoryLibrary())
+        app = make_app(engine)
         async with app.run_test(size=size, notifications=True) as pilot:
             writer = Writer(app, pilot, engine)
             await writer.until(lambda: engine.starts == 1)

@@ -23,7 +23,8 @@ from mgpt_tui.ui.messages import EngineSpoke, KeepFailed, Kept
 from mgpt_tui.ui.screens.library import LibraryScreen
 from mgpt_tui.ui.screens.save import SaveScreen
 from mgpt_tui.ui.session import Notice, Session, Severity
-from mgpt_tui.ui.widgets.bars import KeyBar, StatusLine, TopBar
+from mgpt_tui.ui.widgets.bars import StatusLine, TopBar
+from mgpt_tui.ui.widgets.key_bar import KeyBar
 from mgpt_tui.ui.widgets.plain import Plain
 from mgpt_tui.ui.widgets.prompt import Prompt
 from mgpt_tui.ui.widgets.settings_panel import SettingsPanel
@@ -71,7 +72,7 @@ class MainScreen(Screen[None]):
         with Horizontal(id="line"):
             yield Plain("›", id="mark")
             yield Prompt(id="prompt")
-        yield KeyBar(show_command_palette=False, compact=True)
+        yield KeyBar(id="keys")
 
     def on_mount(self) -> None:
         self.set_interval(KEEP_EVERY, self._keep)
@@ -239,6 +240,7 @@ class MainScreen(Screen[None]):
         """Go on writing."""
         self._over = False
         self._show_panel()
+        self.query_one(Prompt).focus()
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._resized)

@@ -1,16 +1,14 @@
-"""The one-line parts: what stands at the top, and the numbers above the prompt."""
+"""What stands at the top, and the numbers above the prompt."""
 
 from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.widgets import Footer
 
 from mgpt_tui.inference.messages import Ready
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.model.config import GPTConfig
-from mgpt_tui.ui.keys import KEYS
 from mgpt_tui.ui.session import Meter, Phase, Session
 from mgpt_tui.ui.widgets.plain import Plain
 
@@ -42,16 +40,6 @@ class TopBar(Horizontal):
         size = f" {short_count(ready.parameters)}" if ready else ""
         self.query_one(".title", Plain).update(Content(title))
         self.query_one(".model", Plain).update(Content(f"{model}{size}"))
-
-
-class KeyBar(Footer):
-    """The keys that can be pressed now, in the order of their table."""
-
-    def compose(self) -> ComposeResult:
-        order = {key.action: number for number, key in enumerate(KEYS)}
-        yield from sorted(
-            super().compose(), key=lambda key: order.get(getattr(key, "action", ""), len(order))
-        )
 
 
 class StatusLine(Plain):

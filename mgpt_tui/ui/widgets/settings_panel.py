@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Input
@@ -104,6 +105,8 @@ class SettingField(Vertical):
 class SettingsPanel(VerticalScroll, can_focus=False):
     """All settings of the next generation."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
+
     class Changed(Message):
         """The settings are others than before."""
 
@@ -112,7 +115,7 @@ class SettingsPanel(VerticalScroll, can_focus=False):
             self.sampling = sampling
 
     class Done(Message):
-        """Enter was pressed in a field."""
+        """Enter or escape was pressed in a field."""
 
     def __init__(self, sampling: SamplingSettings, id: str) -> None:
         super().__init__(id=id)
@@ -141,7 +144,11 @@ class SettingsPanel(VerticalScroll, can_focus=False):
         self.post_message(self.Changed(self.sampling))
 
     @on(Input.Submitted)
-    def leave(self, event: Input.Submitted) -> None:
+    def submitted(self, event: Input.Submitted) -> None:
         """Go back to writing."""
         event.stop()
+        self.action_leave()
+
+    def action_leave(self) -> None:
+        """Go back to writing."""
         self.post_message(self.Done())

@@ -1,0 +1,63 @@
+"""The keys that can be pressed now, at the foot of the screen.
+
+Textual's own footer is built anew whenever a key is switched on or off, which is too much for
+something that happens at every first letter of a line.
+"""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.binding import ActiveBinding
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.screen import Screen
+
+from mgpt_tui.ui.keys import KEYS, Key
+from mgpt_tui.ui.widgets.plain import Plain
+
+
+class KeyHint(Plain):
+    """One key and what it does; a click is as good as pressing it."""
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(id=f"key-{key.id}")
+        self.key = key
+        self._pressed = ""
+        self._shown = ""
+
+    def show(self, active: ActiveBinding | None) -> None:
+        """Show how the key stands: away, greyed out, or ready."""
+        self.display = active is not None
+        if active is None:
+            return
+        self.set_class(not active.enabled, "-off")
+        binding = active.binding
+        shown = self.app.get_key_display(binding)
+        if shown != self._shown:
+            self._shown, self._pressed = shown, binding.key
+            self.update(Content.assemble((shown, "bold $accent"), " ", self.key.label))
+
+    def on_click(self) -> None:
+        """Press the key."""
+        self.app.simulate_key(self._pressed)
+
+
+class KeyBar(Horizontal):
+    """A hint for every key that the table wants here, in its order."""
+
+    ALLOW_SELECT = False
+
+    def compose(self) -> ComposeResult:
+        for key in KEYS:
+            if key.footer:
+                yield KeyHint(key)
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self._show)
+
+    def _show(self, screen: Screen[object]) -> None:
+        active: dict[str | None, ActiveBinding] = {}
+        for binding in screen.active_bindings.values():
+            active.setdefault(binding.binding.id, binding)
+        for hint in self.query(KeyHint):
+            hint.show(active.get(hint.key.id))

@@ -1,0 +1,180 @@
+"""What the screen looks like: at every size, without colour, with settings open."""
+
+from __future__ import annotations
+
+import pytest
+from textual.widgets import Input
+
+from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.settings import Settings, load_settings, save_settings
+from mgpt_tui.ui.widgets.prompt import Prompt
+from mgpt_tui.ui.widgets.settings_panel import SettingsPanel
+from mgpt_tui.ui.widgets.story_pane import StoryPane
+
+BEGINNING = "The girl found a key"
+TOLD = (" on the", " ground.", " It was a shiny gold key.", "\n\n", '"Look, Mommy!"', " she said.")
+
+
+async def frozen(pilot) -> None:
+    """The same screen at every run: a told story and a cursor that does not blink."""
+    await pilot.pause()
+    app = pilot.app
+    prompt, session = app.room.query_one(Prompt), app.session
+    prompt.cursor_blink = False
+    session.engine.words = TOLD
+    for asked, line in enumerate([BEGINNING, "\n\nSuddenly the key began to sing."]):
+        prompt.insert(line)
+        prompt.action_send()
+        while len(session.engine.asked) == asked or session.is_busy:
+            await pilot.pause(0.02)
+    prompt.insert("and [they] *walked*")
+    await pilot.pause()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
+def test_the_room_looks_as_it_did(snap_compare, make_app, engine, size) -> None:
+    assert snap_compare(make_app(engine), terminal_size=size, run_before=frozen)
+
+
+async def test_every_part_is_in_view_at_the_smallest_size(open_room, engine) -> None:
+    async with open_room(engine, (80, 24)) as writer:
+        await writer.tell(BEGINNING)
+        await writer.sees("storyteller 14M")
+        for part in ("│ The girl found a key on", "/256", "T 0.8", "›", "enter go on", "f1 help"):
+            await writer.sees(part)
+        await writer.press(*["ctrl+j"] * 8)
+        assert writer.room.query_one(StoryPane).size.height >= 8
+        assert writer.screen.splitlines()[-1].strip().endswith("f1 help")
+
+
+async def test_the_room_fills_a_large_screen(open_room, engine) -> None:
+    async with open_room(engine, (200, 60)) as writer:
+        lines = writer.screen.splitlines()
+        assert len(lines) == 60
+        assert lines[0].rstrip().endswith("storyteller 14M")
+        assert len(lines[0].rstrip()) > 190
+        assert set(lines[1]) == {"─"}
+        assert "temperature" in writer.screen
+        assert writer.room.query_one(SettingsPanel).region.right == 200
+
+
+async def test_it_may_be_resized_at_any_moment(open_room, manual) -> None:
+    async with open_room(manual, (80, 24)) as writer:
+        manual.be_ready()
+        await writer.send(BEGINNING)
+        await writer.until(lambda: manual.asked)
+        manual.begin()
+        sizes = [(200, 60), (40, 10), (20, 5), (110, 30), (109, 30), (80, 24)]
+        for number, size in enumerate(sizes):
+            manual.write(f" number {number}")
+            await writer.pilot.resize_terminal(*size)
+            await writer.until(lambda number=number: f"number {number}" in writer.shown)
+            assert writer.room.query_one(SettingsPanel).display == (size[0] >= 110)
+        await writer.sees("number 5▌")
+        assert writer.room.query_one(StoryPane).at_end
+
+
+async def test_who_wrote_what_shows_without_colour(
+    make_app, engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "")
+    app = make_app(engine)
+    async with app.run_test(size=(40, 24)) as pilot:
+        engine.words = (" on the ground. It was a shiny gold key and it sang.\nThe end.",)
+        await pilot.press(*"My", "enter")
+        for _ in range(100):
+            if "sang" in app.session.story.text and not app.session.is_busy:
+                break
+            await pilot.pause(0.02)
+        await pilot.pause()
+        strips = [strip for strip in app.screen._compositor.render_strips() if strip.text.strip()]
+        mixed = next(strip for strip in strips if "│ My on the" in strip.text)
+        later = next(strip for strip in strips if "sang" in strip.text)
+        assert mixed.text.startswith(" │ My on")
+        assert "│" not in later.text
+        styles = {segment.text.strip(): segment.style for segment in mixed if segment.text.strip()}
+        assert styles["My"].bold
+        assert styles["My"].underline
+        rest = next(style for text, style in styles.items() if text.startswith("on the"))
+        assert not rest.bold
+        assert not rest.underline
+
+
+async def test_settings_are_changed_in_the_panel_and_used_next(open_room, engine, size) -> None:
+    async with open_room(engine, size) as writer:
+        panel = writer.room.query_one(SettingsPanel)
+        wide = size[0] >= 110
+        assert panel.display == wide
+        await writer.press(*(["ctrl+t", "f2"] if wide else ["ctrl+t"]))
+        assert panel.display
+        assert writer.app.focused is panel.query(Input).first()
+        for value in ("1.5", "off", "40", "7"):
+            await writer.press("ctrl+u")
+            await writer.paste(value)
+            await writer.press("enter" if value == "7" else "tab")
+        await writer.until(lambda: writer.prompt.has_focus)
+        assert panel.display == wide
+        wanted = SamplingSettings(temperature=1.5, top_k=None, max_tokens=40, seed=7)
+        await writer.sees("T 1.5  k off  len 40")
+        await writer.sees("seed 7")
+        await writer.tell(BEGINNING)
+        assert engine.asked[0][1] == wanted
+        writer.app.finish()
+    assert load_settings().sampling == wanted
+
+
+async def test_a_value_that_cannot_be_is_refused_with_the_reason(open_room, engine) -> None:
+    async with open_room(engine, (120, 40)) as writer:
+        for name, value, reason in (
+            ("temperature", "-1", "a number from 0 to 10 (0 is"),
+            ("temperature", "warm", "a number from 0 to 10 (0 is"),
+            ("temperature", "nan", "a number from 0 to 10 (0 is"),
+            ("top_k", "0", "a whole number, 1 or more, or off"),
+            ("top_k", "", "a whole number, 1 or more, or off"),
+            ("max_tokens", "1.5", "a whole number, 1 or more"),
+            ("seed", "[b]", "a whole number from 0 to"),
+        ):
+            field = writer.room.query_one(f"#{name}", Input)
+            good, field.value = field.value, value
+            await writer.sees(f"✗ {reason}")
+            assert writer.app.session.settings == SamplingSettings()
+            field.value = good
+            await writer.misses("✗")
+
+
+async def test_the_panel_leaves_with_esc_and_the_keys_of_the_room_still_work(
+    open_room, engine
+) -> None:
+    async with open_room(engine, (80, 24)) as writer:
+        await writer.press("f2", "escape")
+        await writer.until(lambda: writer.prompt.has_focus)
+        assert not writer.room.query_one(SettingsPanel).display
+
+
+async def test_what_is_remembered_is_used(open_room, engine) -> None:
+    save_settings(
+        Settings(
+            sampling=SamplingSettings(temperature=0, top_k=3),
+            theme="textual-light",
+            keys={"retry": "f9", "nothing": "f8"},
+        )
+    )
+    async with open_room(engine) as writer:
+        assert writer.app.theme == "textual-light"
+        await writer.sees("T 0  k 3")
+        await writer.sees("f9 retry")
+        await writer.tell(BEGINNING)
+        await writer.press("ctrl+r")
+        assert len(engine.asked) == 1
+        await writer.press("f9")
+        await writer.until(lambda: len(engine.asked) == 2)
+        writer.app.theme = "nord"
+        await writer.settle()
+        writer.app.finish()
+    assert load_settings().theme == "nord"
+
+
+async def test_a_theme_that_is_gone_does_not_matter(open_room, engine) -> None:
+    save_settings(Settings(theme="no-such-theme"))
+    async with open_room(engine) as writer:
+        await writer.sees("storyteller")
