@@ -138,6 +138,7 @@ def test_stray_output_does_not_reach_the_protocol():
     )
     assert process.stdout is not None
     first = decode(process.stdout.readline())
+    process.wait(timeout=30)  # while its input is still open, whose end would end it with 0
     rest, noise = process.communicate(timeout=30)
     assert first == Failed(None, "No model today.", "Come back tomorrow.")
     assert rest == b""
