@@ -72,9 +72,7 @@ class Declared:
             return
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
-        if not isinstance(value, self.type) or (
-            isinstance(value, bool) and self.type is not bool
-        ):
+        if not isinstance(value, self.type) or (isinstance(value, bool) and self.type is not bool):
             raise UserError(f"{self.name} cannot be {value!r}.", remedy)
         limits = self.limits
         out_of_range = isinstance(value, (int, float)) and (
@@ -93,14 +91,19 @@ class Declared:
         kind = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
         words = kind[self.type]
         if limits.minimum is not None and limits.maximum is not None:
-            words += f" from {limits.minimum:g} to {limits.maximum:g}"
+            words += f" from {_number(limits.minimum)} to {_number(limits.maximum)}"
         elif limits.minimum is not None:
-            words += f", {limits.minimum:g} or more"
+            words += f", {_number(limits.minimum)} or more"
         elif limits.maximum is not None:
-            words += f", {limits.maximum:g} or less"
+            words += f", {_number(limits.maximum)} or less"
         if limits.off:
             words += f", or {limits.off}"
         return words + (f" ({limits.note})" if limits.note else "")
+
+
+def _number(value: float) -> str:
+    """A bound as a person writes it: whole numbers in full."""
+    return str(int(value)) if value == int(value) else f"{value:g}"
 
 
 def _plain_type(hint: Any) -> tuple[type, bool]:

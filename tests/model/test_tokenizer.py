@@ -97,7 +97,7 @@ def test_monotonous_text_neither_crashes_nor_hangs(trimmed, text):
 
 
 def test_a_batch_is_encoded_as_its_texts(gpt2):
-    texts = CORPUS.splitlines() + ["", "né à Orléans"]
+    texts = [*CORPUS.splitlines(), "", "né à Orléans"]
     assert gpt2.encode_batch(texts, 2) == [gpt2.encode(text) for text in texts]
 
 
