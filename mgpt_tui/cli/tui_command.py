@@ -31,10 +31,10 @@ def command(model: str | None) -> None:
         room.run()
     finally:
         try:
-            kept = room.finish()
+            files = room.finish()
         finally:
             engine.close()
-    if kept is not None:
-        click.echo(f"Your story is in {kept}")
+    for file in files:
+        click.echo(f"Your story is in {file}")
     if room.return_code:
         sys.exit(room.return_code)

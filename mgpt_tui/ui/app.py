@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -87,7 +88,8 @@ class WritingRoom(App[None]):
         loop = asyncio.get_running_loop()
         for name in ("SIGTERM", "SIGHUP"):
             if hasattr(signal, name):
-                loop.add_signal_handler(getattr(signal, name), self.exit)
+                with suppress(NotImplementedError):  # Windows
+                    loop.add_signal_handler(getattr(signal, name), self.exit)
 
     # Leaving.
 
@@ -104,8 +106,8 @@ class WritingRoom(App[None]):
             timeout=30,
         )
 
-    def finish(self) -> Path | None:
-        """After the screen is gone: keep what is not kept yet; gives the story's document.
+    def finish(self) -> list[Path]:
+        """After the screen is gone: keep what is not kept yet; gives the files it is in.
 
         Raises:
             UserError: where the story cannot be written.
@@ -113,8 +115,9 @@ class WritingRoom(App[None]):
         self._remember()
         self.session.stop()
         self.room.keeper.close(self.session.story)
-        document = self.room.keeper.document
-        return document.path if document else None
+        keeper = self.room.keeper
+        files = [file.path for file in (keeper.document, keeper.copy) if file is not None]
+        return list(dict.fromkeys(files))
 
     # Settings.
 

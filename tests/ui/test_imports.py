@@ -12,6 +12,7 @@ import pytest
     ("module", "forbidden"),
     [
         ("mgpt_tui.ui.app", ("torch", "datasets", "training")),
+        ("mgpt_tui.cli", ("torch", "textual", "datasets", "training")),
         ("mgpt_tui.cli.tui_command", ("torch", "textual", "datasets", "training")),
         ("mgpt_tui.stories.library", ("torch", "textual")),
     ],

@@ -140,6 +140,11 @@ async def test_a_value_that_cannot_be_is_refused_with_the_reason(open_room, engi
             assert writer.app.session.settings == SamplingSettings()
             field.value = good
             await writer.misses("✗")
+        await writer.press("f2", "f2", "end", "x")
+        await writer.sees("✗ a number")
+        await writer.press("escape")
+        await writer.misses("✗")
+        assert writer.room.query_one("#temperature", Input).value == "0.8"
 
 
 async def test_the_panel_leaves_with_esc_and_the_keys_of_the_room_still_work(

@@ -43,6 +43,7 @@ async def test_the_first_save_asks_and_what_is_saved_is_what_is_shown(
         await writer.press("ctrl+s")
         await writer.until(lambda: page.read_text("utf-8") == f"# Keys\n\n{writer.text}\n")
         assert stories() == {"Keys": writer.text}
+        assert writer.app.finish() == [page.with_suffix(".json"), page]
 
 
 async def test_a_save_may_be_cancelled_and_bad_names_are_refused(open_room, engine) -> None:
@@ -191,13 +192,13 @@ async def test_leaving_while_the_model_writes_keeps_what_it_wrote(open_room, man
         await writer.until(lambda: not writer.app.is_running)
         assert manual.stopped == [1]
         kept = writer.app.finish()
-    assert kept == paths.stories_dir() / "The girl found a golden key.json"
-    assert stories() == {kept.stem: BEGINNING + " on the"}
+    assert kept == [paths.stories_dir() / "The girl found a golden key.json"]
+    assert stories() == {kept[0].stem: BEGINNING + " on the"}
 
 
 async def test_leaving_without_a_story_writes_nothing(open_room, engine) -> None:
     async with open_room(engine) as writer:
         await writer.press("ctrl+q")
         await writer.until(lambda: not writer.app.is_running)
-        assert writer.app.finish() is None
+        assert writer.app.finish() == []
     assert not paths.stories_dir().exists()

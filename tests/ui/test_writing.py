@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.events import Paste
 
-from mgpt_tui.inference.request import FinishReason
+from mgpt_tui.inference.request import FinishReason, SamplingSettings
 from mgpt_tui.ui.widgets.story_pane import StoryPane
 
 BEGINNING = "The girl found a key"
@@ -101,6 +101,15 @@ async def test_ctrl_r_replaces_the_last_passage_only(open_room, engine, size) ->
         await writer.until(lambda: writer.text == TOLD + " there.")
         assert engine.asked[2][0] == engine.asked[1][0]
         assert writer.shown == writer.text
+
+
+async def test_retry_with_a_seed_says_that_nothing_will_change(open_room, engine) -> None:
+    async with open_room(engine) as writer:
+        writer.app.session.settings = SamplingSettings(seed=7)
+        await writer.tell(BEGINNING)
+        await writer.press("ctrl+r")
+        await writer.until(lambda: len(engine.asked) == 2)
+        assert "A seed is set" in writer.toasts
 
 
 async def test_undo_and_redo_walk_through_the_story(open_room, engine, size) -> None:

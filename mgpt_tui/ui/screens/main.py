@@ -173,7 +173,11 @@ class MainScreen(Screen[None]):
         self.show_session()
 
     def action_retry(self) -> None:
-        self.session.retry()
+        session = self.session
+        last = session.story.spans[-1] if session.story.spans else None
+        if session.settings.seed is not None and last and last.settings == session.settings:
+            self.tell([Notice("A seed is set, so the model writes the same again.")])
+        session.retry()
         self._act()
 
     def action_undo(self) -> None:

@@ -17,7 +17,7 @@ from mgpt_tui.ui.widgets.plain import Plain
 
 HELP = (
     "A name goes to your stories folder; a path begins with / or ./ or ~/\n"
-    "Endings: .md to read (the default), .txt the bare text, .json all of it"
+    "Endings: .md to read (the default), .txt bare text, .json everything"
 )
 
 

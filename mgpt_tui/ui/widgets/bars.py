@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
@@ -39,7 +41,8 @@ class TopBar(Horizontal):
         """Show the names; the model's size once it is known."""
         size = f" {short_count(ready.parameters)}" if ready else ""
         self.query_one(".title", Plain).update(Content(title))
-        self.query_one(".model", Plain).update(Content(f"{model}{size}"))
+        name = Path(model).name if Path(model).is_absolute() else model
+        self.query_one(".model", Plain).update(Content(f"{name}{size}"))
 
 
 class StatusLine(Plain):

@@ -97,6 +97,13 @@ class SettingField(Vertical):
             self._value = value
             self.post_message(self.Changed(self.setting.name, value))
 
+    @on(Input.Blurred)
+    def put_right(self, event: Input.Blurred) -> None:
+        """A value that was refused gives way to the one in force."""
+        event.stop()
+        if self.has_class("-bad"):
+            event.input.value = value_text(self.setting, self._value)
+
     def _say(self, text: str, *, bad: bool) -> None:
         self.set_class(bad, "-bad")
         self.query_one(".help", Plain).update(text)

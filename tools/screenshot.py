@@ -1,0 +1,114 @@
+"""Take the picture of the app that the README shows.
+
+    python tools/screenshot.py [--model NAME] [--seed N] [--output screenshot.svg] [LINE ...]
+
+The app runs without a terminal, 100 x 30; each LINE is sent to the model in turn, and the
+picture is taken while the model still writes its answer to the last one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from mgpt_tui.inference.client import EngineClient, EngineLike
+from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.model.registry import find_model
+from mgpt_tui.settings import Settings
+from mgpt_tui.stories.library import StoryLibrary
+from mgpt_tui.ui.app import WritingRoom
+from mgpt_tui.ui.widgets.prompt import Prompt
+
+SIZE = (100, 30)
+LINES = ("The girl found a key", "\n\nSuddenly the key began to sing.")
+NEXT = "and they walked"
+PATIENCE = 120.0
+"""Seconds that the model gets for anything."""
+
+ROOT = Path(__file__).parents[1]
+
+
+async def until(pilot: Pilot[None], holds: Callable[[], object]) -> None:
+    """Wait until `holds`.
+
+    Raises:
+        TimeoutError: where it does not come about.
+    """
+    limit = time.monotonic() + PATIENCE
+    while not holds():
+        if time.monotonic() > limit:
+            raise TimeoutError("the model did not write in time; see its log (mgpt-tui paths)")
+        await asyncio.sleep(0.02)
+    await pilot.pause()
+
+
+async def take(
+    engine: EngineLike,
+    model: str,
+    *,
+    sampling: SamplingSettings,
+    lines: Sequence[str] = LINES,
+    words: int = 30,
+) -> str:
+    """Tell a story with `engine` and give the screen as SVG.
+
+    Args:
+        engine: a real engine or one that is made up.
+        model: what the top line calls the model until the engine says it.
+        sampling: settings of every generation.
+        lines: what the writer says, in turn.
+        words: how many words of the last answer to wait for.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        library = StoryLibrary(Path(folder))
+        app = WritingRoom(engine, model, Settings(sampling=sampling), library)
+        session = app.session
+        async with app.run_test(size=SIZE) as pilot:
+            prompt = app.room.query_one(Prompt)
+            prompt.cursor_blink = False
+            for number, line in enumerate(lines, start=1):
+                await until(pilot, lambda: session.model is not None and not session.is_busy)
+                before = len(session.story.text) + len(line)
+                prompt.insert(line)
+                prompt.action_send()
+                await until(pilot, lambda: session.is_writing)
+                if number == len(lines):
+                    await until(
+                        pilot,
+                        lambda before=before: (  # type: ignore[misc]
+                            not session.is_writing
+                            or len(session.story.text[before:].split()) >= words
+                        ),
+                    )
+            prompt.insert(NEXT)
+            await pilot.pause()
+            return app.export_screenshot(title="mgpt-tui")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--max-tokens", type=int, default=60)
+    parser.add_argument("--output", type=Path, default=ROOT / "screenshot.svg")
+    parser.add_argument("lines", nargs="*", default=LINES)
+    options = parser.parse_args()
+    engine = EngineClient(options.model)
+    sampling = SamplingSettings(seed=options.seed, max_tokens=options.max_tokens)
+    name = find_model(options.model).name
+    try:
+        picture = asyncio.run(take(engine, name, sampling=sampling, lines=options.lines))
+    finally:
+        engine.close()
+    options.output.write_text(picture, encoding="utf-8")
+    print(options.output)
+
+
+if __name__ == "__main__":
+    main()
