@@ -66,26 +66,27 @@ async def take(
         words: how many words of the last answer to wait for.
     """
     with tempfile.TemporaryDirectory() as folder:
-        library = StoryLibrary(Path(folder))
-        app = WritingRoom(engine, model, Settings(sampling=sampling), library)
+        app = WritingRoom(engine, model, Settings(sampling=sampling), StoryLibrary(Path(folder)))
         session = app.session
+
+        async def send(line: str) -> None:
+            await until(pilot, lambda: session.model is not None and not session.is_busy)
+            spans = len(session.story.spans) + 2
+            prompt.insert(line)
+            prompt.action_send()
+            await until(pilot, lambda: len(session.story.spans) == spans)
+
         async with app.run_test(size=SIZE) as pilot:
             prompt = app.room.query_one(Prompt)
             prompt.cursor_blink = False
-            for number, line in enumerate(lines, start=1):
-                await until(pilot, lambda: session.model is not None and not session.is_busy)
-                before = len(session.story.text) + len(line)
-                prompt.insert(line)
-                prompt.action_send()
-                await until(pilot, lambda: session.is_writing)
-                if number == len(lines):
-                    await until(
-                        pilot,
-                        lambda before=before: (  # type: ignore[misc]
-                            not session.is_writing
-                            or len(session.story.text[before:].split()) >= words
-                        ),
-                    )
+            for line in lines:
+                await send(line)
+            await until(
+                pilot,
+                lambda: (
+                    not session.is_writing or len(session.story.spans[-1].text.split()) >= words
+                ),
+            )
             prompt.insert(NEXT)
             await pilot.pause()
             return app.export_screenshot(title="mgpt-tui")

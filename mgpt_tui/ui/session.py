@@ -24,9 +24,9 @@ from mgpt_tui.inference.messages import (
     Started,
 )
 from mgpt_tui.inference.request import FinishReason, SamplingSettings
-from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.stories.story import Story
 from mgpt_tui.text import StreamingCleaner
+from mgpt_tui.ui.meter import Meter
 
 DEATHS = 3
 DEATHS_WITHIN = 20.0
@@ -58,34 +58,11 @@ class Notice:
 
 
 @dataclass(slots=True)
-class Meter:
-    """The numbers of the generation that runs or ran last.
-
-    Attributes:
-        context_tokens: tokens of the story, the first <|endoftext|> included; None if unknown.
-        window_start: the first of them that the model sees.
-        rate: tokens per second; 0.0 before any.
-        seed: the seed in use; None before any.
-        reason: why the last generation ended; None while it runs or before any.
-    """
-
-    context_tokens: int | None = None
-    window_start: int = 0
-    rate: float = 0.0
-    seed: int | None = None
-    reason: FinishReason | None = None
-
-
-@dataclass(slots=True)
 class _Generation:
-    """A generation under way: its id and what is counted for it."""
+    """A generation under way: its id, and what cleans its text."""
 
     id: int
     cleaner: StreamingCleaner
-    read: int = 0
-    tokens: int = 0
-    first_tokens: int = 0
-    first_at: float = 0.0
 
 
 class Session:
@@ -115,13 +92,12 @@ class Session:
         self.story = Story()
         self.phase = Phase.WAKING
         self.model: Ready | None = None
-        self.meter = Meter()
+        self.meter = Meter(clock)
         self.trouble = ""
         self._clock = clock
         self._generation: _Generation | None = None
         self._waiting: Callable[[], None] | None = None
         self._deaths: deque[float] = deque(maxlen=DEATHS)
-        self._lengths: dict[int, int] = {}
         self._told_window = False
 
     # What the screen asks.
@@ -199,7 +175,8 @@ class Session:
     def tell(self, story: Story) -> None:
         """Turn to another story."""
         self.stop()
-        self.meter, self._told_window = Meter(), False
+        self.meter.begin()
+        self._told_window = False
         self._go_to(story)
 
     # What the engine says.
@@ -221,11 +198,13 @@ class Session:
                     notices += self._failed(event)
                 case Died():
                     notices += self._died(event)
-        self._update_meter()
+        if self._generation is not None:
+            self.meter.count()
         return notices
 
     def _ready(self, event: Ready) -> None:
         self.model, self.phase, self.trouble = event, Phase.READY, ""
+        self.meter.block_size = event.block_size
         waiting, self._waiting = self._waiting, None
         if waiting:
             waiting()
@@ -234,10 +213,8 @@ class Session:
         running = self._generation
         if running is None or running.id != event.id:
             return []
-        running.read = event.context_tokens
-        self.meter.seed = event.seed
+        self.meter.started(self.story.text, event)
         self.story = self.story.extend(seed=event.seed)
-        self._lengths[hash(self.story.text)] = event.context_tokens
         if event.window_start == 0 or self._told_window:
             return []
         self._told_window = True
@@ -253,19 +230,14 @@ class Session:
         running = self._generation
         if running is None or running.id != event.id:
             return
-        if not running.tokens:
-            running.first_at, running.first_tokens = self._clock(), len(event.chunk.tokens)
-        running.tokens += len(event.chunk.tokens)
+        self.meter.add(len(event.chunk.tokens))
         self.story = self.story.extend(running.cleaner.feed(event.chunk.text), event.chunk.tokens)
 
     def _ended(self, event: Ended) -> None:
         if self._generation is None or self._generation.id != event.id:
             return
-        finished = event.finished
-        self._generation.tokens = finished.context_tokens - self._generation.read
-        self._finish(finished.reason)
-        self.meter.rate = finished.tokens_per_second
-        self.meter.seed = finished.seed
+        self._finish(event.finished.reason)
+        self.meter.rate = event.finished.tokens_per_second
 
     def _failed(self, event: Failed) -> list[Notice]:
         text = f"{event.message}\n{event.remedy}".rstrip()
@@ -328,7 +300,7 @@ class Session:
 
     def _generate(self, before: Story) -> None:
         assert self.model is not None
-        self.meter = Meter(self.meter.context_tokens, self.meter.window_start)
+        self.meter.begin()
         context = before.context(self.model.fingerprint)
         self._generation = _Generation(
             self.engine.generate(context, self.settings), StreamingCleaner()
@@ -338,34 +310,11 @@ class Session:
         """End the running generation here: keep what came, or restore what was."""
         running, self._generation = self._generation, None
         assert running is not None
-        self._count(running)
+        self.meter.count()
         self.story = self.story.extend(running.cleaner.finish()).settle()
-        self.meter.reason = reason
-        if running.read:
-            self._lengths[hash(self.story.text)] = running.read + running.tokens
-        self._update_meter()
-
-    def _update_meter(self) -> None:
-        running = self._generation
-        if running is None:
-            self.meter.context_tokens = self._lengths.get(hash(self.story.text))
-        else:
-            self._count(running)
-        length = self.meter.context_tokens
-        self.meter.window_start = self._window_start(length) if length else 0
-
-    def _count(self, running: _Generation) -> None:
-        if running.read:
-            self.meter.context_tokens = running.read + running.tokens
-        seconds = self._clock() - running.first_at
-        if running.tokens > running.first_tokens and seconds > 0:
-            self.meter.rate = (running.tokens - running.first_tokens) / seconds
-
-    def _window_start(self, length: int) -> int:
-        block = self.model.block_size if self.model else GPTConfig().block_size
-        return GPTConfig(block_size=block).window_start(length)
+        self.meter.end(self.story.text, reason)
 
     def _go_to(self, story: Story) -> None:
         self.story = story
         self.meter.reason = None
-        self._update_meter()
+        self.meter.show(story.text)

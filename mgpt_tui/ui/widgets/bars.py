@@ -10,8 +10,8 @@ from textual.content import Content
 
 from mgpt_tui.inference.messages import Ready
 from mgpt_tui.inference.request import SamplingSettings
-from mgpt_tui.model.config import GPTConfig
-from mgpt_tui.ui.session import Meter, Phase, Session
+from mgpt_tui.ui.meter import Meter
+from mgpt_tui.ui.session import Phase, Session
 from mgpt_tui.ui.widgets.plain import Plain
 
 FULL, EMPTY = "▰", "▱"
@@ -77,8 +77,8 @@ def status(session: Session, width: int) -> str:
 
 def context(session: Session, bar: int) -> str:
     """`context ▰▰▱▱ 132/256`, and of how many where the model no longer reads all."""
-    size = session.model.block_size if session.model else GPTConfig().block_size
-    length, start = session.meter.context_tokens, session.meter.window_start
+    meter = session.meter
+    size, length, start = meter.block_size, meter.context_tokens, meter.window_start
     if length is None and not session.story.spans:
         length = 0
     seen = 0 if length is None else length - start

@@ -1,0 +1,81 @@
+"""The numbers that stand above the prompt: how full, how fast, which seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mgpt_tui.inference.messages import Started
+from mgpt_tui.inference.request import FinishReason
+from mgpt_tui.model.config import GPTConfig
+
+
+class Meter:
+    """Counts a generation as it streams, and remembers how long each text was.
+
+    The app has no tokenizer, so it knows a story's length only where the engine has said it:
+    before and after each generation. Undo goes back to such a text, and its length is known.
+
+    Args:
+        clock: seconds, monotonic.
+
+    Attributes:
+        block_size: length of the model's context, in tokens.
+        context_tokens: tokens of the story, the first <|endoftext|> included; None if unknown.
+        window_start: the first of them that the model sees.
+        rate: tokens per second of the generation that runs or ran last; 0.0 before any.
+        seed: its seed; None before any.
+        reason: why the last generation ended; None while one runs, or before any.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.block_size = GPTConfig().block_size
+        self.context_tokens: int | None = None
+        self.window_start = 0
+        self.rate = 0.0
+        self.seed: int | None = None
+        self.reason: FinishReason | None = None
+        self._clock = clock
+        self._lengths: dict[int, int] = {}
+        self._read = self._tokens = self._first_tokens = 0
+        self._first_at = 0.0
+
+    def begin(self) -> None:
+        """Forget the last generation's numbers: another was asked for, or another story begins."""
+        self.rate, self.seed, self.reason = 0.0, None, None
+        self._read = self._tokens = 0
+
+    def started(self, text: str, event: Started) -> None:
+        """The engine has read `text`."""
+        self.seed = event.seed
+        self._read = event.context_tokens
+        self._lengths[hash(text)] = event.context_tokens
+
+    def add(self, tokens: int) -> None:
+        """So many tokens came."""
+        if not self._tokens:
+            self._first_at, self._first_tokens = self._clock(), tokens
+        self._tokens += tokens
+
+    def count(self) -> None:
+        """Bring the numbers of a running generation up to date."""
+        if self._read:
+            self._see(self._read + self._tokens)
+        seconds = self._clock() - self._first_at
+        if self._tokens > self._first_tokens and seconds > 0:
+            self.rate = (self._tokens - self._first_tokens) / seconds
+
+    def end(self, text: str, reason: FinishReason | None) -> None:
+        """The generation is over, and the story is now `text`."""
+        self.reason = reason
+        if self._read:
+            self._lengths[hash(text)] = self._read + self._tokens
+        self.show(text)
+
+    def show(self, text: str) -> None:
+        """The story is now `text`."""
+        self._see(self._lengths.get(hash(text)))
+
+    def _see(self, length: int | None) -> None:
+        self.context_tokens = length
+        config = GPTConfig(block_size=self.block_size)
+        self.window_start = config.window_start(length) if length else 0
