@@ -29,7 +29,7 @@ def _pictures() -> dict[int, str]:
     isolates = ("LRI", "RLI", "FSI", "PDI")
     pictures |= {0x202A + at: f"\u27e6{name}\u27e7" for at, name in enumerate(embeddings)}
     pictures |= {0x2066 + at: f"\u27e6{name}\u27e7" for at, name in enumerate(isolates)}
-    pictures |= {code: "\ufffd" for code in range(0xD800, 0xE000)}
+    pictures |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
     pictures |= {0x2028: "\n", 0x2029: "\n"}
     del pictures[ord("\n")], pictures[ord("\t")]
     return pictures
