@@ -11,7 +11,7 @@ from mgpt_tui.ui.widgets.prompt import Prompt
 from mgpt_tui.ui.widgets.settings_panel import SettingsPanel
 from mgpt_tui.ui.widgets.story_pane import StoryPane
 
-BEGINNING = "The girl found a key"
+BEGINNING = "The girl found a golden key"
 TOLD = (" on the", " ground.", " It was a shiny gold key.", "\n\n", '"Look, Mommy!"', " she said.")
 
 
@@ -40,7 +40,7 @@ async def test_every_part_is_in_view_at_the_smallest_size(open_room, engine) -> 
     async with open_room(engine, (80, 24)) as writer:
         await writer.tell(BEGINNING)
         await writer.sees("storyteller 14M")
-        for part in ("│ The girl found a key on", "/256", "T 0.8", "›", "enter go on", "f1 help"):
+        for part in ("│ The girl found a golden key on", "/256", "T 0.8", "›", "enter go on", "f1 help"):
             await writer.sees(part)
         await writer.press(*["ctrl+j"] * 8)
         assert writer.room.query_one(StoryPane).size.height >= 8
