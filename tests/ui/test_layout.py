@@ -40,7 +40,14 @@ async def test_every_part_is_in_view_at_the_smallest_size(open_room, engine) -> 
     async with open_room(engine, (80, 24)) as writer:
         await writer.tell(BEGINNING)
         await writer.sees("storyteller 14M")
-        for part in ("│ The girl found a golden key on", "/256", "T 0.8", "›", "enter go on", "f1 help"):
+        for part in (
+            "│ The girl found a golden key on",
+            "/256",
+            "T 0.8",
+            "›",
+            "enter go on",
+            "f1 help",
+        ):
             await writer.sees(part)
         await writer.press(*["ctrl+j"] * 8)
         assert writer.room.query_one(StoryPane).size.height >= 8
