@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textual.events import Paste
+from textual.events import Key, Paste
 
 from mgpt_tui.inference.request import FinishReason, SamplingSettings
 from mgpt_tui.ui.widgets.story_pane import StoryPane
@@ -24,6 +24,17 @@ async def test_a_line_is_sent_and_answered_on_the_screen(open_room, engine, size
         await writer.sees(writer.text)
         assert writer.prompt.text == ""
         assert writer.prompt.has_focus
+
+
+async def test_enter_does_not_overtake_a_fast_typist(open_room, engine) -> None:
+    async with open_room(engine) as writer:
+        for character in BEGINNING:
+            writer.app.post_message(Key(character, character))
+        writer.app.post_message(Key("enter", None))
+        await writer.until(lambda: engine.asked)
+        await writer.until(idle(writer))
+        assert writer.text == TOLD
+        assert writer.prompt.text == ""
 
 
 async def test_enter_on_an_empty_line_goes_on(open_room, engine) -> None:

@@ -10,11 +10,9 @@ from textual import on
 from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
-from textual.content import Content
 from textual.screen import Screen
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.request import FinishReason
 from mgpt_tui.stories.library import Keeper, StoryLibrary, Target
 from mgpt_tui.stories.names import first_words
 from mgpt_tui.stories.story import Story
@@ -87,7 +85,7 @@ class MainScreen(Screen[None]):
         self.query_one(StatusLine).show(session)
         model = session.model.model if session.model else self._model_name
         self.query_one(TopBar).show(self._title(), model, session.model)
-        self.query_one(Prompt).placeholder = Content(self._placeholder())
+        self.query_one(Prompt).invite(session)
         self._show_possible()
 
     def _title(self) -> str:
@@ -95,16 +93,6 @@ class MainScreen(Screen[None]):
         if story.title or self.keeper.name:
             return story.title or self.keeper.name
         return first_words(story.text) if story.text else "A new story"
-
-    def _placeholder(self) -> str:
-        session = self.session
-        if session.is_writing:
-            return "The model is writing; esc stops it"
-        if not session.story.spans:
-            return "How does the story begin?"
-        if session.meter.reason is FinishReason.END:
-            return "The model ended the story here; you need not"
-        return "And then? Enter lets the model go on"
 
     def _show_possible(self) -> None:
         """Let the footer show what can be done now, when that has changed."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from textual import events
+from textual.content import Content
 from textual.message import Message
 from textual.widgets import TextArea
 
+from mgpt_tui.inference.request import FinishReason
 from mgpt_tui.text import clean_text
 from mgpt_tui.ui.keys import Where, bindings
+from mgpt_tui.ui.session import Session
 
 
 class Prompt(TextArea):
@@ -34,6 +37,18 @@ class Prompt(TextArea):
     def is_empty(self) -> bool:
         """Whether nothing is typed."""
         return not self.text
+
+    def invite(self, session: Session) -> None:
+        """Say, while nothing is typed, what can be typed now."""
+        if session.is_writing:
+            words = "The model is writing; esc stops it"
+        elif not session.story.spans:
+            words = "How does the story begin?"
+        elif session.meter.reason is FinishReason.END:
+            words = "The model ended the story here; you need not"
+        else:
+            words = "And then? Enter lets the model go on"
+        self.placeholder = Content(words)
 
     def action_send(self) -> None:
         # A priority binding runs ahead of keys still on their way to this field; queued behind
