@@ -207,7 +207,7 @@ class _Child:
             if isinstance(event, Ended | Failed) and event.id in self._unanswered:
                 self._unanswered.remove(event.id)
             if isinstance(event, Failed) and event.id is None:
-                self._expected = True
+                self._expected = self._is_over = True  # it only has to go; `start` may begin anew
         self._events.put(event)
 
     def _tell_end(self, exit_code: int) -> None:

@@ -171,10 +171,10 @@ class StoryLibrary:
         own = self.folder / f"{target.name}.json"
         return _exists(own) or _exists(target.path)
 
-    def save_to(
+    def save_as(
         self, story: Story, document: Document | None, target: Target
     ) -> tuple[Story, Document]:
-        """Save as the writer asked, replacing what is there; the caller has asked.
+        """Save under a name, replacing what is there; the caller has asked.
 
         A document that bore a provisional name is renamed; one that the writer had named
         stays, and the story goes on under its new name.
@@ -182,15 +182,12 @@ class StoryLibrary:
         Raises:
             UserError: where something cannot be written; the old document is still there.
         """
-        if not target.name:
-            document = self.save(story, document)
-            atomic_write(target.path, render(story, target.path.suffix, document.path.stem))
-            return story, document
         renamed = story.named(target.name)
         path = self.folder / f"{target.name}.json"
-        written = self._write(renamed, path)
+        # The copy first: where it cannot be written, the story is still under its old name.
         if target.path.suffix != ".json":
             atomic_write(target.path, render(renamed, target.path.suffix, target.name))
+        written = self._write(renamed, path)
         if document is not None and not story.title:
             _remove(document, unless=path)
         return renamed, written
@@ -226,6 +223,7 @@ class Keeper:
     Attributes:
         document: the story's document, once it has one.
         copy: the file that the writer asked for, once there is one.
+        turn: counts the times that a story was put down for good; see `keep`.
     """
 
     def __init__(self, library: StoryLibrary, document: Document | None = None) -> None:
@@ -234,6 +232,7 @@ class Keeper:
         self.copy: Document | None = None
         self._kept: Story | None = None
         self._copied: Story | None = None
+        self.turn = 0
         self._lock = threading.Lock()
 
     def needs(self, story: Story) -> bool:
@@ -244,14 +243,19 @@ class Keeper:
         """Note that `story` is what the document holds."""
         self._kept = story
 
-    def keep(self, story: Story) -> None:
+    def keep(self, story: Story, turn: int | None = None) -> None:
         """Write the document if need be.
+
+        Args:
+            story: the story as it was when this was asked for.
+            turn: `turn` as it was then. Where a `save_to` or `close` has come in between, this
+                story is an old one, which must not be written over theirs.
 
         Raises:
             UserError: where it cannot be written.
         """
         with self._lock:
-            if self.needs(story):
+            if turn in (None, self.turn) and self.needs(story):
                 self.document = self.library.save(story, self.document)
                 self._kept = story
 
@@ -262,7 +266,12 @@ class Keeper:
             UserError: where something cannot be written.
         """
         with self._lock:
-            story, self.document = self.library.save_to(story, self.document, target)
+            self.turn += 1
+            if target.name:
+                story, self.document = self.library.save_as(story, self.document, target)
+            else:
+                self.document, self._kept = self.library.save(story, self.document), story
+                atomic_write(target.path, render(story, target.path.suffix, self.name))
             self._kept = self._copied = story
             self.copy = Document.at(target.path)
             return story
@@ -273,6 +282,8 @@ class Keeper:
         Raises:
             UserError: where something cannot be written.
         """
+        with self._lock:
+            self.turn += 1
         self.keep(story)
         with self._lock:
             copy = self.copy

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from textual import on
 from textual.app import App, SystemCommand
+from textual.events import Event, Key, Paste
 from textual.screen import Screen
 from textual.worker import get_current_worker
 
@@ -58,12 +59,28 @@ class WritingRoom(App[None]):
         self.room = MainScreen(self.session, library or StoryLibrary(), model_name)
         self._remembered = self.settings
         self._warned = False
+        self._early: list[Event] | None = []
         themes = self.available_themes
         self.theme = self.settings.theme if self.settings.theme in themes else DEFAULT_THEME
         self.set_keymap(keymap(self.settings.keys))
 
     def get_default_screen(self) -> Screen[None]:
         return self.room
+
+    async def on_event(self, event: Event) -> None:
+        """Keep what is typed before there is a prompt to take it, and hand it on then."""
+        if self._early is None or not isinstance(event, Key | Paste):
+            await super().on_event(event)
+        elif self.room.is_mounted and self.room.focused is not None:
+            await self._hand_on()
+            await super().on_event(event)
+        else:
+            self._early.append(event)
+
+    async def _hand_on(self) -> None:
+        early, self._early = self._early, None
+        for event in early or ():
+            await super().on_event(event)
 
     def on_mount(self) -> None:
         self.set_interval(REMEMBER_EVERY, self._remember)
@@ -72,7 +89,8 @@ class WritingRoom(App[None]):
             self._leave_on_signals()
         self.call_after_refresh(self._wake)
 
-    def _wake(self) -> None:
+    async def _wake(self) -> None:
+        await self._hand_on()
         self.session.wake()
         events = self.engine.events
         self.run_worker(
@@ -116,6 +134,8 @@ class WritingRoom(App[None]):
         self.session.stop()
         self.room.keeper.close(self.session.story)
         keeper = self.room.keeper
+        if not self.session.story.text:
+            return []
         files = [file.path for file in (keeper.document, keeper.copy) if file is not None]
         return list(dict.fromkeys(files))
 

@@ -193,7 +193,7 @@ class Session:
                 case Chunk():
                     self._chunk(event)
                 case Ended():
-                    self._ended(event)
+                    notices += self._ended(event)
                 case Failed():
                     notices += self._failed(event)
                 case Died():
@@ -233,11 +233,14 @@ class Session:
         self.meter.add(len(event.chunk.tokens))
         self.story = self.story.extend(running.cleaner.feed(event.chunk.text), event.chunk.tokens)
 
-    def _ended(self, event: Ended) -> None:
+    def _ended(self, event: Ended) -> list[Notice]:
         if self._generation is None or self._generation.id != event.id:
-            return
+            return []
         self._finish(event.finished.reason)
         self.meter.rate = event.finished.tokens_per_second
+        if event.finished.tokens or event.finished.reason is not FinishReason.END:
+            return []
+        return [Notice("The model has nothing to add here. Write a line yourself, or try again.")]
 
     def _failed(self, event: Failed) -> list[Notice]:
         text = f"{event.message}\n{event.remedy}".rstrip()

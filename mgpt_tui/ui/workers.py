@@ -48,10 +48,10 @@ def read_engine(
         target.post_message(EngineSpoke(batch))
 
 
-def keep_story(keeper: Keeper, story: Story, target: MessagePump) -> None:
-    """Write a story to disk and say how it went."""
+def keep_story(keeper: Keeper, story: Story, turn: int, target: MessagePump) -> None:
+    """Write a story to disk, unless it is an old one by now, and say how it went."""
     try:
-        keeper.keep(story)
+        keeper.keep(story, turn)
     except UserError as error:
         target.post_message(KeepFailed(error.message, error.remedy))
     else:

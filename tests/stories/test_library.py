@@ -234,6 +234,34 @@ def test_paths_that_cannot_be_are_refused_and_not_more(
         library.target("/a\x00b", "x")
 
 
+def test_a_path_that_cannot_be_written_does_not_fork_the_story(
+    library: StoryLibrary, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    keeper = Keeper(library)
+    story = Story().write("A hen sat.")
+    keeper.keep(story)
+    for line in ("It slept.", "It woke."):
+        story = story.write(line)
+        with pytest.raises(UserError):
+            keeper.save_to(story, library.target(f"{tmp_path}/file/a", "x"))
+        keeper.keep(story)
+    assert [path.name for path in library.folder.iterdir()] == ["A hen sat.json"]
+    assert text_of(library.folder / "A hen sat.json") == "A hen sat. It slept. It woke."
+
+
+def test_an_old_story_is_not_written_over_the_one_that_was_put_down(
+    library: StoryLibrary,
+) -> None:
+    keeper = Keeper(library)
+    old = Story().write("Once")
+    keeper.keep(old)
+    late = old.write("there"), keeper.turn
+    keeper.close(old.write("there was a fox."))
+    keeper.keep(*late)
+    assert text_of(library.folder / "Once.json") == "Once there was a fox."
+
+
 def test_the_newest_story_is_listed_first(library: StoryLibrary) -> None:
     assert library.entries() == []
     for age, line in enumerate(["One", "Two", "Three"]):

@@ -154,6 +154,20 @@ async def test_a_value_that_cannot_be_is_refused_with_the_reason(open_room, engi
         assert writer.room.query_one("#temperature", Input).value == "0.8"
 
 
+async def test_no_part_of_a_refused_value_is_used(open_room, engine) -> None:
+    async with open_room(engine, (120, 40)) as writer:
+        field = writer.room.query_one("#max_tokens", Input)
+        field.focus()
+        await writer.press("ctrl+u", "1", "e", "3")
+        await writer.sees("✗ a whole number")
+        await writer.press("enter")
+        assert field.has_focus
+        await writer.sees("✗ a whole number")
+        await writer.press("tab")
+        await writer.until(lambda: field.value == "200")
+        assert writer.app.session.settings == SamplingSettings()
+
+
 async def test_the_panel_leaves_with_esc_and_the_keys_of_the_room_still_work(
     open_room, engine
 ) -> None:

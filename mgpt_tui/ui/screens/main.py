@@ -16,6 +16,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.stories.library import Keeper, StoryLibrary, Target
 from mgpt_tui.stories.names import first_words
 from mgpt_tui.stories.story import Story
+from mgpt_tui.text import clean_text
 from mgpt_tui.ui.keys import Where, bindings
 from mgpt_tui.ui.messages import EngineSpoke, KeepFailed, Kept
 from mgpt_tui.ui.screens.library import LibraryScreen
@@ -90,9 +91,11 @@ class MainScreen(Screen[None]):
 
     def _title(self) -> str:
         story = self.session.story
+        if not story.text:
+            return story.title or "A new story"
         if story.title or self.keeper.name:
             return story.title or self.keeper.name
-        return first_words(story.text) if story.text else "A new story"
+        return first_words(story.text)
 
     def _show_possible(self) -> None:
         """Let the footer show what can be done now, when that has changed."""
@@ -128,9 +131,13 @@ class MainScreen(Screen[None]):
     def tell(self, notices: Iterable[Notice]) -> None:
         """Show notices, as plain text."""
         for notice in notices:
+            self.app.clear_notifications()  # the newest counts; a stack would cover the story
             long = notice.severity is not Severity.INFORMATION
             self.notify(
-                notice.text, severity=notice.severity.value, markup=False, timeout=12 if long else 6
+                clean_text(notice.text),
+                severity=notice.severity.value,
+                markup=False,
+                timeout=12 if long else 6,
             )
 
     def complain(self, error: UserError) -> None:
@@ -327,7 +334,7 @@ class MainScreen(Screen[None]):
     def _keep(self) -> None:
         if self.keeper.needs(self.session.story) and not self._keeping:
             self._keeping = True
-            work = partial(keep_story, self.keeper, self.session.story, self)
+            work = partial(keep_story, self.keeper, self.session.story, self.keeper.turn, self)
             self.run_worker(work, group="keep", thread=True)
 
     @on(KeepFailed)

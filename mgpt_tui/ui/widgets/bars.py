@@ -10,6 +10,7 @@ from textual.content import Content
 
 from mgpt_tui.inference.messages import Ready
 from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.text import clean_text
 from mgpt_tui.ui.meter import Meter
 from mgpt_tui.ui.session import Phase, Session
 from mgpt_tui.ui.widgets.plain import Plain
@@ -40,9 +41,9 @@ class TopBar(Horizontal):
     def show(self, title: str, model: str, ready: Ready | None) -> None:
         """Show the names; the model's size once it is known."""
         size = f" {short_count(ready.parameters)}" if ready else ""
-        self.query_one(".title", Plain).update(Content(title))
+        self.query_one(".title", Plain).update(Content(clean_text(title)))
         name = Path(model).name if Path(model).is_absolute() else model
-        self.query_one(".model", Plain).update(Content(f"{name}{size}"))
+        self.query_one(".model", Plain).update(Content(clean_text(f"{name}{size}")))
 
 
 class StatusLine(Plain):

@@ -85,24 +85,36 @@ class SettingField(Vertical):
 
     @on(Input.Changed)
     def check(self, event: Input.Changed) -> None:
-        """Take the value, or say which ones can be."""
+        """Say at once where a value cannot be, and which ones can."""
         event.stop()
         try:
-            value = parse(self.setting, event.value)
+            parse(self.setting, event.value)
         except UserError as error:
             self._say(f"✗ {error.message}", bad=True)
+        else:
+            self._say(self._help, bad=False)
+
+    @on(Input.Submitted)
+    @on(Input.Blurred)
+    def take(self, event: Input.Submitted | Input.Blurred) -> None:
+        """Take the value once it is typed to its end.
+
+        One that cannot be stays, with the reason, after enter; on leaving the field it gives
+        way to the value in force.
+        """
+        left = isinstance(event, Input.Blurred)
+        try:
+            value = parse(self.setting, event.value)
+        except UserError:
+            event.stop()
+            if left:
+                event.input.value = value_text(self.setting, self._value)
             return
-        self._say(self._help, bad=False)
+        if left:
+            event.stop()
         if value != self._value:
             self._value = value
             self.post_message(self.Changed(self.setting.name, value))
-
-    @on(Input.Blurred)
-    def put_right(self, event: Input.Blurred) -> None:
-        """A value that was refused gives way to the one in force."""
-        event.stop()
-        if self.has_class("-bad"):
-            event.input.value = value_text(self.setting, self._value)
 
     def _say(self, text: str, *, bad: bool) -> None:
         self.set_class(bad, "-bad")
