@@ -95,7 +95,7 @@ def _take_place(new: Path, path: Path) -> None:
     path.rename(old)
     try:
         new.rename(path)
-    except OSError:
+    except BaseException:
         old.rename(path)
         raise
     shutil.rmtree(old, ignore_errors=True)

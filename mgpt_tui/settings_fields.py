@@ -14,6 +14,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from mgpt_tui.errors import UserError
 
+LARGEST_INT = 2**63 - 1
+"""No setting is larger; what is could not be handed to torch or numpy."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -70,6 +73,8 @@ class Declared:
             if not self.optional:
                 raise UserError(f"{self.name} needs a value.", remedy)
             return
+        if isinstance(value, int) and abs(value) > LARGEST_INT:
+            raise UserError(f"{self.name} cannot be so large.", remedy)
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if not isinstance(value, self.type) or (isinstance(value, bool) and self.type is not bool):

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +26,16 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_folder, atomic_write
+from mgpt_tui.files import atomic_folder, atomic_write, os_error
 from mgpt_tui.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.registry import STEP_FOLDER, pointed_to, run_folder
 from mgpt_tui.model.tokenizer import Tokenizer
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 OPTIMIZER_FILE = "optimizer.safetensors"
 STATE_FILE = "trainer.json"
@@ -58,13 +65,36 @@ class RunFolder:
         self.name = name
         self.path = run_folder(name)
 
-    def exists(self) -> bool:
-        """Whether something of that name is there."""
-        return self.path.exists()
+    def checkpoints(self) -> list[Path]:
+        """All checkpoints, the newest last; a folder of that name is whole."""
+        found = self.path.iterdir() if self.path.is_dir() else ()
+        return sorted(
+            (path for path in found if STEP_FOLDER.fullmatch(path.name)),
+            key=lambda path: int(path.name.removeprefix("step-")),
+        )
 
-    def has_checkpoint(self) -> bool:
-        """Whether there is something to resume."""
-        return pointed_to(self.path, "last") is not None
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from training this run meanwhile.
+
+        Raises:
+            UserError: where another one does already, or the folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / ".lock").open("a")
+        except OSError as error:
+            raise os_error(error, self.path) from error
+        with lock:
+            try:
+                if fcntl is not None:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise UserError(
+                    f"The run {self.name} is being trained by another process.",
+                    "Wait for it, or choose another --name.",
+                ) from None
+            yield
 
     def save(
         self,
@@ -89,7 +119,7 @@ class RunFolder:
         """
         folder = self.path / f"step-{step:08d}"
         self._sweep()
-        with atomic_folder(folder, replace=True) as temporary:
+        with atomic_folder(folder) as temporary:
             save_checkpoint(temporary, model, tokenizer, training)
             atomic_write(temporary / OPTIMIZER_FILE, save_tensors(optimizer))
             atomic_write(temporary / STATE_FILE, json.dumps(state, indent=1) + "\n")
@@ -108,7 +138,7 @@ class RunFolder:
         Raises:
             UserError: where there is none, or it is damaged.
         """
-        folder = pointed_to(self.path, "last")
+        folder = next(reversed(self.checkpoints()), None)
         if folder is None:
             raise UserError(
                 f"The run {self.name} has no checkpoint to resume.",
@@ -137,7 +167,8 @@ class RunFolder:
         if keep is None:
             return
         best = pointed_to(self.path, "best")
-        steps = sorted(path for path in self.path.iterdir() if STEP_FOLDER.fullmatch(path.name))
-        for folder in steps[:-keep]:
+        for folder in self.checkpoints()[:-keep]:
             if folder != best:
-                shutil.rmtree(folder, ignore_errors=True)
+                # Under a name that is no checkpoint's, so that a kill leaves none half removed.
+                doomed = folder.rename(folder.with_name(f".tmp-{folder.name}"))
+                shutil.rmtree(doomed, ignore_errors=True)

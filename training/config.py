@@ -26,6 +26,7 @@ class ModelSettings:
     n_head: int | None = setting(None, "attention heads, instead of the preset's", minimum=1)
     n_embd: int | None = setting(None, "width, instead of the preset's", minimum=1)
     block_size: int | None = setting(None, "context, instead of the preset's", minimum=2)
+    bias: bool | None = setting(None, "biases in layers and norms, instead of the preset's")
     dropout: float | None = setting(
         None, "dropout, instead of the preset's", minimum=0, maximum=0.99
     )
@@ -44,9 +45,9 @@ class ModelSettings:
 class BatchSettings:
     """What one optimizer step reads."""
 
-    batch_size: int = setting(64, "sequences that are read at once", minimum=1)
+    batch_size: int = setting(64, "sequences that are read at once", minimum=1, maximum=65536)
     grad_accumulation: int = setting(
-        1, "batches whose gradients are added up before a step", minimum=1
+        1, "batches whose gradients are added up before a step", minimum=1, maximum=65536
     )
     story_starts: float = setting(
         0.0,

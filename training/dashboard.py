@@ -120,6 +120,10 @@ class Dashboard:
         """Say where the best checkpoint is and how to use it."""
         self._say(f"Done. Write with it: mgpt-tui --model {self.name}")
 
+    def interrupted(self) -> None:
+        """Say what the first Ctrl-C does, and what a second one would."""
+        self._say("Finishing the step, then saving. Ctrl-C again leaves without saving.")
+
     def stopped(self, checkpoint: Path) -> None:
         """Say that the run stopped early and how to go on."""
         self._say(f"Stopped and saved {checkpoint.name}. Go on with:")

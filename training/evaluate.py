@@ -39,8 +39,11 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        """exp(loss): among how many equally likely tokens the model seems to choose."""
-        return math.exp(self.loss)
+        """exp(loss): among how many equally likely tokens the model seems to choose.
+
+        Capped where a float ends, for models that are far astray.
+        """
+        return math.exp(min(self.loss, 709.0))
 
     @property
     def bits_per_byte(self) -> float:
@@ -154,13 +157,17 @@ def prepared_stories(data: Prepared, limit: int | None = None) -> list[ScoredSto
     return stories
 
 
-def stories_to_score(data: str, tokenizer: Tokenizer) -> list[ScoredStory]:
+def stories_to_score(
+    data: str, tokenizer: Tokenizer, text_column: str | None = None
+) -> list[ScoredStory]:
     """The stories of a source of `prepare`, or of the `val.bin` of a prepared folder.
 
     Raises:
         UserError: where there are none, or the folder was made with another vocabulary.
     """
-    folder = Path(data)
+    folder = Path(data).expanduser()
+    if not folder.exists():  # never a data set on the hub: only `prepare` uses the network
+        raise UserError(f"{data} does not exist.", "Check the path of --data.")
     if (folder / META_FILE).is_file():
         prepared = read_prepared(folder)
         if prepared.tokenizer.digest != tokenizer.digest:
@@ -171,7 +178,7 @@ def stories_to_score(data: str, tokenizer: Tokenizer) -> list[ScoredStory]:
         return prepared_stories(prepared)
     stories = [
         ScoredStory(tokenizer.encode(story.text), len(story.text.encode()))
-        for story in open_source(data, hub_split="validation").stories()
+        for story in open_source(data, text_column).stories()
     ]
     if not stories:
         raise UserError(f"{data} holds no stories.", "Give --data a source with text.")

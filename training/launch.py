@@ -6,6 +6,8 @@ import json
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -45,14 +47,14 @@ def prepare(
     run = RunFolder(name)
     config, folder = TrainConfig(), data
     if resume:
-        if not run.has_checkpoint():
+        if not run.checkpoints():
             raise UserError(
                 f"The run {name} has no checkpoint to resume.", "Begin it without --resume."
             )
         saved = _read_settings(run)
         config = config.updated(saved["settings"])
         folder = data or Path(saved["data"])
-    elif run.has_checkpoint():
+    elif run.checkpoints():
         raise UserError(
             f"The run {name} exists already.", "Add --resume to go on, or choose another --name."
         )
@@ -63,14 +65,13 @@ def prepare(
     weights = None
     if init_from is not None:
         config, weights = _begin_with(init_from, prepared, config, values)
-    trainer = Trainer(config, prepared, run, weights, resume)
+    with _memory_errors():
+        trainer = Trainer(config, prepared, run, weights, resume)
     if trainer.step >= config.schedule.max_steps:
         raise UserError(
             f"The run {name} has done its {trainer.step:,} steps already.",
             "Raise --max-steps to go on.",
         )
-    settings = {"data": str(folder.absolute()), "settings": config.flat()}
-    atomic_write(run.path / SETTINGS_FILE, json.dumps(settings, indent=2) + "\n")
     return Launch(run, trainer)
 
 
@@ -96,7 +97,9 @@ def _begin_with(
             f"Prepare it again with --tokenizer {name}.",
         )
     shape = checkpoint.info.config
-    wanted = {key: getattr(shape, key) for key in ("n_layer", "n_head", "n_embd", "block_size")}
+    wanted = {
+        key: getattr(shape, key) for key in ("n_layer", "n_head", "n_embd", "block_size", "bias")
+    }
     for key, value in wanted.items():
         if values.get(key) not in (None, value):
             raise UserError(
@@ -112,6 +115,7 @@ def _begin_with(
 class _Interrupt:
     """Counts Ctrl-C: the first asks to stop after the step, the second leaves at once."""
 
+    tell: Callable[[], None]
     asked: bool = False
     _previous: Any = field(default=None)
 
@@ -128,6 +132,21 @@ class _Interrupt:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
+        self.tell()
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """Say what to lower where memory does not suffice (torch has no class for it on a CPU)."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+            raise
+        raise UserError(
+            "There is not enough memory for this.",
+            "Lower --batch-size (and raise --grad-accumulation), --block-size or the model's size.",
+        ) from None
 
 
 def run(launch: Launch) -> None:
@@ -136,10 +155,28 @@ def run(launch: Launch) -> None:
     Raises:
         UserError: for a loss that is no number, a full device, and the like.
     """
+    with launch.run.held():
+        trainer = launch.trainer
+        settings = {
+            "data": str(trainer.data.folder.absolute()),
+            "settings": trainer.config.flat(),
+        }
+        atomic_write(launch.run.path / SETTINGS_FILE, json.dumps(settings, indent=2) + "\n")
+        stopped = _train(launch)
+    if stopped:
+        sys.exit(130)
+
+
+def _train(launch: Launch) -> bool:
+    """Show, log and save; returns whether Ctrl-C came before the end."""
     trainer = launch.trainer
     log = RunLog(launch.run.path, trainer.step)
     every = trainer.config.report.log_every
-    with _Interrupt() as interrupt, Dashboard(trainer, launch.run.name) as dashboard:
+    with (
+        _memory_errors(),
+        Dashboard(trainer, launch.run.name) as dashboard,
+        _Interrupt(dashboard.interrupted) as interrupt,
+    ):
         try:
             for metrics in trainer.steps():
                 dashboard.update(metrics)
@@ -155,5 +192,4 @@ def run(launch: Launch) -> None:
             dashboard.stopped(trainer.save())
         else:
             dashboard.finished()
-    if stopped:
-        sys.exit(130)
+    return stopped

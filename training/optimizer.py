@@ -82,9 +82,22 @@ class Optimizers:
             index, parameter, key = name.split(".", 2)
             states[int(index)].setdefault(int(parameter), {})[key] = tensor
         for part, state in zip(self.parts, states, strict=True):
+            parameters = [weight for group in part.param_groups for weight in group["params"]]
+            _check_state(parameters, state)
             part.load_state_dict(
                 {"state": state, "param_groups": part.state_dict()["param_groups"]}
             )
+
+
+def _check_state(parameters: list[Tensor], state: dict[int, dict[str, Tensor]]) -> None:
+    """Raise ValueError where tensors are missing or of another shape."""
+    keys = {frozenset(tensors) for tensors in state.values()}
+    if state and (len(keys) > 1 or sorted(state) != list(range(len(parameters)))):
+        raise ValueError("the optimizer's state is not complete")
+    for index, tensors in state.items():
+        for key, tensor in tensors.items():
+            if tensor.dim() and tensor.shape != parameters[index].shape:
+                raise ValueError(f"the optimizer's {key} has another shape than its parameter")
 
 
 def split_parameters(

@@ -27,7 +27,6 @@ from mgpt_tui.model.manifest import TOKENIZER_FILE, read_info
 from mgpt_tui.model.registry import find_model
 from mgpt_tui.model.tokenizer import (
     END_OF_TEXT,
-    LARGEST_VOCABULARY,
     SMALLEST_VOCABULARY,
     Tokenizer,
 )
@@ -64,7 +63,7 @@ class PrepareConfig:
         None,
         "trim the vocabulary to N entries, those that the stories use most",
         minimum=SMALLEST_VOCABULARY,
-        maximum=LARGEST_VOCABULARY,
+        maximum=50257,
     )
     text_column: str | None = setting(
         None, "column that holds the stories [default: text, or the only one with text]"

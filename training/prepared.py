@@ -76,8 +76,10 @@ def read_prepared(folder: Path) -> Prepared:
     Raises:
         UserError: where it is no such folder, or is damaged.
     """
+    folder = folder.expanduser()
     meta = _read_meta(folder)
     try:
+        _ = meta["sources"], meta["dropped"]  # a checkpoint will record them
         for name in FILES:
             _check(folder / name, meta["files"][name])
         tokenizer = Tokenizer.load(folder / TOKENIZER_FILE, str(meta["tokenizer"]["pattern"]))

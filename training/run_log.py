@@ -56,7 +56,7 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """The records of a run so far; a line cut short by a crash is left out."""
     records = []
     try:
-        lines = (folder / METRICS_FILE).read_text(encoding="utf-8").splitlines()
+        lines = (folder / METRICS_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return []
     for line in lines:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.model.checkpoint import Checkpoint
 from mgpt_tui.model.gpt import GPT
 from training.checkpoints import Best, RunFolder
 from training.config import TrainConfig
@@ -107,6 +108,8 @@ class Trainer:
         self.seconds = 0.0
         self.best: Best | None = None
         self._train_losses: list[float] = []
+        self._saved = 0
+        self._validated: Score | None = None
         if resume:
             self._restore()
         batch = config.batch
@@ -135,6 +138,7 @@ class Trainer:
         self.model.train()
         while self.step < schedule.max_steps:
             started = time.perf_counter()
+            self._validated = None
             factor = learning_rate_factor(self.step, schedule)
             self.optimizers.set_learning_rate(factor)
             loss, norm = self._update()
@@ -157,8 +161,10 @@ class Trainer:
             )
 
     def save(self) -> Path:
-        """Write a checkpoint of the present step and point `last` at it."""
-        return self.run.save(
+        """Write a checkpoint of the present step, unless there is one, and point `last` at it."""
+        if self._saved == self.step:
+            return self.run.checkpoints()[-1]
+        checkpoint = self.run.save(
             step=self.step,
             model=self.model,
             tokenizer=self.data.tokenizer,
@@ -174,6 +180,8 @@ class Trainer:
             best=self.best if self.best is not None and self.best.step == self.step else None,
             keep=self.config.report.keep,
         )
+        self._saved = self.step
+        return checkpoint
 
     def _update(self) -> tuple[float, float]:
         """One optimizer step: mean loss and norm of the gradient."""
@@ -191,15 +199,21 @@ class Trainer:
                 self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
                 total += float(loss.detach())
         if not math.isfinite(total):
-            raise UserError(
-                f"The loss became {total} at step {self.step + 1}.",
-                f"Resume {self.run.name} with a lower --learning-rate.",
-            )
+            raise self._diverged("loss", total)
         norm = self._clip()
+        if not (math.isfinite(norm) or self.scaler.is_enabled()):  # the scaler skips such steps
+            raise self._diverged("gradient", norm)
         for optimizer in self.optimizers.parts:
             self.scaler.step(optimizer)
         self.scaler.update()
         return total, norm
+
+    def _diverged(self, what: str, value: float) -> UserError:
+        return UserError(
+            f"The {what} became {value} at step {self.step + 1}.",
+            f"Resume {self.run.name} with a lower --learning-rate; "
+            "its last checkpoint is from before.",
+        )
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
         with self._autocast():
@@ -222,9 +236,12 @@ class Trainer:
     def _evaluate(self) -> Evaluation:
         with self._autocast():
             validation = score(self.model, self.data.tokenizer.end_token, self._validation)
+        if not math.isfinite(validation.loss):
+            raise self._diverged("validation loss", validation.loss)
         train_loss = sum(self._train_losses) / max(1, len(self._train_losses))
         self._train_losses = []
         better = self.best is None or validation.loss < self.best.loss
+        self._validated = validation
         if better:
             self.best = Best(self.step, validation.loss, validation.bits_per_byte)
         checkpoint = self.save()
@@ -236,7 +253,7 @@ class Trainer:
             "step": self.step,
             "tokens": self.step * self.tokens_per_step,
             "seconds": round(self.seconds, 1),
-            "best": None if self.best is None else self.best.to_dict(),
+            "validation": self._validated.to_dict() if self._validated else None,
             "data": {
                 "sources": self.data.meta["sources"],
                 "splits": self.data.meta["splits"],
@@ -250,6 +267,18 @@ class Trainer:
 
     def _restore(self) -> None:
         checkpoint, optimizer, state = self.run.load_last()
+        try:
+            self._take(checkpoint, optimizer, state)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise UserError(
+                f"The last checkpoint of {self.run.name} is damaged: "
+                f"{type(error).__name__} {error}.",
+                f"Begin a new run with --init-from {self.run.name}/best.",
+            ) from None
+
+    def _take(
+        self, checkpoint: Checkpoint, optimizer: dict[str, Tensor], state: dict[str, Any]
+    ) -> None:
         if checkpoint.model.config != self.model.config:
             raise UserError(
                 f"The run {self.run.name} has another shape than these settings ask for.",
@@ -267,8 +296,10 @@ class Trainer:
             )
         self.model.load_state_dict(checkpoint.model.state_dict())
         self.optimizers.load_tensors(optimizer)
-        self.scaler.load_state_dict(state["scaler"])
+        if self.scaler.is_enabled() and state["scaler"]:  # empty where the run was not fp16
+            self.scaler.load_state_dict(state["scaler"])
         self.step = state["step"]
         self.seconds = state["seconds"]
         self.best = None if state["best"] is None else Best(**state["best"])
-        self._train_losses = state["train_losses"]
+        self._train_losses = [float(loss) for loss in state["train_losses"]]
+        self._saved = self.step

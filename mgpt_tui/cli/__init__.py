@@ -70,7 +70,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 bad input (one clear message), 130 Ctrl-C."""
     try:
         code = cli.main(args=arguments, prog_name="mgpt-tui", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by the shell
+            sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except UserError as error:
         fail(error)

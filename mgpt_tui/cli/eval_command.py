@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 
 import click
 
+from mgpt_tui.errors import UserError
 from mgpt_tui.model.registry import find_model
 
 
@@ -19,8 +21,9 @@ from mgpt_tui.model.registry import find_model
     metavar="FILE_OR_DIR",
     help="Stories, as `prepare` takes them, or a folder that it wrote (its val.bin).",
 )
+@click.option("--text-column", help="Column that holds the stories, as for `prepare`.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(model: str | None, data: str, as_json: bool) -> None:
+def command(model: str | None, data: str, text_column: str | None, as_json: bool) -> None:
     """Score every story from its own beginning: loss, perplexity, bits per byte."""
     entry = find_model(model)
 
@@ -29,8 +32,10 @@ def command(model: str | None, data: str, as_json: bool) -> None:
     from training.machine import choose_device
 
     checkpoint = load_checkpoint(entry.path, choose_device("auto"))
-    stories = stories_to_score(data, checkpoint.tokenizer)
+    stories = stories_to_score(data, checkpoint.tokenizer, text_column)
     result = score(checkpoint.model, checkpoint.tokenizer.end_token, stories)
+    if not math.isfinite(result.loss):
+        raise UserError(f"The loss of {entry.name} is no number.", "Take an earlier checkpoint.")
     if as_json:
         click.echo(json.dumps(result.to_dict()))
         return

@@ -51,14 +51,16 @@ def _describe(entry: ModelEntry) -> dict[str, Any]:
         info = read_info(entry.path)
     except UserError as error:
         return row | {"error": error.message}
-    score = info.training.get("validation") or info.training.get("best") or {}
+    score = info.training.get("validation")
+    figure = score.get("bits_per_byte") if isinstance(score, dict) else None
+    step = info.training.get("step")
     return {
         **row,
         "parameters": info.config.parameters(),
         "vocab_size": info.config.vocab_size,
-        "step": info.training.get("step"),
+        "step": step if isinstance(step, int) else None,
         "tokens": info.training.get("tokens"),
-        "bits_per_byte": score.get("bits_per_byte"),
+        "bits_per_byte": figure if isinstance(figure, float) else None,
         "weights": info.weights,
         "fingerprint": info.fingerprint,
     }

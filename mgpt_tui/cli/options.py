@@ -73,7 +73,8 @@ def setting_options(
                 text += f" [default: {shown}]"
             if setting.type is bool:
                 flags = f"{setting.flag}/--no-{setting.flag[2:]}"
-                text += f" [default: {'on' if setting.default else 'off'}]"
+                if setting.default is not None:
+                    text += f" [default: {'on' if setting.default else 'off'}]"
                 option = click.option(flags, setting.name, default=None, help=text)
             else:
                 option = click.option(

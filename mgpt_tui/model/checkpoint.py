@@ -127,14 +127,16 @@ def load_checkpoint(folder: Path, device: torch.device | str = "cpu") -> Checkpo
         content = (folder / WEIGHTS_FILE).read_bytes()
         ranks = (folder / TOKENIZER_FILE).read_bytes()
     except OSError as error:
-        raise os_error(error, folder) from error
+        raise os_error(error, error.filename or folder) from error
+    if fingerprint(content, ranks, info.config) != info.fingerprint:
+        raise _damaged(folder, "its files do not match its fingerprint")
     pattern = info.tokenizer.get("pattern")
     if not isinstance(pattern, str):
         raise _damaged(folder, "its config has no split pattern")
     tokenizer = Tokenizer.load(folder / TOKENIZER_FILE, pattern)
     try:
         state = unpack(load_tensors(content))
-    except (SafetensorError, KeyError) as error:
+    except (SafetensorError, KeyError, RuntimeError) as error:
         raise _damaged(folder, f"its weights cannot be read ({error})") from None
     with torch.device("meta"):
         model = GPT(info.config)
@@ -145,8 +147,6 @@ def load_checkpoint(folder: Path, device: torch.device | str = "cpu") -> Checkpo
             f"its tokenizer has {tokenizer.vocab_size} entries, "
             f"its config {info.config.vocab_size}",
         )
-    if fingerprint(content, ranks, info.config) != info.fingerprint:
-        raise _damaged(folder, "its files do not match its fingerprint")
     model.load_state_dict(state, assign=True)
     return Checkpoint(model.to(device).eval(), tokenizer, info)
 

@@ -69,7 +69,7 @@ def read_info(folder: Path) -> CheckpointInfo:
         ) from None
     except OSError as error:
         raise os_error(error, path) from error
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UserError(f"{path} is damaged: it is not JSON.", "Take another checkpoint.") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(

@@ -92,7 +92,7 @@ def find_model(name: str | None = None) -> ModelEntry:
             )
         else:
             step = part.removeprefix("step-")
-            folder = run / f"step-{int(step):08d}" if step.isdecimal() else None
+            folder = run / f"step-{int(step):08d}" if step.isdecimal() and len(step) < 20 else None
         if folder is not None and (folder / CONFIG_FILE).is_file():
             return ModelEntry(name, folder)
     path = Path(name).expanduser()

@@ -158,7 +158,7 @@ def leftovers(folder):
     [
         ({"tokenizer": "nobody"}, "no model 'nobody'", "Known models"),
         ({"vocab_size": 256}, "vocab_size cannot be 256", "257"),
-        ({"vocab_size": 50258}, "cannot be cut", "from 257 to 50257"),
+        ({"vocab_size": 50258}, "vocab_size cannot be 50258", "from 257 to 50257"),
         ({"val_fraction": 0.0}, "val_fraction cannot be 0", "0.0001"),
         ({"val": "missing.txt"}, "does not exist", "path"),
         ({"text_column": "text", "val": "nowhere.csv"}, "does not exist", "path"),
@@ -208,8 +208,12 @@ def test_an_existing_folder_is_refused_unless_it_is_to_be_replaced(tmp_path, pre
     with pytest.raises(UserError, match="exists already") as refused:
         run(out, source, val_fraction=0.2)
     assert "--overwrite" in refused.value.remedy
-    with pytest.raises(UserError, match="cannot be cut"):
-        run(out, source, overwrite=True, vocab_size=60000)
+    torn = tmp_path / "a.txt"  # the source, damaged since
+    whole = torn.read_bytes()
+    torn.write_bytes(b"A whole story.\n<|endoftext|>\n\xff")
+    with pytest.raises(UserError, match="not UTF-8"):
+        run(out, torn, overwrite=True)
+    torn.write_bytes(whole)
     assert read_prepared(out).meta == before
     run(out, source, overwrite=True, val_fraction=0.2, vocab_size=310)
     assert read_prepared(out).tokenizer.vocab_size == 310

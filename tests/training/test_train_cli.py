@@ -19,6 +19,16 @@ SHORT = (
 )
 
 
+def test_models_outlives_a_checkpoint_that_is_not_as_it_should_be(mgpt, trained):
+    folder = paths.runs_dir() / "mine" / "step-00000004"
+    config = json.loads((folder / "config.json").read_text())
+    config["training"] = {"validation": [1], "step": "many"}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert mgpt("models").code == 0
+    (folder / "config.json").write_text("[" * 100_000)
+    assert "damaged" in mgpt("models").out
+
+
 @pytest.fixture
 def trained(mgpt, prepared):
     outcome = mgpt("train", "--data", prepared.folder, "--name", "mine", "--max-steps", 4, *SHORT)
@@ -105,6 +115,7 @@ def test_export_can_be_used_by_its_path(mgpt, trained, prepared, tmp_path):
         (["--name", "x", "--data", "nowhere"], "nowhere"),
         (["--name", "x", "--data", "DATA", "--max-steps", "0"], "1 or more"),
         (["--name", "x", "--data", "DATA", "--max-steps", "two"], "whole number"),
+        (["--name", "x", "--data", "DATA", "--max-steps", "1" * 400], "so large"),
         (["--name", "x", "--data", "DATA", "--preset", "huge"], "small, storyteller, tiny"),
         (["--name", "x", "--data", "DATA", "--init-from", "nobody"], "nobody"),
         (["--name", "x", "--data", "DATA", "--resume"], "no checkpoint"),

@@ -148,6 +148,67 @@ def test_a_loss_that_is_no_number_stops_the_run(prepared):
         next(steps)
 
 
+def test_nothing_is_saved_of_a_model_that_diverged(prepared):
+    subject = trainer(prepared, eval_every=1, grad_clip=0.0, warmup_steps=0)
+    steps = subject.steps()
+    next(steps)
+    subject.config = subject.config.updated({"learning_rate": 1e38})
+    for part in subject.optimizers.parts:
+        for group in part.param_groups:
+            group["peak_lr"] = 1e38
+    with pytest.raises(UserError, match="became"):
+        list(steps)
+    assert [path.name for path in subject.run.checkpoints()] == ["step-00000001"]
+    assert next(trainer(prepared, resume=True).steps()).step == 2
+
+
+def test_the_newest_checkpoint_is_resumed_though_no_pointer_names_it(prepared):
+    subject = trainer(prepared, max_steps=4, eval_every=2)
+    list(subject.steps())
+    (subject.run.path / "last.json").unlink()
+    assert trainer(prepared, resume=True).step == 4
+    (subject.run.path / "last.json").write_text('{"checkpoint": "step-00000002"}')
+    later = trainer(prepared, resume=True, max_steps=5, eval_every=5, keep=1)
+    list(later.steps())
+    assert later.run.checkpoints()[-1].name == "step-00000005"
+    assert find_model("run/last").path == later.run.checkpoints()[-1]
+
+
+def test_saving_a_step_twice_writes_it_once(prepared):
+    subject = trainer(prepared, max_steps=2, eval_every=2)
+    list(subject.steps())
+    stamp = (subject.run.checkpoints()[-1] / "config.json").stat().st_mtime_ns
+    assert subject.save() == subject.run.checkpoints()[-1]
+    assert (subject.run.checkpoints()[-1] / "config.json").stat().st_mtime_ns == stamp
+
+
+def test_a_run_is_trained_by_one_process_at_a_time():
+    run = RunFolder("run")
+    with (
+        run.held(),
+        pytest.raises(UserError, match="another process"),
+        RunFolder("run").held(),
+    ):
+        pass
+    with run.held():
+        pass
+
+
+def test_a_run_in_bf16_goes_on_in_fp16(prepared):
+    list(trainer(prepared, max_steps=2, dtype="bf16").steps())
+    assert next(trainer(prepared, resume=True, dtype="fp16").steps()).step == 3
+
+
+@pytest.mark.parametrize("damage", ["[]", "{}", "not json"])
+def test_a_damaged_state_is_refused_on_resuming(prepared, damage):
+    subject = trainer(prepared, max_steps=1)
+    list(subject.steps())
+    (subject.run.checkpoints()[-1] / "trainer.json").write_text(damage)
+    with pytest.raises(UserError) as caught:
+        trainer(prepared, resume=True)
+    assert "--init-from" in caught.value.remedy
+
+
 @pytest.mark.parametrize(
     ("changes", "words"), [({"n_layer": 1}, "shape"), ({"optimizer": "muon"}, "optimizer")]
 )
