@@ -23,7 +23,7 @@ def test_a_wild_paste_is_one_paste_wherever_a_read_ends():
         events = parsed([stream[:cut], stream[cut:]])
         kinds = [type(event) for event in events]
         assert kinds == [Key, Paste, Key], cut
-        assert events[1].text == WILD.replace("\x1b", "␛")
+        assert events[1].text == WILD.replace("\x1b", "␛").replace("\x11", "␑")
         assert [events[0].key, events[2].key] == ["a", "b"]
 
 
@@ -37,6 +37,11 @@ def test_reads_make_no_difference(pastes, cuts):
     guard = PasteGuard()
     pieces = [stream[a:b] for a, b in pairwise(edges)]
     assert "".join(guard.guard(piece) for piece in pieces) == PasteGuard().guard(stream)
+
+
+def test_eight_bit_controls_are_pictures_too_and_line_ends_stay():
+    (event,) = parsed([f"{BEGIN}a\x9b5n\tb\r\nc{END}"])
+    assert event.text == "a␛[5n\tb\r\nc"
 
 
 def test_keys_outside_a_paste_are_as_before():
