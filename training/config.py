@@ -125,6 +125,10 @@ class ReportSettings:
     keep: int | None = setting(
         2, "newest checkpoints to keep, beside the best", minimum=1, off="all"
     )
+    sample_prompt: str = setting("Once upon a time", "beginning of the sample at each evaluation")
+    sample_tokens: int = setting(
+        60, "length of that sample, in tokens", minimum=0, maximum=100_000, note="0 is none"
+    )
 
     def __post_init__(self) -> None:
         validate(self)

@@ -18,7 +18,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from training.trainer import Evaluation, StepMetrics, Trainer
+from training.metrics import Evaluation, StepMetrics
+from training.trainer import Trainer
 
 SMOOTHING = 0.95
 LAST_ROWS = 12

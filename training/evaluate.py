@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -16,49 +15,12 @@ from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.tokenizer import Tokenizer
 from training.loss import token_losses
+from training.metrics import Score
 from training.prepared import META_FILE, Prepared, read_prepared
 from training.sources import open_source
 
 BATCH_TOKENS = 4096
 """About this many tokens go through the model at once, padding included."""
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """The figures of one evaluation.
-
-    Attributes:
-        loss: mean cross-entropy per token, in nats.
-        tokens: tokens scored, the closing <|endoftext|> of each story included.
-        bytes: UTF-8 bytes of the stories, which do not depend on the tokenizer.
-    """
-
-    loss: float
-    tokens: int
-    bytes: int
-
-    @property
-    def perplexity(self) -> float:
-        """exp(loss): among how many equally likely tokens the model seems to choose.
-
-        Capped where a float ends, for models that are far astray.
-        """
-        return math.exp(min(self.loss, 709.0))
-
-    @property
-    def bits_per_byte(self) -> float:
-        """Bits that the model needs per byte of text; compares across tokenizers."""
-        return self.loss * self.tokens / math.log(2) / self.bytes
-
-    def to_dict(self) -> dict[str, float | int]:
-        """As `mgpt-tui eval --json` prints it."""
-        return {
-            "loss": self.loss,
-            "perplexity": self.perplexity,
-            "bits_per_byte": self.bits_per_byte,
-            "tokens": self.tokens,
-            "bytes": self.bytes,
-        }
 
 
 @dataclass(frozen=True, slots=True)

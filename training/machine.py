@@ -1,12 +1,21 @@
-"""Choosing a processor and a precision."""
+"""Choosing a processor and a precision, and what the machine can give at most."""
 
 from __future__ import annotations
 
+import functools
+import re
 import time
+from pathlib import Path
 
 import torch
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.model.config import GPTConfig
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -39,15 +48,104 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
         return DTYPES[name]
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    return min((torch.float32, torch.bfloat16), key=lambda dtype: _product_seconds(dtype, device))
+    shape = (1024, 384, 1536)  # as in the `small` preset
+    return min(
+        (torch.float32, torch.bfloat16),
+        key=lambda dtype: _product_seconds(dtype, device, shape, repeats=8),
+    )
 
 
-def _product_seconds(dtype: torch.dtype, device: torch.device) -> float:
-    """Shortest time of a product of the size that the `small` preset has, in seconds."""
-    left = torch.ones(1024, 384, dtype=dtype, device=device)
-    right = torch.ones(384, 1536, dtype=dtype, device=device)
+def flops_per_token(config: GPTConfig) -> int:
+    """Floating-point operations of one token, forward and backward: 6 N + 12 L C T.
+
+    N counts the parameters that enter a product of matrices: those of the blocks, and the head,
+    which is the token embedding used a second time; positions are only added, norms only
+    scale. L is `n_layer`, C `n_embd`, T `block_size`. See Chowdhery et al., "PaLM" (2022),
+    appendix B, whose H * Q is C here.
+    """
+    width, layers = config.n_embd, config.n_layer
+    matrices = layers * 12 * width * width + config.vocab_size * width
+    return 6 * matrices + 12 * layers * width * config.block_size
+
+
+PUBLISHED_PEAKS = {
+    r"B200": 2250e12,
+    r"H200|H100 80GB HBM3": 989e12,
+    r"H200 NVL|H100 NVL": 835e12,
+    r"H100 PCIe": 756e12,
+    r"A100-.*|A100 80GB PCIe": 312e12,
+    r"L40S": 362e12,
+    r"L40": 181e12,
+    r"L4": 121e12,
+    r"A10": 125e12,
+    r"GeForce RTX 4090": 165e12,
+    r"GeForce RTX 3090": 71e12,
+    r"V100-SXM2-.*": 125e12,
+    r"T4": 65e12,
+}
+"""FLOP/s of dense 16-bit products that sum in fp32, from NVIDIA's data sheets, by device name."""
+
+
+@functools.cache
+def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
+    """The most FLOP/s that products of matrices reach on this machine.
+
+    For 16-bit products on a known GPU the published figure; else it is measured, once a
+    process, which takes about a quarter of a second.
+    """
+    if device.type == "cuda" and dtype != torch.float32:
+        properties = torch.cuda.get_device_properties(device)
+        native = dtype == torch.float16 or properties.major >= 8
+        name = re.sub(r"^(NVIDIA|Tesla) ", "", properties.name)
+        for pattern, peak in PUBLISHED_PEAKS.items():
+            if native and re.fullmatch(pattern, name):
+                return peak
+    return _measured_peak(device, dtype)
+
+
+def _measured_peak(device: torch.device, dtype: torch.dtype) -> float:
+    """The best of ever larger square products, until one takes a few milliseconds."""
+    best, size = 0.0, 256
+    while True:
+        seconds = _product_seconds(dtype, device, (size, size, size), repeats=5)
+        best = max(best, 2 * size**3 / seconds)
+        if seconds > 4e-3 or size == 8192:
+            return best
+        size *= 2
+
+
+def memory_used(device: torch.device) -> tuple[int | None, int | None]:
+    """Bytes in use now and at most so far: allocated on a CUDA device, else of the process.
+
+    None where the system does not tell (on macOS the first, on Windows both).
+    """
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device), torch.cuda.max_memory_allocated(device)
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return None, _peak_resident()
+    kilobytes = {name: int(size) for name, size in re.findall(r"(Vm\w+):\s+(\d+) kB", status)}
+    now, most = kilobytes.get("VmRSS"), kilobytes.get("VmHWM")
+    return None if now is None else now * 1024, None if most is None else most * 1024
+
+
+def _peak_resident() -> int | None:
+    """Where there is no /proc: macOS counts in bytes."""
+    if resource is None:
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _product_seconds(
+    dtype: torch.dtype, device: torch.device, shape: tuple[int, int, int], repeats: int
+) -> float:
+    """Shortest time of a product of matrices (rows, inner) x (inner, columns), in seconds."""
+    rows, inner, columns = shape
+    left = torch.ones(rows, inner, dtype=dtype, device=device)
+    right = torch.ones(inner, columns, dtype=dtype, device=device)
     shortest = float("inf")
-    for _ in range(8):
+    for _ in range(repeats):
         started = time.perf_counter()
         float((left @ right)[0, 0])  # reading a number waits for the device
         shortest = min(shortest, time.perf_counter() - started)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mgpt_tui.files import atomic_write
-from training.trainer import StepMetrics
+from training.metrics import StepMetrics
 
 METRICS_FILE = "metrics.jsonl"
 

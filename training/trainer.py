@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,54 +17,20 @@ from mgpt_tui.model.gpt import GPT
 from training.checkpoints import Best, RunFolder
 from training.config import TrainConfig
 from training.dataset import BatchSampler
-from training.evaluate import Score, prepared_stories, score
+from training.evaluate import prepared_stories, score
 from training.loss import linear_cross_entropy
-from training.machine import choose_device, choose_dtype
+from training.machine import (
+    choose_device,
+    choose_dtype,
+    flops_per_token,
+    memory_used,
+    peak_flops,
+)
+from training.metrics import Evaluation, Sample, Score, StepMetrics, smoothed
 from training.optimizer import Optimizers
 from training.prepared import Prepared
+from training.sample import write_sample
 from training.schedule import learning_rate_factor
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """A look at the model on held-out stories.
-
-    Attributes:
-        train_loss: mean training loss since the evaluation before, in nats per token.
-        validation: the score on held-out stories.
-        best: whether no earlier evaluation of the run was better.
-        checkpoint: the folder that was saved.
-    """
-
-    train_loss: float
-    validation: Score
-    best: bool
-    checkpoint: Path
-
-
-@dataclass(frozen=True, slots=True)
-class StepMetrics:
-    """What one optimizer step did.
-
-    Attributes:
-        step: steps done so far, this one included.
-        loss: training loss of this step, in nats per token.
-        learning_rate: of AdamW.
-        grad_norm: norm of the gradient before clipping.
-        tokens: tokens read so far in the run.
-        tokens_per_second: of this step.
-        passes: how often the text has been read.
-        evaluation: where this step ended with one.
-    """
-
-    step: int
-    loss: float
-    learning_rate: float
-    grad_norm: float
-    tokens: int
-    tokens_per_second: float
-    passes: float
-    evaluation: Evaluation | None = None
 
 
 class Trainer:
@@ -106,6 +71,7 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         self.step = 0
         self.seconds = 0.0
+        self.smoothed_loss: float | None = None
         self.best: Best | None = None
         self._train_losses: list[float] = []
         self._saved = 0
@@ -135,6 +101,8 @@ class Trainer:
     def steps(self) -> Iterator[StepMetrics]:
         """Train to `max_steps`, a step at a time; to stop is to stop iterating, then `save`."""
         schedule, report = self.config.schedule, self.config.report
+        peak = peak_flops(self.device, self.dtype)
+        token_flops = flops_per_token(self.model.config)
         self.model.train()
         while self.step < schedule.max_steps:
             started = time.perf_counter()
@@ -146,6 +114,9 @@ class Trainer:
             spent = time.perf_counter() - started
             self.seconds += spent
             self._train_losses.append(loss)
+            self.smoothed_loss = smoothed(self.smoothed_loss, loss)
+            speed = self.tokens_per_step / spent
+            memory, memory_peak = memory_used(self.device)
             evaluation = None
             if self.step % report.eval_every == 0 or self.step == schedule.max_steps:
                 evaluation = self._evaluate()
@@ -155,8 +126,13 @@ class Trainer:
                 learning_rate=self.config.optimizer.learning_rate * factor,
                 grad_norm=norm,
                 tokens=self.step * self.tokens_per_step,
-                tokens_per_second=self.tokens_per_step / spent,
+                tokens_per_second=speed,
                 passes=self.sampler.passes(self.step),
+                smoothed_loss=self.smoothed_loss,
+                seconds=self.seconds,
+                mfu=speed * token_flops / peak,
+                memory_bytes=memory,
+                memory_peak_bytes=memory_peak,
                 evaluation=evaluation,
             )
 
@@ -173,6 +149,7 @@ class Trainer:
             state={
                 "step": self.step,
                 "seconds": self.seconds,
+                "smoothed_loss": self.smoothed_loss,
                 "scaler": self.scaler.state_dict(),
                 "train_losses": self._train_losses,
                 "best": None if self.best is None else self.best.to_dict(),
@@ -245,7 +222,14 @@ class Trainer:
         if better:
             self.best = Best(self.step, validation.loss, validation.bits_per_byte)
         checkpoint = self.save()
-        return Evaluation(train_loss, validation, better, checkpoint)
+        return Evaluation(train_loss, validation, better, checkpoint, self._sample())
+
+    def _sample(self) -> Sample | None:
+        report = self.config.report
+        if not report.sample_tokens:
+            return None
+        tokenizer = self.data.tokenizer
+        return write_sample(self.model, tokenizer, report.sample_prompt, report.sample_tokens)
 
     def _history(self) -> dict[str, Any]:
         """What a checkpoint's config tells people about how it was made."""
@@ -300,6 +284,7 @@ class Trainer:
             self.scaler.load_state_dict(state["scaler"])
         self.step = state["step"]
         self.seconds = state["seconds"]
+        self.smoothed_loss = state.get("smoothed_loss")
         self.best = None if state["best"] is None else Best(**state["best"])
         self._train_losses = [float(loss) for loss in state["train_losses"]]
         self._saved = self.step
