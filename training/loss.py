@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from mgpt_tui.model.gpt import GPT
 
 CHUNK = 512
 """Rows of logits held at once: at 10,000 entries they stay in a processor's cache."""
@@ -89,3 +92,25 @@ def token_losses(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
             for start in range(0, hidden.shape[0], CHUNK)
         ]
     )
+
+
+class TrainingLoss(nn.Module):
+    """A model and its loss as one module, so that DDP sees every use of the tied weight.
+
+    Args:
+        model: what is trained; saved and scored as it is, never compiled.
+        compiled: run the blocks through torch.compile.
+    """
+
+    def __init__(self, model: GPT, compiled: bool = False) -> None:
+        super().__init__()
+        self.model = model
+        hidden: Callable[[Tensor], Tensor] = model.hidden
+        self._hidden = torch.compile(hidden) if compiled else hidden
+
+    def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Mean cross-entropy in nats, an fp32 scalar; inputs and targets int64 (B, T)."""
+        hidden = self._hidden(inputs)
+        return linear_cross_entropy(
+            hidden.flatten(0, 1), self.model.token_embedding.weight, targets.flatten()
+        )

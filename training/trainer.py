@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,8 +19,9 @@ from mgpt_tui.model.gpt import GPT
 from training.checkpoints import Best, RunFolder
 from training.config import TrainConfig
 from training.dataset import BatchSampler
+from training.distributed import ALONE, SharedError, World, lost_peers, unsynchronised
 from training.evaluate import prepared_stories, score
-from training.loss import linear_cross_entropy
+from training.loss import TrainingLoss
 from training.machine import (
     choose_device,
     choose_dtype,
@@ -42,6 +45,7 @@ class Trainer:
         run: where checkpoints go; with `resume`, the newest of them is continued.
         init_from: weights to begin with, of the shape that `config` and `data` ask for.
         resume: continue the run.
+        world: the processes that train together; all of them make a trainer.
 
     Raises:
         UserError: where the corpus is shorter than a block or a checkpoint does not fit.
@@ -54,11 +58,13 @@ class Trainer:
         run: RunFolder,
         init_from: GPT | None = None,
         resume: bool = False,
+        world: World = ALONE,
     ) -> None:
         self.config = config
         self.data = data
         self.run = run
-        self.device = choose_device(config.machine.device)
+        self.world = world
+        self.device = world.device(choose_device(config.machine.device))
         self.dtype = choose_dtype(config.machine.dtype, self.device)
         gpt_config = config.model.gpt_config(data.tokenizer.vocab_size)
         seed = config.machine.seed
@@ -82,16 +88,16 @@ class Trainer:
         self.sampler = BatchSampler(
             data.train.tokens,
             gpt_config.block_size,
-            batch.batch_size * batch.grad_accumulation,
+            batch.batch_size * batch.grad_accumulation * world.size,
             seed,
             batch.story_starts,
             data.tokenizer.end_token,
         )
-        # What is saved is the uncompiled module, so that names in checkpoints are its own.
-        self._hidden: Callable[[Tensor], Tensor] = self.model.hidden
-        if config.machine.compile:
-            self._hidden = torch.compile(self.model.hidden)
-        self._validation = prepared_stories(data, config.report.eval_stories)
+        # What is saved is `model` itself, so that names in checkpoints are its own.
+        self.loss = world.parallel(TrainingLoss(self.model, config.machine.compile), self.device)
+        stories = prepared_stories(data, config.report.eval_stories)
+        self._validation = stories[world.rank :: world.size]
+        self._stop_asked = self._stopping = False
 
     @property
     def tokens_per_step(self) -> int:
@@ -99,12 +105,20 @@ class Trainer:
         return self.sampler.sequences_per_step * self.sampler.block_size
 
     def steps(self) -> Iterator[StepMetrics]:
-        """Train to `max_steps`, a step at a time; to stop is to stop iterating, then `save`."""
+        """Train to `max_steps`, a step at a time; to stop is to stop iterating, then `save`.
+
+        Where several processes train together, they stop by `ask_to_stop`.
+
+        Raises:
+            UserError: where the loss or the gradient is no number, or a checkpoint cannot be
+                written.
+            LostPeer: where another process has died; nothing of the step was done then.
+        """
         schedule, report = self.config.schedule, self.config.report
         peak = peak_flops(self.device, self.dtype)
         token_flops = flops_per_token(self.model.config)
         self.model.train()
-        while self.step < schedule.max_steps:
+        while self.step < schedule.max_steps and not self._stopping:
             started = time.perf_counter()
             self._validated = None
             factor = learning_rate_factor(self.step, schedule)
@@ -136,8 +150,17 @@ class Trainer:
                 evaluation=evaluation,
             )
 
+    def ask_to_stop(self) -> None:
+        """Let `steps` end after this step, on every process at the same one."""
+        self._stop_asked = True
+        if self.world.size == 1:
+            self._stopping = True
+
     def save(self) -> Path:
-        """Write a checkpoint of the present step, unless there is one, and point `last` at it."""
+        """Write a checkpoint of the present step, unless there is one, and point `last` at it.
+
+        Only the first process may.
+        """
         if self._saved == self.step:
             return self.run.checkpoints()[-1]
         checkpoint = self.run.save(
@@ -161,20 +184,23 @@ class Trainer:
         return checkpoint
 
     def _update(self) -> tuple[float, float]:
-        """One optimizer step: mean loss and norm of the gradient."""
-        parts = self.config.batch.grad_accumulation
+        """One optimizer step: mean loss of all processes, and norm of the gradient."""
+        parts, world = self.config.batch.grad_accumulation, self.world
         self.optimizers.zero_grad()
         total = 0.0
-        # Dropout draws from torch's own generator; forking it makes each step's masks a function
-        # of (seed, step) and leaves the caller's generator alone.
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed((self.config.machine.seed << 32) + self.step & (2**63 - 1))
+        with self._own_randomness(), lost_peers():
             for part in range(parts):
-                inputs, targets = self.sampler.batch(self.step, part, parts)
-                loss = self._loss(inputs.to(self.device), targets.to(self.device)) / parts
-                self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+                batch = self.sampler.batch(
+                    self.step, part * world.size + world.rank, parts * world.size
+                )
+                # Gradients travel once a step, with the last part.
+                with nullcontext() if part == parts - 1 else unsynchronised(self.loss):
+                    loss = self._loss(*batch) / parts
+                    self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
                 total += float(loss.detach())
+        figures = world.gather([total, self._stop_asked])
+        total = float(figures[:, 0].mean())
+        self._stopping = bool(figures[:, 1].any())
         if not math.isfinite(total):
             raise self._diverged("loss", total)
         norm = self._clip()
@@ -185,8 +211,20 @@ class Trainer:
         self.scaler.update()
         return total, norm
 
+    @contextmanager
+    def _own_randomness(self) -> Iterator[None]:
+        """Seed torch by (seed, step, rank), and leave the caller's generators alone.
+
+        Dropout draws from torch's own generator, so each step's masks depend on nothing else.
+        """
+        devices = [self.device] if self.device.type == "cuda" else []
+        seeds = np.random.SeedSequence((self.config.machine.seed, self.step, self.world.rank))
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0]))
+            yield
+
     def _diverged(self, what: str, value: float) -> UserError:
-        return UserError(
+        return SharedError(
             f"The {what} became {value} at step {self.step + 1}.",
             f"Resume {self.run.name} with a lower --learning-rate; "
             "its last checkpoint is from before.",
@@ -194,10 +232,8 @@ class Trainer:
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
         with self._autocast():
-            hidden = self._hidden(inputs)
-            return linear_cross_entropy(
-                hidden.flatten(0, 1), self.model.token_embedding.weight, targets.flatten()
-            )
+            loss: Tensor = self.loss(inputs.to(self.device), targets.to(self.device))
+            return loss
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(
@@ -211,8 +247,7 @@ class Trainer:
         return float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit))
 
     def _evaluate(self) -> Evaluation:
-        with self._autocast():
-            validation = score(self.model, self.data.tokenizer.end_token, self._validation)
+        validation = self._score()
         if not math.isfinite(validation.loss):
             raise self._diverged("validation loss", validation.loss)
         train_loss = sum(self._train_losses) / max(1, len(self._train_losses))
@@ -221,8 +256,20 @@ class Trainer:
         self._validated = validation
         if better:
             self.best = Best(self.step, validation.loss, validation.bits_per_byte)
-        checkpoint = self.save()
-        return Evaluation(train_loss, validation, better, checkpoint, self._sample())
+        checkpoint, sample = self.run.path, None
+        with self.world.together():
+            if self.world.first:
+                checkpoint, sample = self.save(), self._sample()
+        return Evaluation(train_loss, validation, better, checkpoint, sample)
+
+    def _score(self) -> Score:
+        """The score on the held-out stories, which the processes share out among them."""
+        with self._autocast():
+            own = score(self.model, self.data.tokenizer.end_token, self._validation)
+        sums = self.world.gather([own.loss * own.tokens, own.tokens, own.bytes]).sum(0).tolist()
+        if self.world.size == 1:
+            return own
+        return Score(sums[0] / max(1, sums[1]), int(sums[1]), int(sums[2]))
 
     def _sample(self) -> Sample | None:
         report = self.config.report
