@@ -9,9 +9,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
 from mgpt_tui.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 def sync_dir(folder: Path) -> None:
@@ -26,6 +31,18 @@ def sync_dir(folder: Path) -> None:
         os.close(descriptor)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, to outlast a power cut.
+
+    Raises:
+        OSError: where one cannot be made.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        sync_dir(path.parent)
+
+
 @contextmanager
 def atomic_writer(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path`; on success it becomes `path`, else it is removed.
@@ -35,7 +52,7 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
     """
     temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         descriptor, name = tempfile.mkstemp(prefix=f".tmp-{path.name}-", dir=path.parent)
         temporary = Path(name)
         with os.fdopen(descriptor, "wb") as stream:
@@ -72,21 +89,45 @@ def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """
     temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         temporary = Path(tempfile.mkdtemp(prefix=f".tmp-{path.name}-", dir=path.parent))
         yield temporary
         temporary.chmod(0o777 & ~_umask())
-        sync_dir(temporary)
-        if replace and path.exists():
-            _take_place(temporary, path)
-        else:
-            temporary.rename(path)
-        sync_dir(path.parent)
+        put_folder(temporary, path, replace=replace)
     except OSError as error:
         raise os_error(error, path) from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def put_folder(new: Path, path: Path, *, replace: bool = False) -> None:
+    """Let the folder `new` become `path`, which is new or empty or, with `replace`, replaced.
+
+    While that goes on, the one that is replaced is beside `new`, with `-old` after its name.
+
+    Raises:
+        OSError: where that cannot be; both are then as they were.
+    """
+    sync_dir(new)
+    if replace and path.exists():
+        _take_place(new, path)
+    else:
+        new.rename(path)
+    sync_dir(path.parent)
+
+
+def try_lock(stream: IO[Any]) -> bool:
+    """Lock an open file until it is closed; False where another process has locked it.
+
+    Windows has no such locks: there it is always True.
+    """
+    if fcntl is not None:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def _take_place(new: Path, path: Path) -> None:
@@ -107,6 +148,11 @@ def os_error(error: OSError, path: Path | str | None = None) -> UserError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UserError(
             f"No space left on the device for {where}.", "Free some space, then run it again."
+        )
+    if error.errno == errno.EFBIG:
+        return UserError(
+            f"{where} grew larger than files may be here.",
+            "See `ulimit -f`, or choose a folder on another file system.",
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return UserError(

@@ -2,16 +2,20 @@
 
     RUN/
       step-00000500/   config.json, tokenizer.tiktoken, model.safetensors (a checkpoint),
-                       optimizer.safetensors, trainer.json (what a resumed run needs besides)
+                       optimizer.safetensors, trainer.json (what a resumed run needs besides),
+                       SHA256SUMS (of all of these, as `sha256sum -c` reads it)
+      aside-step-*/    checkpoints that a run which went on from an earlier one left behind
       best.json        names the checkpoint with the lowest validation loss
       last.json        names the newest one
       metrics.jsonl    see `run_log`
 
-A checkpoint is written as `.tmp-*`, synced and renamed, so a folder named `step-*` is whole.
+A checkpoint is written as `.tmp-*`, synced and renamed, so a folder named `step-*` is whole,
+unless the disk has failed; then its sums tell. Only checkpoints beyond `keep` are ever removed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -26,10 +30,11 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_folder, atomic_write, os_error
+from mgpt_tui.files import atomic_folder, atomic_write, make_folder, os_error, sync_dir
 from mgpt_tui.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mgpt_tui.model.gpt import GPT
-from mgpt_tui.model.registry import STEP_FOLDER, pointed_to, run_folder
+from mgpt_tui.model.manifest import CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE
+from mgpt_tui.model.registry import STEP_FOLDER, run_folder
 from mgpt_tui.model.tokenizer import Tokenizer
 
 try:
@@ -39,6 +44,9 @@ except ImportError:  # Windows
 
 OPTIMIZER_FILE = "optimizer.safetensors"
 STATE_FILE = "trainer.json"
+SUMS_FILE = "SHA256SUMS"
+FILES = (CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE, OPTIMIZER_FILE, STATE_FILE)
+"""What a checkpoint of a run consists of, besides the sums."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,28 @@ class Best:
     def to_dict(self) -> dict[str, float | int]:
         """As JSON values."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A checkpoint that a run can go on from, as it was read back.
+
+    Attributes:
+        folder: where it was.
+        checkpoint: the model and its tokenizer; None where another process read them.
+        optimizer: see `Optimizers.tensors`.
+        state: the rest, as JSON values.
+    """
+
+    folder: Path
+    checkpoint: Checkpoint | None
+    optimizer: dict[str, Tensor]
+    state: dict[str, Any]
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step that a folder named `step-NNNNNNNN` was saved at."""
+    return int(checkpoint.name.removeprefix("step-"))
 
 
 class RunFolder:
@@ -70,8 +100,12 @@ class RunFolder:
         found = self.path.iterdir() if self.path.is_dir() else ()
         return sorted(
             (path for path in found if STEP_FOLDER.fullmatch(path.name)),
-            key=lambda path: int(path.name.removeprefix("step-")),
+            key=step_of,
         )
+
+    def checkpoint(self, step: int) -> Path:
+        """The folder of the checkpoint of `step`, whether it is there or not."""
+        return self.path / f"step-{step:08d}"
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -81,7 +115,7 @@ class RunFolder:
             UserError: where another one does already, or the folder cannot be written.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
             lock = (self.path / ".lock").open("a")
         except OSError as error:
             raise os_error(error, self.path) from error
@@ -111,49 +145,118 @@ class RunFolder:
         """Write `step-NNNNNNNN`, point at it, and drop old ones beyond `keep`.
 
         Args:
-            best: this step's evaluation where it is the best so far.
+            best: the best evaluation of the run so far, of whatever step.
             keep: newest checkpoints to keep beside the best; None keeps all.
 
         Raises:
             UserError: where it cannot be written; what was there before stays.
         """
-        folder = self.path / f"step-{step:08d}"
+        folder = self.checkpoint(step)
         self._sweep()
-        with atomic_folder(folder) as temporary:
-            save_checkpoint(temporary, model, tokenizer, training)
-            atomic_write(temporary / OPTIMIZER_FILE, save_tensors(optimizer))
-            atomic_write(temporary / STATE_FILE, json.dumps(state, indent=1) + "\n")
-        self._point("last", {"checkpoint": folder.name})
-        if best is not None:
-            self._point("best", {"checkpoint": folder.name, **best.to_dict()})
-        self._prune(keep)
+        try:
+            with atomic_folder(folder) as temporary:
+                save_checkpoint(temporary, model, tokenizer, training)
+                atomic_write(temporary / OPTIMIZER_FILE, save_tensors(optimizer))
+                atomic_write(temporary / STATE_FILE, json.dumps(state, indent=1) + "\n")
+                atomic_write(temporary / SUMS_FILE, _sums(temporary))
+            self.point(step, best)
+        except UserError as error:
+            raise self._not_saved(step, error) from None
+        self._prune(keep, best)
         return folder
+
+    def _not_saved(self, step: int, error: UserError) -> UserError:
+        before = next(reversed(self.checkpoints()), None)
+        if before is None:
+            return UserError(f"Step {step} was not saved: {error.message}", error.remedy)
+        return UserError(
+            f"Step {step} was not saved: {error.message} {before.name} is as it was.",
+            f"{error.remedy} Go on from there with: mgpt-tui train --name {self.name} --resume",
+        )
+
+    def point(self, step: int, best: Best | None) -> None:
+        """Let `last.json` name the checkpoint of `step`, and `best.json` the best there is."""
+        self._point("last", {"checkpoint": self.checkpoint(step).name})
+        if best is None or not self.checkpoint(best.step).exists():
+            (self.path / "best.json").unlink(missing_ok=True)
+        else:
+            content = {"checkpoint": self.checkpoint(best.step).name, **best.to_dict()}
+            self._point("best", content)
+
+    def set_aside(self, step: int) -> list[Path]:
+        """Rename every checkpoint later than `step`, so that none is in the way or taken for new.
+
+        Returns:
+            The new paths, the latest first.
+        """
+        moved = []
+        for folder in reversed(self.checkpoints()):
+            if step_of(folder) <= step:
+                break
+            target, count = self.path / f"aside-{folder.name}", 1
+            while target.exists():
+                count += 1
+                target = self.path / f"aside-{folder.name}-{count}"
+            try:
+                moved.append(folder.rename(target))
+                sync_dir(self.path)
+            except OSError as error:
+                raise os_error(error, folder) from error
+        return moved
 
     def _point(self, pointer: str, content: dict[str, Any]) -> None:
         atomic_write(self.path / f"{pointer}.json", json.dumps(content, indent=2) + "\n")
 
-    def load_last(self) -> tuple[Checkpoint, dict[str, Tensor], dict[str, Any]]:
-        """The newest checkpoint with the optimizer's tensors and the trainer's state.
+    def load(self, step: int | None = None) -> Saved:
+        """The checkpoint of `step`, or the newest.
 
         Raises:
-            UserError: where there is none, or it is damaged.
+            UserError: where there is none, or it is damaged; then the remedy names the newest
+                one before it that is whole.
         """
-        folder = next(reversed(self.checkpoints()), None)
-        if folder is None:
+        folder = self.find(step)
+        damage = _damage(folder)
+        if damage is None:
+            try:
+                return Saved(
+                    folder,
+                    load_checkpoint(folder),
+                    load_tensors((folder / OPTIMIZER_FILE).read_bytes()),
+                    json.loads((folder / STATE_FILE).read_text(encoding="utf-8")),
+                )
+            except (OSError, SafetensorError, ValueError, RecursionError, UserError) as error:
+                damage = str(error).partition("\n")[0]
+        raise self.damaged(folder, damage)
+
+    def find(self, step: int | None = None) -> Path:
+        """The folder of the checkpoint of `step`, or of the newest.
+
+        Raises:
+            UserError: where there is none.
+        """
+        checkpoints = self.checkpoints()
+        if not checkpoints:
             raise UserError(
-                f"The run {self.name} has no checkpoint to resume.",
-                "Begin a new run with another --name.",
+                f"The run {self.name} has no checkpoint to resume.", "Begin it without --resume."
             )
-        checkpoint = load_checkpoint(folder)
-        try:
-            optimizer = load_tensors((folder / OPTIMIZER_FILE).read_bytes())
-            state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
-        except (OSError, SafetensorError, ValueError) as error:
-            raise UserError(
-                f"The checkpoint {folder} cannot be resumed: {error}.",
-                f"Begin a new run with --init-from {folder}.",
-            ) from None
-        return checkpoint, optimizer, state
+        if step is None:
+            return checkpoints[-1]
+        if self.checkpoint(step) not in checkpoints:
+            steps = ", ".join(str(step_of(path)) for path in checkpoints)
+            raise UserError(f"{self.name} has no checkpoint of step {step}.", f"It has {steps}.")
+        return self.checkpoint(step)
+
+    def damaged(self, folder: Path, reason: str) -> UserError:
+        """An error that says what is wrong with a checkpoint and where the run can go on."""
+        earlier = (path for path in reversed(self.checkpoints()) if step_of(path) < step_of(folder))
+        whole = next((path for path in earlier if _damage(path) is None), None)
+        remedy = f"No checkpoint before it is whole: begin a new run, or see {self.path}."
+        if whole is not None:
+            remedy = (
+                "Go on from the one before it with: "
+                f"mgpt-tui train --name {self.name} --resume-from {step_of(whole)}"
+            )
+        return UserError(f"{folder.name} of the run {self.name} is damaged: {reason}", remedy)
 
     def _sweep(self) -> None:
         """Remove what an earlier run left unfinished."""
@@ -163,12 +266,35 @@ class RunFolder:
             else:
                 leftover.unlink(missing_ok=True)
 
-    def _prune(self, keep: int | None) -> None:
+    def _prune(self, keep: int | None, best: Best | None) -> None:
         if keep is None:
             return
-        best = pointed_to(self.path, "best")
         for folder in self.checkpoints()[:-keep]:
-            if folder != best:
+            if best is None or step_of(folder) != best.step:
                 # Under a name that is no checkpoint's, so that a kill leaves none half removed.
                 doomed = folder.rename(folder.with_name(f".tmp-{folder.name}"))
                 shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _sums(folder: Path) -> str:
+    """A line `DIGEST  NAME` for every file of a checkpoint."""
+    lines = []
+    for name in FILES:
+        with (folder / name).open("rb") as stream:
+            lines.append(f"{hashlib.file_digest(stream, 'sha256').hexdigest()}  {name}\n")
+    return "".join(lines)
+
+
+def _damage(folder: Path) -> str | None:
+    """What is wrong with a checkpoint's files, or None where each is as it was written."""
+    try:
+        written = (folder / SUMS_FILE).read_text(encoding="ascii").splitlines()
+        found = _sums(folder).splitlines()
+    except FileNotFoundError as error:
+        return f"{Path(error.filename).name} is missing."
+    except (OSError, ValueError) as error:
+        return f"it cannot be read ({error})."
+    for name, line in zip(FILES, found, strict=True):
+        if line not in written:
+            return f"{name} does not match {SUMS_FILE}."
+    return None

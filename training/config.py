@@ -91,6 +91,12 @@ class ScheduleSettings:
     final_ratio: float = setting(
         0.1, "learning rate at the end, as a share of the peak", minimum=0, maximum=1
     )
+    patience: int | None = setting(
+        None,
+        "evaluations without a better one after which the run ends early",
+        minimum=1,
+        off="off",
+    )
 
     def __post_init__(self) -> None:
         validate(self)

@@ -40,6 +40,10 @@ class BatchSampler:
         seed: key of the order.
         story_starts: share of the windows moved back to the `end_token` before their story.
         end_token: id of <|endoftext|>.
+
+    Attributes:
+        origin: added to the position in the data; not 0 in a run that has been resumed with
+            another number of sequences a step, so that it reads on where it stopped.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class BatchSampler:
         self.sequences_per_step = sequences_per_step
         self.seed = seed
         self.story_starts = story_starts
+        self.origin = 0
         self.windows = max(1, (len(tokens) - 1) // block_size - 1)
         self._starts = np.flatnonzero(tokens == end_token) if story_starts > 0 else None
         self._pass = -1
@@ -64,11 +69,11 @@ class BatchSampler:
 
     def passes(self, step: int) -> float:
         """How often the text has been read before step `step`."""
-        return step * self.sequences_per_step / self.windows
+        return self._first(step) / self.windows
 
     def offsets(self, step: int) -> NDArray[np.int64]:
         """Where the sequences of a step begin: int64 (sequences_per_step,)."""
-        first = step * self.sequences_per_step
+        first = self._first(step)
         chosen = []
         for index in range(first, first + self.sequences_per_step):
             number, position = divmod(index, self.windows)
@@ -88,6 +93,10 @@ class BatchSampler:
         index = begin[:, None] + np.arange(self.block_size + 1)
         rows = torch.from_numpy(self.tokens[index].astype(np.int64))
         return rows[:, :-1].contiguous(), rows[:, 1:].contiguous()
+
+    def _first(self, step: int) -> int:
+        """Sequences read before step `step`."""
+        return self.origin + step * self.sequences_per_step
 
     def _shuffled(self, number: int) -> NDArray[np.int64]:
         random = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, number]))

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -46,12 +48,14 @@ class World:
         size: how many there are on all machines.
         local_rank: number of this process on its machine, and of the GPU it takes.
         local_size: how many there are on this machine.
+        restarts: how often torchrun has started all of them anew after a failure.
     """
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
     local_size: int = 1
+    restarts: int = 0
 
     @property
     def first(self) -> bool:
@@ -137,7 +141,7 @@ class World:
         failure = None
         try:
             yield
-        except SharedError:
+        except LostPeer:
             raise
         except UserError as error:
             failure = error
@@ -146,14 +150,13 @@ class World:
             return
         words: tuple[str, str] | None = None
         if failure is not None:
-            where = f"Process {self.rank} on {socket.gethostname()}: " if self.rank else ""
-            words = where + failure.message, failure.remedy
+            words = self._here(failure.message), failure.remedy
         told = self.share(json.dumps(words).encode(), int(failed.argmax()))
         raise SharedError(*json.loads(told))
 
     def parallel(self, module: nn.Module, device: torch.device) -> nn.Module:
         """`module` with gradients averaged over the processes; its weights become rank 0's."""
-        if self.size == 1:
+        if self.size == 1 or isinstance(module, DistributedDataParallel):
             return module
         with lost_peers():
             return DistributedDataParallel(
@@ -163,11 +166,34 @@ class World:
                 gradient_as_bucket_view=True,
             )
 
-    def tells(self) -> bool:
-        """True on one process only, the first that asks: for messages when any may be dead."""
-        if self.size == 1:
-            return True
-        key = f"mgpt-tui/told/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
+    @contextmanager
+    def one_tells(self) -> Iterator[None]:
+        """Let an error that all processes know of leave one of them only.
+
+        Raises:
+            SystemExit: with code 2, on the others.
+        """
+        try:
+            yield
+        except SharedError:
+            if self.size > 1:
+                # torchrun ends the others as soon as one has ended: not before it is told.
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                if not self._first_to_tell():
+                    sys.exit(2)
+            raise
+        except UserError as error:
+            if self.rank == 0:
+                raise
+            raise UserError(self._here(error.message), error.remedy) from None
+
+    def _here(self, message: str) -> str:
+        """`message`, as it is told of a process that is not the first."""
+        return f"Process {self.rank} on {socket.gethostname()}: {message}" if self.rank else message
+
+    def _first_to_tell(self) -> bool:
+        """True on one process only, the first that asks; any of the others may be dead."""
+        key = f"mgpt-tui/told/{self.restarts}"
         address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         try:
             store = dist.TCPStore(  # type: ignore[attr-defined]
@@ -247,7 +273,8 @@ def _from_environment() -> World:
         raise _unlikely(given) from None
     if not (0 <= rank < size and 0 <= local_rank < local_size <= size):
         raise _unlikely(given)
-    return World(rank, size, local_rank, local_size)
+    restarts = os.environ.get("TORCHELASTIC_RESTART_COUNT", "")
+    return World(rank, size, local_rank, local_size, int(restarts) if restarts.isdecimal() else 0)
 
 
 def _unlikely(given: dict[str, str]) -> UserError:

@@ -2,146 +2,193 @@
 
 from __future__ import annotations
 
-import json
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import FrameType
-from typing import Any
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+
+import torch
+from rich.console import Console
+from rich.text import Text
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_write
-from mgpt_tui.model.checkpoint import load_checkpoint
-from mgpt_tui.model.gpt import GPT
-from mgpt_tui.model.registry import find_model
 from training.checkpoints import RunFolder
 from training.config import TrainConfig
 from training.dashboard import Dashboard
-from training.prepared import Prepared, read_prepared
+from training.distributed import LostPeer, World, joined
+from training.resume import use_threads
 from training.run_log import RunLog
+from training.signals import StopSignals
+from training.start import Request, Start, look_up, shared
 from training.trainer import Trainer
 
-SETTINGS_FILE = "run.json"
 
+def train(request: Request) -> None:
+    """Train to the end, or until Ctrl-C or SIGTERM, which save and exit with code 130 or 143.
 
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """A run that is ready to go."""
-
-    run: RunFolder
-    trainer: Trainer
-
-
-def prepare(
-    *, name: str, data: Path | None, values: dict[str, Any], init_from: str | None, resume: bool
-) -> Launch:
-    """Check everything that can be checked, and build the trainer.
+    Under torchrun every process calls this, and all of them end alike.
 
     Raises:
-        UserError: for an existing name without `resume`, missing data, unfit checkpoints.
+        UserError: for bad settings, missing data, unfit checkpoints, a loss that is no number,
+            a full device, and the like.
     """
-    run = RunFolder(name)
-    config, folder = TrainConfig(), data
-    if resume:
-        if not run.checkpoints():
-            raise UserError(
-                f"The run {name} has no checkpoint to resume.", "Begin it without --resume."
-            )
-        saved = _read_settings(run)
-        config = config.updated(saved["settings"])
-        folder = data or Path(saved["data"])
-    elif run.checkpoints():
-        raise UserError(
-            f"The run {name} exists already.", "Add --resume to go on, or choose another --name."
-        )
-    if folder is None:
-        raise UserError("Training needs data.", "Give --data a folder that `prepare` wrote.")
-    config = config.updated(values)
-    prepared = read_prepared(folder)
-    weights = None
-    if init_from is not None:
-        config, weights = _begin_with(init_from, prepared, config, values)
-    with _memory_errors():
-        trainer = Trainer(config, prepared, run, weights, resume)
-    if trainer.step >= config.schedule.max_steps:
-        raise UserError(
-            f"The run {name} has done its {trainer.step:,} steps already.",
-            "Raise --max-steps to go on.",
-        )
-    return Launch(run, trainer)
+    run = RunFolder(request.name)
+    with joined() as world, world.one_tells(), ExitStack() as held:
+        start: Start | None = None
+        with world.together(), _memory_errors():
+            if world.first:
+                start = look_up(_again(request, run, world), run, held)
+        start = shared(start, request, world)
+        if start.before is not None:
+            use_threads(start.before.threads, world)
+        with world.together(), _memory_errors():
+            trainer = Trainer(start.config, start.data, run, start.weights, start.saved, world)
+            if trainer.finished:
+                raise _nothing_left(trainer)
+        log = None
+        with world.together():
+            if world.first:
+                log = held.enter_context(_opened(start, trainer))
+        stopped_by = _train(trainer, log)
+    if stopped_by:
+        sys.exit(128 + stopped_by)
 
 
-def _read_settings(run: RunFolder) -> dict[str, Any]:
-    path = run.path / SETTINGS_FILE
+def _again(request: Request, run: RunFolder, world: World) -> Request:
+    """The same request; where torchrun starts everything anew after a failure, it resumes."""
+    if world.restarts and run.checkpoints():
+        return replace(request, resume=True, resume_from=None, init_from=None)
+    return request
+
+
+def _nothing_left(trainer: Trainer) -> UserError:
+    name, step = trainer.run.name, trainer.step
+    if trainer.out_of_patience:
+        return UserError(
+            f"The run {name} ended early at step {step:,}: its validation loss fell no more.",
+            "Raise --patience, or give --patience off, to go on.",
+        )
+    return UserError(
+        f"The run {name} has done its {step:,} steps already.", "Raise --max-steps to go on."
+    )
+
+
+@contextmanager
+def _opened(start: Start, trainer: Trainer) -> Iterator[RunLog]:
+    """Make the run's folder agree with the step that it goes on from, and open its log."""
+    run, said = trainer.run, []
+    if start.saved is not None:
+        moved = run.set_aside(trainer.step)
+        run.point(trainer.step, trainer.progress.best)
+        said = [f"{path.name.removeprefix('aside-')} is now {path.name}." for path in moved]
+        said += _otherwise(start, trainer)
+    start.remember(run)
+    for line in said:
+        _say(line)
+    log = RunLog(run.path, trainer.step)
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return {"data": content["data"], "settings": dict(content["settings"])}
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(
-            f"{path} is missing or damaged.", f"Begin a new run with --init-from {run.name}/last."
-        ) from None
+        yield log
+    finally:
+        log.close()
 
 
-def _begin_with(
-    name: str, data: Prepared, config: TrainConfig, values: dict[str, Any]
-) -> tuple[TrainConfig, GPT]:
-    """The weights of a model, and the config with its shape."""
-    checkpoint = load_checkpoint(find_model(name).path)
-    if checkpoint.tokenizer.digest != data.tokenizer.digest:
-        raise UserError(
-            f"The data was prepared with another vocabulary than {name} has.",
-            f"Prepare it again with --tokenizer {name}.",
+def _otherwise(start: Start, trainer: Trainer) -> list[str]:
+    """What a resumed run does otherwise than before, in a line each."""
+    assert start.before is not None and start.saved is not None
+    assert start.saved.checkpoint is not None
+    history, lines = start.saved.checkpoint.info.training, []
+    difference = start.before.difference(trainer.conditions)
+    if difference is not None:
+        lines.append(difference)
+    size = trainer.sampler.sequences_per_step
+    formerly = TrainConfig().updated(history["settings"]).batch
+    formerly_size = formerly.batch_size * formerly.grad_accumulation * start.before.processes
+    if size != formerly_size:
+        lines.append(
+            f"A step reads {size:,} sequences, not {formerly_size:,} as before; "
+            "the run reads on where it stopped."
         )
-    shape = checkpoint.info.config
-    wanted = {
-        key: getattr(shape, key) for key in ("n_layer", "n_head", "n_embd", "block_size", "bias")
-    }
-    for key, value in wanted.items():
-        if values.get(key) not in (None, value):
-            raise UserError(
-                f"{name} has {key} {value}, not {values[key]}.",
-                f"Leave out --{key.replace('_', '-')}.",
+    if history["data"]["sha256"] != start.data.digest:
+        lines.append("The training text is not the one that was trained on so far.")
+    return lines
+
+
+def _train(trainer: Trainer, log: RunLog | None) -> int:
+    """Train to the end or a stop.
+
+    Args:
+        log: on the first process, which shows the run too.
+
+    Returns:
+        The number of the signal that stopped the run before its end, or 0.
+    """
+    tell: list[Callable[[], None]] = []
+
+    def ask(number: int) -> None:
+        trainer.ask_to_stop(number)
+        with suppress(RuntimeError):  # the signal came while something was being written
+            for told in tell:
+                told()
+
+    with _memory_errors(), StopSignals(ask, restore=trainer.world.size == 1):
+        try:
+            if log is None:
+                for _ in trainer.steps():
+                    pass
+                if not trainer.finished:
+                    trainer.save()
+            else:
+                _watch(trainer, log, tell)
+        except LostPeer as error:
+            raise _peer_lost(trainer, error) from None
+    return 0 if trainer.finished else trainer.stopped_by
+
+
+def _watch(trainer: Trainer, log: RunLog, tell: list[Callable[[], None]]) -> None:
+    """Show and log every step, then say how it ended."""
+    every = trainer.config.report.log_every
+    with Dashboard(trainer, trainer.run.name) as dashboard:
+        tell.append(dashboard.interrupted)
+        for metrics in trainer.steps():
+            dashboard.update(metrics)
+            if metrics.step % every == 0 or metrics.step == 1 or metrics.evaluation:
+                log.write(metrics)
+                dashboard.log(metrics)
+        if not trainer.finished:
+            dashboard.stopped(trainer.save())
+            return
+        if trainer.out_of_patience:
+            best = trainer.progress.best
+            assert best is not None
+            _say(
+                f"Ended early at step {trainer.step:,}: no better validation loss since step "
+                f"{best.step:,} ({trainer.progress.waited} evaluations)."
             )
-    dropout = values.get("dropout")
-    config = config.updated(wanted | {"dropout": shape.dropout if dropout is None else dropout})
-    return config, checkpoint.model
+        dashboard.finished()
 
 
-@dataclass(slots=True)
-class _Interrupt:
-    """Counts Ctrl-C: the first asks to stop after the step, the second leaves at once."""
-
-    tell: Callable[[], None]
-    asked: bool = False
-    _previous: Any = field(default=None)
-
-    def __enter__(self) -> _Interrupt:
-        if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._handle)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, self._previous)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-        self.tell()
+def _peer_lost(trainer: Trainer, error: LostPeer) -> LostPeer:
+    """Save what can be saved when another process has died, and say how to go on."""
+    again = f"mgpt-tui train --name {trainer.run.name} --resume"
+    if not trainer.world.first:
+        return LostPeer(error.message, f"Go on from the run's last checkpoint with: {again}")
+    if trainer.whole_step:
+        trainer.save_alone()
+    newest = next(reversed(trainer.run.checkpoints()), None)
+    if newest is None:
+        return LostPeer(error.message, "Nothing was saved yet: begin again.")
+    return LostPeer(error.message, f"{newest.name} is saved. Go on from there with: {again}")
 
 
 @contextmanager
 def _memory_errors() -> Iterator[None]:
     """Say what to lower where memory does not suffice (torch has no class for it on a CPU)."""
+    words = ("out of memory", "not enough memory", "can't allocate memory", "bad_alloc")
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+        known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        if not (known or any(word in str(error).lower() for word in words)):
             raise
         raise UserError(
             "There is not enough memory for this.",
@@ -149,47 +196,5 @@ def _memory_errors() -> Iterator[None]:
         ) from None
 
 
-def run(launch: Launch) -> None:
-    """Train to the end, or until Ctrl-C, which saves and exits with code 130.
-
-    Raises:
-        UserError: for a loss that is no number, a full device, and the like.
-    """
-    with launch.run.held():
-        trainer = launch.trainer
-        settings = {
-            "data": str(trainer.data.folder.absolute()),
-            "settings": trainer.config.flat(),
-        }
-        atomic_write(launch.run.path / SETTINGS_FILE, json.dumps(settings, indent=2) + "\n")
-        stopped = _train(launch)
-    if stopped:
-        sys.exit(130)
-
-
-def _train(launch: Launch) -> bool:
-    """Show, log and save; returns whether Ctrl-C came before the end."""
-    trainer = launch.trainer
-    log = RunLog(launch.run.path, trainer.step)
-    every = trainer.config.report.log_every
-    with (
-        _memory_errors(),
-        Dashboard(trainer, launch.run.name) as dashboard,
-        _Interrupt(dashboard.interrupted) as interrupt,
-    ):
-        try:
-            for metrics in trainer.steps():
-                dashboard.update(metrics)
-                if metrics.step % every == 0 or metrics.step == 1 or metrics.evaluation:
-                    log.write(metrics)
-                    dashboard.log(metrics)
-                if interrupt.asked:
-                    break
-        finally:
-            log.close()
-        stopped = trainer.step < trainer.config.schedule.max_steps
-        if stopped:
-            dashboard.stopped(trainer.save())
-        else:
-            dashboard.finished()
-    return stopped
+def _say(line: str) -> None:
+    Console(stderr=True, highlight=False).print(Text(line), soft_wrap=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,11 @@ class Prepared:
     val: Split
     meta: dict[str, Any]
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the training tokens, as hexadecimal."""
+        return str(self.meta["files"][split_file("train")]["sha256"])
+
 
 def read_prepared(folder: Path) -> Prepared:
     """Open a folder of prepared data, checking every file against its SHA-256.
@@ -91,6 +97,34 @@ def read_prepared(folder: Path) -> Prepared:
     except OSError as error:
         raise os_error(error, folder) from error
     return Prepared(folder, tokenizer, train, val, meta)
+
+
+class TokenFile:
+    """A .bin file that is being written; synced to disk when the block ends.
+
+    Attributes:
+        bytes: written so far.
+        digest: of them, SHA-256.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.bytes = 0
+        self.digest = hashlib.sha256()
+        self._stream = path.open("wb")
+
+    def __enter__(self) -> TokenFile:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._stream:
+            if kind is None:
+                self._stream.flush()
+                os.fsync(self._stream.fileno())
+
+    def append(self, tokens: bytes) -> None:
+        self._stream.write(tokens)
+        self.digest.update(tokens)
+        self.bytes += len(tokens)
 
 
 def _read_meta(folder: Path) -> dict[str, Any]:

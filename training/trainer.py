@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.model.checkpoint import Checkpoint
 from mgpt_tui.model.gpt import GPT
-from training.checkpoints import Best, RunFolder
+from training.checkpoints import Best, RunFolder, Saved
 from training.config import TrainConfig
 from training.dataset import BatchSampler
 from training.distributed import ALONE, SharedError, World, lost_peers, unsynchronised
@@ -32,6 +31,7 @@ from training.machine import (
 from training.metrics import Evaluation, Sample, Score, StepMetrics, smoothed
 from training.optimizer import Optimizers
 from training.prepared import Prepared
+from training.resume import Conditions, Progress, check_fits
 from training.sample import write_sample
 from training.schedule import learning_rate_factor
 
@@ -42,9 +42,9 @@ class Trainer:
     Args:
         config: all settings.
         data: prepared tokens.
-        run: where checkpoints go; with `resume`, the newest of them is continued.
+        run: where checkpoints go.
         init_from: weights to begin with, of the shape that `config` and `data` ask for.
-        resume: continue the run.
+        saved: the checkpoint of this run to go on from.
         world: the processes that train together; all of them make a trainer.
 
     Raises:
@@ -57,7 +57,7 @@ class Trainer:
         data: Prepared,
         run: RunFolder,
         init_from: GPT | None = None,
-        resume: bool = False,
+        saved: Saved | None = None,
         world: World = ALONE,
     ) -> None:
         self.config = config
@@ -67,24 +67,16 @@ class Trainer:
         self.device = world.device(choose_device(config.machine.device))
         self.dtype = choose_dtype(config.machine.dtype, self.device)
         gpt_config = config.model.gpt_config(data.tokenizer.vocab_size)
-        seed = config.machine.seed
+        seed, batch = config.machine.seed, config.batch
         with torch.random.fork_rng(devices=[]):  # torch's layers draw weights of their own first
             self.model = GPT(gpt_config, torch.Generator().manual_seed(seed))
         if init_from is not None:
             self.model.load_state_dict(init_from.state_dict())
         self.model.to(self.device)
+        # What is saved is `model` itself, so that names in checkpoints are its own.
+        self.loss: nn.Module = TrainingLoss(self.model, config.machine.compile)
         self.optimizers = Optimizers(self.model, config.optimizer, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
-        self.step = 0
-        self.seconds = 0.0
-        self.smoothed_loss: float | None = None
-        self.best: Best | None = None
-        self._train_losses: list[float] = []
-        self._saved = 0
-        self._validated: Score | None = None
-        if resume:
-            self._restore()
-        batch = config.batch
         self.sampler = BatchSampler(
             data.train.tokens,
             gpt_config.block_size,
@@ -93,95 +85,131 @@ class Trainer:
             batch.story_starts,
             data.tokenizer.end_token,
         )
-        # What is saved is `model` itself, so that names in checkpoints are its own.
-        self.loss = world.parallel(TrainingLoss(self.model, config.machine.compile), self.device)
         stories = prepared_stories(data, config.report.eval_stories)
         self._validation = stories[world.rank :: world.size]
-        self._stop_asked = self._stopping = False
+        self._validated: Score | None = None
+        self.progress = Progress()
+        self.conditions = Conditions.present(self.device, self.dtype, world)
+        self._saved = 0
+        if saved is not None:
+            self._restore(saved)
+        self.whole_step = True
+        self.stopped_by = 0
+        self._stop_asked = 0
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps done."""
+        return self.progress.step
 
     @property
     def tokens_per_step(self) -> int:
         """Tokens that one optimizer step reads."""
         return self.sampler.sequences_per_step * self.sampler.block_size
 
-    def steps(self) -> Iterator[StepMetrics]:
-        """Train to `max_steps`, a step at a time; to stop is to stop iterating, then `save`.
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether the run ends early, its validation loss having stopped to fall."""
+        patience = self.config.schedule.patience
+        return patience is not None and self.progress.waited >= patience
 
-        Where several processes train together, they stop by `ask_to_stop`.
+    @property
+    def finished(self) -> bool:
+        """Whether there is no step left to do."""
+        return self.step >= self.config.schedule.max_steps or self.out_of_patience
+
+    def steps(self) -> Iterator[StepMetrics]:
+        """Train to the end, a step at a time; to stop is to stop iterating, then `save`.
+
+        A step with an evaluation is yielded before its checkpoint is written, so that a log is
+        never behind the checkpoint. Several processes that train together stop by `ask_to_stop`.
 
         Raises:
             UserError: where the loss or the gradient is no number, or a checkpoint cannot be
                 written.
-            LostPeer: where another process has died; nothing of the step was done then.
+            LostPeer: where another process has died; `whole_step` tells whether the state is
+                that of a finished step.
         """
-        schedule, report = self.config.schedule, self.config.report
+        self.loss = self.world.parallel(self.loss, self.device)
         peak = peak_flops(self.device, self.dtype)
         token_flops = flops_per_token(self.model.config)
+        progress, size = self.progress, self.sampler.sequences_per_step
         self.model.train()
-        while self.step < schedule.max_steps and not self._stopping:
+        while not (self.finished or self.stopped_by):
             started = time.perf_counter()
             self._validated = None
-            factor = learning_rate_factor(self.step, schedule)
+            factor = learning_rate_factor(self.step, self.config.schedule)
             self.optimizers.set_learning_rate(factor)
             loss, norm = self._update()
-            self.step += 1
             spent = time.perf_counter() - started
-            self.seconds += spent
-            self._train_losses.append(loss)
-            self.smoothed_loss = smoothed(self.smoothed_loss, loss)
-            speed = self.tokens_per_step / spent
+            progress.step += 1
+            progress.sequences += size
+            progress.seconds += spent
+            progress.train_losses.append(loss)
+            progress.smoothed_loss = smoothed(progress.smoothed_loss, loss)
             memory, memory_peak = memory_used(self.device)
-            evaluation = None
-            if self.step % report.eval_every == 0 or self.step == schedule.max_steps:
-                evaluation = self._evaluate()
+            evaluation = self._evaluate() if self._evaluates() else None
+            self.whole_step = True
             yield StepMetrics(
                 step=self.step,
                 loss=loss,
                 learning_rate=self.config.optimizer.learning_rate * factor,
                 grad_norm=norm,
-                tokens=self.step * self.tokens_per_step,
-                tokens_per_second=speed,
+                tokens=progress.sequences * self.sampler.block_size,
+                tokens_per_second=self.tokens_per_step / spent,
                 passes=self.sampler.passes(self.step),
-                smoothed_loss=self.smoothed_loss,
-                seconds=self.seconds,
-                mfu=speed * token_flops / peak,
+                smoothed_loss=progress.smoothed_loss,
+                seconds=progress.seconds,
+                mfu=self.tokens_per_step / spent * token_flops / peak,
                 memory_bytes=memory,
                 memory_peak_bytes=memory_peak,
                 evaluation=evaluation,
             )
+            if evaluation is not None:
+                self.save()
 
-    def ask_to_stop(self) -> None:
-        """Let `steps` end after this step, on every process at the same one."""
-        self._stop_asked = True
+    def ask_to_stop(self, signal: int) -> None:
+        """Let `steps` end after this step, on every process at the same one.
+
+        Args:
+            signal: the number of the signal that asks; `stopped_by` will be the largest of them.
+        """
+        self._stop_asked = signal
         if self.world.size == 1:
-            self._stopping = True
+            self.stopped_by = signal
 
     def save(self) -> Path:
         """Write a checkpoint of the present step, unless there is one, and point `last` at it.
 
-        Only the first process may.
+        The first process writes; the others wait for it.
+
+        Raises:
+            UserError: where it cannot be written or the weights are no numbers.
         """
+        with self.world.together():
+            if self.world.first:
+                self.save_alone()
+        self._saved = self.step
+        return self.run.checkpoint(self.step)
+
+    def save_alone(self) -> None:
+        """`save` without a word to other processes, which may be dead."""
         if self._saved == self.step:
-            return self.run.checkpoints()[-1]
-        checkpoint = self.run.save(
+            return
+        if not all(bool(weight.isfinite().all()) for weight in self.model.parameters()):
+            raise self._diverged("weights", math.nan, self.step)
+        self.run.save(
             step=self.step,
             model=self.model,
             tokenizer=self.data.tokenizer,
             training=self._history(),
             optimizer=self.optimizers.tensors(),
-            state={
-                "step": self.step,
-                "seconds": self.seconds,
-                "smoothed_loss": self.smoothed_loss,
-                "scaler": self.scaler.state_dict(),
-                "train_losses": self._train_losses,
-                "best": None if self.best is None else self.best.to_dict(),
-            },
-            best=self.best if self.best is not None and self.best.step == self.step else None,
+            state=self.progress.to_dict()
+            | {"scaler": self.scaler.state_dict(), "conditions": self.conditions.to_dict()},
+            best=self.progress.best,
             keep=self.config.report.keep,
         )
         self._saved = self.step
-        return checkpoint
 
     def _update(self) -> tuple[float, float]:
         """One optimizer step: mean loss of all processes, and norm of the gradient."""
@@ -200,12 +228,15 @@ class Trainer:
                 total += float(loss.detach())
         figures = world.gather([total, self._stop_asked])
         total = float(figures[:, 0].mean())
-        self._stopping = bool(figures[:, 1].any())
+        self.stopped_by = int(figures[:, 1].max())
         if not math.isfinite(total):
-            raise self._diverged("loss", total)
+            raise self._diverged("loss", total, self.step + 1)
         norm = self._clip()
-        if not (math.isfinite(norm) or self.scaler.is_enabled()):  # the scaler skips such steps
-            raise self._diverged("gradient", norm)
+        # The scaler skips steps whose gradient overflows, and halves its scale; below 1 it is
+        # the gradient itself that does.
+        if not (math.isfinite(norm) or (self.scaler.is_enabled() and self.scaler.get_scale() >= 1)):
+            raise self._diverged("gradient", norm, self.step + 1)
+        self.whole_step = False
         for optimizer in self.optimizers.parts:
             self.scaler.step(optimizer)
         self.scaler.update()
@@ -223,11 +254,13 @@ class Trainer:
             torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0]))
             yield
 
-    def _diverged(self, what: str, value: float) -> UserError:
+    def _diverged(self, what: str, value: float, step: int) -> UserError:
         return SharedError(
-            f"The {what} became {value} at step {self.step + 1}.",
-            f"Resume {self.run.name} with a lower --learning-rate; "
-            "its last checkpoint is from before.",
+            f"The {what} became {value} at step {step}.",
+            f"Resume {self.run.name} with a lower --learning-rate; its last checkpoint is from "
+            "before."
+            if self._saved
+            else "Begin again with a lower --learning-rate.",
         )
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
@@ -246,20 +279,25 @@ class Trainer:
         limit = self.config.optimizer.grad_clip or math.inf
         return float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit))
 
+    def _evaluates(self) -> bool:
+        """Whether the step that was just done is followed by an evaluation."""
+        every, last = self.config.report.eval_every, self.config.schedule.max_steps
+        return self.step % every == 0 or self.step == last
+
     def _evaluate(self) -> Evaluation:
-        validation = self._score()
+        validation, progress = self._score(), self.progress
         if not math.isfinite(validation.loss):
-            raise self._diverged("validation loss", validation.loss)
-        train_loss = sum(self._train_losses) / max(1, len(self._train_losses))
-        self._train_losses = []
-        better = self.best is None or validation.loss < self.best.loss
+            raise self._diverged("validation loss", validation.loss, self.step)
+        train_loss = sum(progress.train_losses) / max(1, len(progress.train_losses))
+        progress.train_losses = []
+        better = progress.best is None or validation.loss < progress.best.loss
+        progress.waited = 0 if better else progress.waited + 1
         self._validated = validation
         if better:
-            self.best = Best(self.step, validation.loss, validation.bits_per_byte)
-        checkpoint, sample = self.run.path, None
+            progress.best = Best(self.step, validation.loss, validation.bits_per_byte)
         with self.world.together():
-            if self.world.first:
-                checkpoint, sample = self.save(), self._sample()
+            sample = self._sample() if self.world.first else None
+        checkpoint = self.run.checkpoint(self.step)
         return Evaluation(train_loss, validation, better, checkpoint, sample)
 
     def _score(self) -> Score:
@@ -282,56 +320,31 @@ class Trainer:
         """What a checkpoint's config tells people about how it was made."""
         return {
             "step": self.step,
-            "tokens": self.step * self.tokens_per_step,
-            "seconds": round(self.seconds, 1),
+            "tokens": self.progress.sequences * self.sampler.block_size,
+            "seconds": round(self.progress.seconds, 1),
             "validation": self._validated.to_dict() if self._validated else None,
             "data": {
                 "sources": self.data.meta["sources"],
                 "splits": self.data.meta["splits"],
                 "dropped": self.data.meta["dropped"],
-                "sha256": self.data.meta["files"]["train.bin"]["sha256"],
+                "sha256": self.data.digest,
             },
             "settings": self.config.flat(),
             "dtype": str(self.dtype).removeprefix("torch."),
             "torch": torch.__version__,
         }
 
-    def _restore(self) -> None:
-        checkpoint, optimizer, state = self.run.load_last()
+    def _restore(self, saved: Saved) -> None:
+        if saved.checkpoint is not None:
+            check_fits(saved.checkpoint, self.run.name, self.model, self.config, self.data)
+            self.model.load_state_dict(saved.checkpoint.model.state_dict())
         try:
-            self._take(checkpoint, optimizer, state)
+            self.optimizers.load_tensors(saved.optimizer)
+            if self.scaler.is_enabled() and saved.state["scaler"]:  # empty where it was not fp16
+                self.scaler.load_state_dict(saved.state["scaler"])
+            self.progress = Progress.from_dict(saved.state)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise UserError(
-                f"The last checkpoint of {self.run.name} is damaged: "
-                f"{type(error).__name__} {error}.",
-                f"Begin a new run with --init-from {self.run.name}/best.",
-            ) from None
-
-    def _take(
-        self, checkpoint: Checkpoint, optimizer: dict[str, Tensor], state: dict[str, Any]
-    ) -> None:
-        if checkpoint.model.config != self.model.config:
-            raise UserError(
-                f"The run {self.run.name} has another shape than these settings ask for.",
-                "Resume it without settings of the model.",
-            )
-        if checkpoint.info.training["settings"]["optimizer"] != self.config.optimizer.optimizer:
-            raise UserError(
-                f"The run {self.run.name} was begun with another optimizer.",
-                "Resume it without --optimizer.",
-            )
-        if checkpoint.tokenizer.digest != self.data.tokenizer.digest:
-            raise UserError(
-                f"The run {self.run.name} was begun with another vocabulary.",
-                "Give the --data that it was begun with.",
-            )
-        self.model.load_state_dict(checkpoint.model.state_dict())
-        self.optimizers.load_tensors(optimizer)
-        if self.scaler.is_enabled() and state["scaler"]:  # empty where the run was not fp16
-            self.scaler.load_state_dict(state["scaler"])
-        self.step = state["step"]
-        self.seconds = state["seconds"]
-        self.smoothed_loss = state.get("smoothed_loss")
-        self.best = None if state["best"] is None else Best(**state["best"])
-        self._train_losses = [float(loss) for loss in state["train_losses"]]
+            raise self.run.damaged(saved.folder, f"{type(error).__name__} {error}.") from None
+        read = self.step * self.sampler.sequences_per_step
+        self.sampler.origin = self.progress.sequences - read
         self._saved = self.step

@@ -24,6 +24,12 @@ def _all_settings(function: Any) -> Any:
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML settings.")
 @click.option("--init-from", metavar="MODEL", help="Begin with the weights of this model.")
 @click.option("--resume", is_flag=True, help="Go on with the newest checkpoint of the run.")
+@click.option(
+    "--resume-from",
+    type=click.IntRange(min=1),
+    metavar="STEP",
+    help="Go on with the checkpoint of this step; later ones are set aside.",
+)
 @_all_settings
 def command(
     data: Path | None,
@@ -31,20 +37,31 @@ def command(
     config_file: Path | None,
     init_from: str | None,
     resume: bool,
+    resume_from: int | None,
     **options: Any,
 ) -> None:
     """Train a model on prepared data and keep its checkpoints.
 
     Flags win over the file of --config, which wins over the defaults; with --resume, the run's
-    own settings take the place of the defaults. Ctrl-C finishes the step and saves.
+    own settings take the place of the defaults. Ctrl-C finishes the step and saves. torchrun
+    starts several processes: torchrun --nproc-per-node 2 -m mgpt_tui train ...
     """
     values = (read_toml(config_file) if config_file else {}) | given(options)
     TrainConfig().updated(values)  # complains before anything slow begins
+    resume = resume or resume_from is not None
     if init_from and resume:
         raise UserError("--init-from begins a run and --resume continues one.", "Give one of them.")
 
-    from training import launch
+    from training.launch import train
+    from training.start import Request
 
-    launch.run(
-        launch.prepare(name=name, data=data, values=values, init_from=init_from, resume=resume)
+    train(
+        Request(
+            name=name,
+            data=data,
+            values=values,
+            init_from=init_from,
+            resume=resume,
+            resume_from=resume_from,
+        )
     )

@@ -35,7 +35,8 @@ SETTINGS = {
 
 def trainer(prepared, name="run", resume=False, init_from=None, **changes):
     config = TrainConfig().updated(SETTINGS | changes)
-    return Trainer(config, prepared, RunFolder(name), init_from, resume)
+    run = RunFolder(name)
+    return Trainer(config, prepared, run, init_from, run.load() if resume else None)
 
 
 def losses(steps):
@@ -99,7 +100,8 @@ def test_checkpoints_and_their_pointers(prepared):
 def test_nothing_is_pickled(prepared):
     subject = trainer(prepared, max_steps=1)
     list(subject.steps())
-    endings = {path.suffix for path in subject.run.path.rglob("*") if path.is_file()}
+    files = {path for path in subject.run.path.rglob("*") if path.is_file()}
+    endings = {path.suffix for path in files if path.name != "SHA256SUMS"}
     assert endings == {".json", ".safetensors", ".tiktoken"}
 
 
@@ -115,15 +117,17 @@ def test_fine_tuning_begins_with_the_weights_given(prepared):
 def test_a_full_device_keeps_the_checkpoint_before(prepared, monkeypatch):
     subject = trainer(prepared, max_steps=4, eval_every=2)
     steps = subject.steps()
-    next(steps), next(steps)
+    list(itertools.islice(steps, 4))
 
     def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    next(steps)
-    with monkeypatch.context() as patch, pytest.raises(UserError, match="No space left"):
+    with monkeypatch.context() as patch, pytest.raises(UserError) as caught:
         patch.setattr(os, "fsync", full)
         next(steps)
+    assert "No space left" in caught.value.message
+    assert "step-00000002 is as it was" in caught.value.message
+    assert "--resume" in caught.value.remedy
     names = {path.name for path in subject.run.path.iterdir()}
     assert names == {"step-00000002", "best.json", "last.json"}
     assert load_checkpoint(subject.run.path / "step-00000002").info.training["step"] == 2
@@ -197,16 +201,6 @@ def test_a_run_is_trained_by_one_process_at_a_time():
 def test_a_run_in_bf16_goes_on_in_fp16(prepared):
     list(trainer(prepared, max_steps=2, dtype="bf16").steps())
     assert next(trainer(prepared, resume=True, dtype="fp16").steps()).step == 3
-
-
-@pytest.mark.parametrize("damage", ["[]", "{}", "not json"])
-def test_a_damaged_state_is_refused_on_resuming(prepared, damage):
-    subject = trainer(prepared, max_steps=1)
-    list(subject.steps())
-    (subject.run.checkpoints()[-1] / "trainer.json").write_text(damage)
-    with pytest.raises(UserError) as caught:
-        trainer(prepared, resume=True)
-    assert "--init-from" in caught.value.remedy
 
 
 @pytest.mark.parametrize(

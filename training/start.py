@@ -1,0 +1,223 @@
+"""What a run begins with: settings, data, and the weights of a model or of a checkpoint.
+
+The process of rank 0 looks everything up and tells the others, which may run on machines that
+have the data only.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from mgpt_tui.errors import UserError
+from mgpt_tui.files import atomic_write
+from mgpt_tui.model.checkpoint import load_checkpoint
+from mgpt_tui.model.gpt import GPT
+from mgpt_tui.model.manifest import read_info
+from mgpt_tui.model.registry import find_model
+from training.checkpoints import RunFolder, Saved
+from training.config import TrainConfig
+from training.distributed import World
+from training.machine import DTYPES, choose_device, choose_dtype
+from training.prepared import Prepared, read_prepared
+from training.resume import Conditions
+
+SETTINGS_FILE = "run.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the command line asks for.
+
+    Attributes:
+        name: of the run.
+        data: folder of prepared data; None takes the run's own.
+        values: settings that were given, by name.
+        init_from: name of the model to begin with.
+        resume: go on with the run.
+        resume_from: the step of the checkpoint to go on from; None takes the newest.
+    """
+
+    name: str
+    data: Path | None
+    values: dict[str, Any]
+    init_from: str | None = None
+    resume: bool = False
+    resume_from: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """All that a run begins with.
+
+    Attributes:
+        asked: the settings as they were asked for, to be remembered.
+        config: those that count, with device and precision chosen.
+        data: what is learned from.
+        weights: to begin with instead of random ones; None on processes but the first.
+        saved: the checkpoint to go on from.
+        before: the conditions that it was made under.
+    """
+
+    asked: TrainConfig
+    config: TrainConfig
+    data: Prepared
+    weights: GPT | None = None
+    saved: Saved | None = None
+    before: Conditions | None = None
+
+    def remember(self, run: RunFolder) -> None:
+        """Write what a resumed run takes up again, in `run.json`."""
+        content = {"data": str(self.data.folder.absolute()), "settings": self.asked.flat()}
+        atomic_write(run.path / SETTINGS_FILE, json.dumps(content, indent=2) + "\n")
+
+
+def look_up(request: Request, run: RunFolder, held: ExitStack) -> Start:
+    """Check everything that can be checked, and read it.
+
+    Args:
+        held: keeps the run from other processes until it is closed.
+
+    Raises:
+        UserError: for an existing name without `resume`, missing data, unfit checkpoints.
+    """
+    asked, folder = TrainConfig(), request.data
+    if request.resume:
+        asked, remembered = _remembered(run, run.find(request.resume_from))
+        folder = folder or remembered
+    else:
+        _refuse_existing(run)
+    if folder is None:
+        raise UserError("Training needs data.", "Give --data a folder that `prepare` wrote.")
+    asked = asked.updated(request.values)
+    data = read_prepared(folder)
+    weights = None
+    if request.init_from is not None:
+        asked, weights = _begin_with(request.init_from, data, asked, request.values)
+    held.enter_context(run.held())
+    if not request.resume:
+        _refuse_existing(run)
+        return Start(asked, _chosen(asked, None), data, weights)
+    saved = run.load(request.resume_from)
+    try:
+        before = Conditions.from_dict(saved.state["conditions"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise run.damaged(saved.folder, f"{type(error).__name__} {error}.") from None
+    return Start(asked, _chosen(asked, before), data, weights, saved, before)
+
+
+def shared(start: Start | None, request: Request, world: World) -> Start:
+    """The start that the first process looked up, on every process.
+
+    Raises:
+        UserError: where another machine has not the same data.
+    """
+    if world.size == 1 and start is not None:
+        return start
+    plan = world.from_first(lambda: _plan(start))
+    state = plan["state"]
+    tensors = start.saved.optimizer if start is not None and start.saved is not None else {}
+    optimizer = world.share(save_tensors(tensors) if world.first else b"")
+    with world.together():
+        if start is not None:
+            return start
+        data = read_prepared(request.data or Path(plan["data"]))
+        if data.digest != plan["digest"]:
+            raise UserError(
+                f"{data.folder} holds other training text than that of the first process.",
+                "Copy the prepared folder from there.",
+            )
+    return Start(
+        TrainConfig().updated(plan["asked"]),
+        TrainConfig().updated(plan["config"]),
+        data,
+        None,
+        None
+        if state is None
+        else Saved(Path(plan["folder"]), None, load_tensors(optimizer), state),
+        None if state is None else Conditions.from_dict(state["conditions"]),
+    )
+
+
+def _plan(start: Start | None) -> dict[str, Any]:
+    assert start is not None
+    saved = start.saved
+    return {
+        "asked": start.asked.flat(),
+        "config": start.config.flat(),
+        "data": str(start.data.folder.absolute()),
+        "digest": start.data.digest,
+        "state": saved.state if saved else None,
+        "folder": str(saved.folder) if saved else None,
+    }
+
+
+def _refuse_existing(run: RunFolder) -> None:
+    if run.checkpoints():
+        raise UserError(
+            f"The run {run.name} exists already.",
+            "Add --resume to go on, or choose another --name.",
+        )
+
+
+def _remembered(run: RunFolder, checkpoint: Path) -> tuple[TrainConfig, Path | None]:
+    """Settings and data of the run's last start; without them, the settings of a checkpoint."""
+    try:
+        content = json.loads((run.path / SETTINGS_FILE).read_text(encoding="utf-8"))
+        return TrainConfig().updated(content["settings"]), Path(content["data"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
+        settings = read_info(checkpoint).training.get("settings")
+    if not isinstance(settings, dict):
+        raise UserError(
+            f"{run.path / SETTINGS_FILE} is missing or damaged.",
+            f"Begin a new run with --init-from {run.name}/last.",
+        )
+    return TrainConfig().updated(settings), None
+
+
+def _chosen(asked: TrainConfig, before: Conditions | None) -> TrainConfig:
+    """`asked` with device and precision chosen: those the run has had so far, where it may."""
+    device, dtype = asked.machine.device, asked.machine.dtype
+    if device == "auto" and before is not None:
+        try:
+            device = choose_device(before.device).type
+        except UserError:  # it has moved to another machine
+            device = "auto"
+    chosen = choose_device(device)
+    if dtype == "auto" and before is not None:
+        dtype = before.dtype
+    elif dtype == "auto":
+        best = choose_dtype(dtype, chosen)
+        dtype = next(name for name, value in DTYPES.items() if value == best)
+    return replace(asked, machine=replace(asked.machine, device=chosen.type, dtype=dtype))
+
+
+def _begin_with(
+    name: str, data: Prepared, config: TrainConfig, values: dict[str, Any]
+) -> tuple[TrainConfig, GPT]:
+    """The weights of a model, and the config with its shape."""
+    checkpoint = load_checkpoint(find_model(name).path)
+    if checkpoint.tokenizer.digest != data.tokenizer.digest:
+        raise UserError(
+            f"The data was prepared with another vocabulary than {name} has.",
+            f"Prepare it again with --tokenizer {name}.",
+        )
+    shape = checkpoint.info.config
+    wanted = {
+        key: getattr(shape, key) for key in ("n_layer", "n_head", "n_embd", "block_size", "bias")
+    }
+    for key, value in wanted.items():
+        if values.get(key) not in (None, value):
+            raise UserError(
+                f"{name} has {key} {value}, not {values[key]}.",
+                f"Leave out --{key.replace('_', '-')}.",
+            )
+    dropout = values.get("dropout")
+    config = config.updated(wanted | {"dropout": shape.dropout if dropout is None else dropout})
+    return config, checkpoint.model
