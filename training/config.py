@@ -30,13 +30,22 @@ class ModelSettings:
     dropout: float | None = setting(
         None, "dropout, instead of the preset's", minimum=0, maximum=0.99
     )
+    attention_dropout: float | None = setting(
+        None, "dropout of attention weights, where it differs", minimum=0, maximum=0.99
+    )
+    dropout_form: str = setting(
+        "element",
+        "what is dropped: single activations, or a channel of a whole sequence",
+        choices=("element", "channel"),
+    )
 
     def __post_init__(self) -> None:
         validate(self)
 
     def gpt_config(self, vocab_size: int) -> GPTConfig:
         """The model's config for a vocabulary of `vocab_size` entries."""
-        own = {name: value for name, value in asdict(self).items() if name != "preset"}
+        shape = {field.name for field in fields(GPTConfig)}
+        own = {name: value for name, value in asdict(self).items() if name in shape}
         changes = {name: value for name, value in own.items() if value is not None}
         return replace(PRESETS[self.preset], vocab_size=vocab_size, **changes)
 

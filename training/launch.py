@@ -16,8 +16,10 @@ from training.checkpoints import RunFolder
 from training.config import TrainConfig
 from training.dashboard import Dashboard
 from training.distributed import LostPeer, World, joined
+from training.history import History
+from training.machine import keep_freed_memory
 from training.resume import use_threads
-from training.run_log import RunLog
+from training.run_log import RunLog, read_history
 from training.signals import StopSignals
 from training.start import Request, Start, look_up, shared
 from training.trainer import Trainer
@@ -32,6 +34,7 @@ def train(request: Request) -> None:
         UserError: for bad settings, missing data, unfit checkpoints, a loss that is no number,
             a full device, and the like.
     """
+    keep_freed_memory()
     run = RunFolder(request.name)
     with joined() as world, world.one_tells(), ExitStack() as held:
         start: Start | None = None
@@ -49,7 +52,7 @@ def train(request: Request) -> None:
         with world.together():
             if world.first:
                 log = held.enter_context(_opened(start, trainer))
-        stopped_by = _train(trainer, log)
+        stopped_by = _train(trainer, log, request.explain)
     if stopped_by:
         sys.exit(128 + stopped_by)
 
@@ -82,6 +85,8 @@ def _opened(start: Start, trainer: Trainer) -> Iterator[RunLog]:
         run.point(trainer.step, trainer.progress.best)
         said = [f"{path.name.removeprefix('aside-')} is now {path.name}." for path in moved]
         said += _otherwise(start, trainer)
+    if trainer.compile_problem is not None:
+        said.append(f"Going on without --compile: {trainer.compile_problem}")
     start.remember(run)
     for line in said:
         _say(line)
@@ -113,11 +118,12 @@ def _otherwise(start: Start, trainer: Trainer) -> list[str]:
     return lines
 
 
-def _train(trainer: Trainer, log: RunLog | None) -> int:
+def _train(trainer: Trainer, log: RunLog | None, explain: bool) -> int:
     """Train to the end or a stop.
 
     Args:
         log: on the first process, which shows the run too.
+        explain: say what the figures mean.
 
     Returns:
         The number of the signal that stopped the run before its end, or 0.
@@ -138,33 +144,35 @@ def _train(trainer: Trainer, log: RunLog | None) -> int:
                 if not trainer.finished:
                     trainer.save()
             else:
-                _watch(trainer, log, tell)
+                history = History(read_history(trainer.run.path))
+                with Dashboard(trainer, trainer.run.name, history, explain) as dashboard:
+                    tell.append(dashboard.interrupted)
+                    _watch(trainer, log, dashboard)
         except LostPeer as error:
             raise _peer_lost(trainer, error) from None
     return 0 if trainer.finished else trainer.stopped_by
 
 
-def _watch(trainer: Trainer, log: RunLog, tell: list[Callable[[], None]]) -> None:
+def _watch(trainer: Trainer, log: RunLog, dashboard: Dashboard) -> None:
     """Show and log every step, then say how it ended."""
     every = trainer.config.report.log_every
-    with Dashboard(trainer, trainer.run.name) as dashboard:
-        tell.append(dashboard.interrupted)
-        for metrics in trainer.steps():
-            dashboard.update(metrics)
-            if metrics.step % every == 0 or metrics.step == 1 or metrics.evaluation:
-                log.write(metrics)
-                dashboard.log(metrics)
-        if not trainer.finished:
-            dashboard.stopped(trainer.save())
-            return
-        if trainer.out_of_patience:
-            best = trainer.progress.best
-            assert best is not None
-            _say(
-                f"Ended early at step {trainer.step:,}: no better validation loss since step "
-                f"{best.step:,} ({trainer.progress.waited} evaluations)."
-            )
-        dashboard.finished()
+    for metrics in trainer.steps():
+        dashboard.update(metrics)
+        due = metrics.step % every == 0 or metrics.step == 1
+        if due or metrics.evaluation or trainer.stopped_by:
+            log.write(metrics)
+            dashboard.log(metrics)
+    if not trainer.finished:
+        dashboard.stopped(trainer.save())
+        return
+    if trainer.out_of_patience:
+        best = trainer.progress.best
+        assert best is not None
+        dashboard.say(
+            f"Ended early at step {trainer.step:,}: no better validation loss since step "
+            f"{best.step:,} ({trainer.progress.waited} evaluations)."
+        )
+    dashboard.finished()
 
 
 def _peer_lost(trainer: Trainer, error: LostPeer) -> LostPeer:

@@ -11,8 +11,11 @@ from torch import Tensor, nn
 
 from mgpt_tui.model.gpt import GPT
 
-CHUNK = 512
-"""Rows of logits held at once: at 10,000 entries they stay in a processor's cache."""
+ROWS = 1024
+"""Rows of logits held at once."""
+
+PIECE = 2**20
+"""On a CPU so many logits are in fp32 at once: they stay in the processor's cache."""
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -31,18 +34,13 @@ class _LinearCrossEntropy(torch.autograd.Function):
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         grad_hidden = torch.empty_like(hidden) if needs_grad else None
         grad_weight = torch.zeros_like(weight, dtype=torch.float32) if needs_grad else None
-        for start in range(0, hidden.shape[0], CHUNK):
-            rows = hidden[start : start + CHUNK]  # (n, C)
-            target = targets[start : start + CHUNK, None]  # (n, 1)
-            logits = (rows @ cast.T).float()  # (n, V)
-            log_sum = torch.logsumexp(logits, dim=-1, keepdim=True)
-            total += (log_sum - logits.gather(1, target)).sum()
+        for start in range(0, hidden.shape[0], ROWS):
+            rows = hidden[start : start + ROWS]  # (n, C)
+            logits = rows @ cast.T  # (n, V)
+            total += _losses_and_slopes(logits, targets[start : start + ROWS, None], needs_grad)
             if grad_hidden is not None and grad_weight is not None:
-                slope = logits.sub_(log_sum).exp_()  # softmax, in place
-                slope.scatter_add_(1, target, torch.full_like(log_sum, -1.0))
-                slope = slope.to(hidden.dtype)
-                torch.mm(slope, cast, out=grad_hidden[start : start + CHUNK])
-                grad_weight += slope.T @ rows
+                torch.mm(logits, cast, out=grad_hidden[start : start + ROWS])
+                grad_weight += logits.T @ rows
         ctx.save_for_backward(grad_hidden, grad_weight)
         ctx.weight_dtype = weight.dtype
         return total
@@ -52,6 +50,31 @@ class _LinearCrossEntropy(torch.autograd.Function):
         grad_hidden, grad_weight = ctx.saved_tensors
         (scale,) = grad_outputs
         return grad_hidden * scale, (grad_weight * scale).to(ctx.weight_dtype), None
+
+
+def _losses_and_slopes(logits: Tensor, targets: Tensor, slopes: bool) -> Tensor:
+    """The summed cross-entropy of rows; with `slopes`, softmax - onehot takes the logits' place.
+
+    Args:
+        logits: (n, V), written over.
+        targets: int64 (n, 1).
+
+    Returns:
+        fp32 scalar.
+    """
+    total = torch.zeros((), dtype=torch.float32, device=logits.device)
+    size = max(1, PIECE // logits.shape[1]) if logits.device.type == "cpu" else len(logits)
+    for piece, target in zip(logits.split(size), targets.split(size), strict=True):
+        scores = piece.float()  # (size, V)
+        top = scores.amax(dim=-1, keepdim=True)
+        right = scores.gather(1, target)
+        scores.sub_(top).exp_()
+        sums = scores.sum(dim=-1, keepdim=True)
+        total += (sums.log() + top - right).sum()
+        if slopes:
+            scores.div_(sums).scatter_add_(1, target, torch.full_like(sums, -1.0))
+            piece.copy_(scores)
+    return total
 
 
 def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
@@ -85,11 +108,11 @@ def token_losses(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     return torch.cat(
         [
             F.cross_entropy(
-                (hidden[start : start + CHUNK] @ weight.T).float(),
-                targets[start : start + CHUNK],
+                (hidden[start : start + ROWS] @ weight.T).float(),
+                targets[start : start + ROWS],
                 reduction="none",
             )
-            for start in range(0, hidden.shape[0], CHUNK)
+            for start in range(0, hidden.shape[0], ROWS)
         ]
     )
 
@@ -99,14 +122,12 @@ class TrainingLoss(nn.Module):
 
     Args:
         model: what is trained; saved and scored as it is, never compiled.
-        compiled: run the blocks through torch.compile.
     """
 
-    def __init__(self, model: GPT, compiled: bool = False) -> None:
+    def __init__(self, model: GPT) -> None:
         super().__init__()
         self.model = model
-        hidden: Callable[[Tensor], Tensor] = model.hidden
-        self._hidden = torch.compile(hidden) if compiled else hidden
+        self._hidden: Callable[[Tensor], Tensor] = model.hidden
 
     def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """Mean cross-entropy in nats, an fp32 scalar; inputs and targets int64 (B, T)."""
@@ -114,3 +135,22 @@ class TrainingLoss(nn.Module):
         return linear_cross_entropy(
             hidden.flatten(0, 1), self.model.token_embedding.weight, targets.flatten()
         )
+
+    def compile_blocks(self, inputs: Tensor) -> str | None:
+        """Run the blocks through torch.compile from now on, if that works on this machine.
+
+        Args:
+            inputs: int64 (B, T), of the shape to compile for; one step is tried with it.
+
+        Returns:
+            None, or why it does not work: as a rule there is no C++ compiler.
+        """
+        self._hidden = torch.compile(self.model.hidden)
+        try:
+            self(inputs, inputs).backward()
+        except Exception as error:  # whatever dynamo, inductor and a compiler may raise
+            self._hidden = self.model.hidden
+            return (str(error).strip() or type(error).__name__).splitlines()[0]
+        finally:
+            self.model.zero_grad(set_to_none=True)
+        return None

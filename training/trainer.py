@@ -15,10 +15,12 @@ from torch import Tensor, nn
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.model.gpt import GPT
+from training.attention import install_attention
 from training.checkpoints import Best, RunFolder, Saved
 from training.config import TrainConfig
 from training.dataset import BatchSampler
 from training.distributed import ALONE, SharedError, World, lost_peers, unsynchronised
+from training.dropout import install_dropout
 from training.evaluate import prepared_stories, score
 from training.loss import TrainingLoss
 from training.machine import (
@@ -74,7 +76,9 @@ class Trainer:
             self.model.load_state_dict(init_from.state_dict())
         self.model.to(self.device)
         # What is saved is `model` itself, so that names in checkpoints are its own.
-        self.loss: nn.Module = TrainingLoss(self.model, config.machine.compile)
+        install_dropout(self.model, config.model.dropout_form, config.model.attention_dropout)
+        install_attention(self.model, self.device)
+        self.loss: nn.Module = TrainingLoss(self.model)
         self.optimizers = Optimizers(self.model, config.optimizer, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         self.sampler = BatchSampler(
@@ -96,6 +100,7 @@ class Trainer:
         self.whole_step = True
         self.stopped_by = 0
         self._stop_asked = 0
+        self.compile_problem = self._compile() if config.machine.compile else None
 
     @property
     def step(self) -> int:
@@ -267,6 +272,14 @@ class Trainer:
         with self._autocast():
             loss: Tensor = self.loss(inputs.to(self.device), targets.to(self.device))
             return loss
+
+    def _compile(self) -> str | None:
+        """Compile the loss; why that does not work, where it does not."""
+        assert isinstance(self.loss, TrainingLoss)
+        shape = self.config.batch.batch_size, self.model.config.block_size
+        inputs = torch.zeros(shape, dtype=torch.int64, device=self.device)
+        with self._own_randomness(), self._autocast():
+            return self.loss.compile_blocks(inputs)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(

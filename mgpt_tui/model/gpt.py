@@ -80,6 +80,7 @@ class CausalSelfAttention(nn.Module):
         self.proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
         self.attention_dropout = nn.Dropout(config.dropout)
         self.residual_dropout = nn.Dropout(config.dropout)
+        self.fused_attention = fused_attention  # training may put a faster one here
 
     def forward(
         self, x: Tensor, layer: int, cache: KVCache | None, record: Recorder | None, fused: bool
@@ -92,7 +93,7 @@ class CausalSelfAttention(nn.Module):
             k, v = cache.append(layer, k, v)  # (B, H, S, D)
         if fused and record is None:
             dropout = self.attention_dropout.p if self.training else 0.0
-            y = fused_attention(q, k, v, dropout)  # (B, H, T, D)
+            y = self.fused_attention(q, k, v, dropout)  # (B, H, T, D)
         else:
             y, weights = written_out_attention(q, k, v, self.attention_dropout)
             if record is not None:

@@ -4,13 +4,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from training.loss import CHUNK, linear_cross_entropy, token_losses
+from training.loss import ROWS, linear_cross_entropy, token_losses
 
 
 @pytest.fixture
 def inputs():
     generator = torch.Generator().manual_seed(0)
-    rows = 2 * CHUNK + 37
+    rows = 2 * ROWS + 37
     hidden = torch.randn(rows, 24, generator=generator)
     weight = torch.randn(90, 24, generator=generator)
     targets = torch.randint(90, (rows,), generator=generator)

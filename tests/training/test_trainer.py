@@ -230,3 +230,24 @@ def test_the_log_forgets_steps_that_will_be_done_again(prepared):
         stream.write('{"step": 5, "lo')
     RunLog(folder, 2).close()
     assert [record["step"] for record in read_metrics(folder)] == [1, 2]
+
+
+def test_without_a_compiler_training_goes_on_and_says_so(prepared, monkeypatch):
+    def broken(function):
+        def call(*_):
+            raise RuntimeError("no C++ compiler\nlong tail")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", broken)
+    plain = losses(trainer(prepared, "plain").steps())
+    subject = trainer(prepared, "compiled", compile=True)
+    assert subject.compile_problem == "no C++ compiler"
+    assert losses(subject.steps()) == plain
+
+
+def test_the_form_of_dropout_and_that_of_attention_are_settings(prepared):
+    plain = losses(trainer(prepared, "plain", dropout=0.3).steps())
+    channel = losses(trainer(prepared, "channel", dropout=0.3, dropout_form="channel").steps())
+    attention = losses(trainer(prepared, "attention", dropout=0.3, attention_dropout=0).steps())
+    assert len({tuple(plain), tuple(channel), tuple(attention)}) == 3
