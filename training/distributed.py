@@ -162,7 +162,6 @@ class World:
             return DistributedDataParallel(
                 module,
                 device_ids=[device] if device.type == "cuda" else None,
-                broadcast_buffers=False,
                 gradient_as_bucket_view=True,
             )
 
