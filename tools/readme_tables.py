@@ -20,6 +20,7 @@ from mgpt_tui.paths import LOCATIONS
 from mgpt_tui.settings_fields import declared
 from mgpt_tui.ui.keys import KEYS
 from training.config import SECTIONS
+from training.explain import FIGURES
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -95,6 +96,10 @@ def places() -> str:
     )
 
 
+def figures() -> str:
+    return table(("figure", "meaning"), ((entry.label, entry.words) for entry in FIGURES.values()))
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "commands": commands,
     "keys": keys,
@@ -102,6 +107,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "training": training,
     "presets": presets,
     "places": places,
+    "figures": figures,
 }
 MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

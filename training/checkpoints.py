@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -30,17 +31,13 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_folder, atomic_write, make_folder, os_error, sync_dir
+from mgpt_tui.files import atomic_folder, atomic_write, make_folder, os_error, sync_dir, try_lock
 from mgpt_tui.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.manifest import CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE
 from mgpt_tui.model.registry import STEP_FOLDER, run_folder
 from mgpt_tui.model.tokenizer import Tokenizer
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from training.run_files import LOCK_FILE
 
 OPTIMIZER_FILE = "optimizer.safetensors"
 STATE_FILE = "trainer.json"
@@ -116,18 +113,19 @@ class RunFolder:
         """
         try:
             make_folder(self.path)
-            lock = (self.path / ".lock").open("a")
+            lock = (self.path / LOCK_FILE).open("a")
         except OSError as error:
             raise os_error(error, self.path) from error
         with lock:
-            try:
-                if fcntl is not None:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            for _ in range(3):  # somebody may only have looked (`is_held`)
+                if try_lock(lock):
+                    break
+                time.sleep(0.05)
+            else:
                 raise UserError(
                     f"The run {self.name} is being trained by another process.",
                     "Wait for it, or choose another --name.",
-                ) from None
+                )
             yield
 
     def save(

@@ -2,78 +2,97 @@
 
 from __future__ import annotations
 
+import io
+import sys
+import time
+from collections import deque
+from contextlib import ExitStack, redirect_stderr
 from pathlib import Path
 from types import TracebackType
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
 from rich.text import Text
 
-from training.metrics import Evaluation, StepMetrics
+from mgpt_tui.text import clean_text
+from training.explain import OF_TRAINING, duration, label
+from training.history import History
+from training.live_view import LiveView
+from training.metrics import StepMetrics
+from training.terminal import console_for, show
 from training.trainer import Trainer
+from training.views import evaluation_rows, explanations, latest_figures, report, sample_text
 
-SMOOTHING = 0.95
-LAST_ROWS = 12
+REFRESHES = 1
+"""Times a second that the live view is drawn; each takes some milliseconds of a core."""
 
 
 class Dashboard:
-    """Progress and a table of evaluations, as a context manager.
+    """Shows a run, as a context manager.
+
+    In a terminal the live view has a screen of its own, as an editor has, so that nothing old
+    remains on it when the terminal changes its size. When it closes, the run as it stood last
+    and all that was said meanwhile are left on the ordinary screen.
 
     Args:
         trainer: the run's trainer, before its first step.
         name: of the run.
+        history: what was logged of the run before.
+        explain: say what the figures mean.
         console: where to show it; standard error by default.
     """
 
-    def __init__(self, trainer: Trainer, name: str, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        trainer: Trainer,
+        name: str,
+        history: History | None = None,
+        explain: bool = False,
+        console: Console | None = None,
+    ) -> None:
         self.trainer = trainer
         self.name = name
-        self.console = console or Console(stderr=True, highlight=False)
-        self._loss: float | None = None
-        self._speed: float | None = None
-        self._rows: list[tuple[int, Evaluation]] = []
-        self._progress = Progress(
-            TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=False),
-            console=self.console,
-            expand=True,
+        self.explain = explain
+        self.console = console or console_for(sys.stderr)
+        self.history = history or History()
+        total, eval_every = trainer.config.schedule.max_steps, trainer.config.report.eval_every
+        about = (
+            f"{trainer.model.config.parameters() / 1e6:.1f} M parameters, {trainer.device}, "
+            f"{str(trainer.dtype).removeprefix('torch.')}"
         )
-        self._live = Live(console=self.console, refresh_per_second=4, get_renderable=self._view)
-        self._task = self._progress.add_task(
-            "train",
-            total=trainer.config.schedule.max_steps,
-            completed=trainer.step,
-            figures="",
-        )
+        self._view = LiveView(name, about, total, self.history, eval_every, explain)
+        self._pace = Pace(total, 2 * eval_every)
+        self._live: Live | None = None
+        self._said: list[str] = []
+        self._stack = ExitStack()
 
     def __enter__(self) -> Dashboard:
         trainer = self.trainer
         model = trainer.model.config
-        self._say(
+        self.say(
             f"{self.name}: {model.parameters():,} parameters, {model.n_layer} layers x "
             f"{model.n_embd}, vocabulary {model.vocab_size:,}, on {trainer.device} in "
             f"{str(trainer.dtype).removeprefix('torch.')}"
         )
         passes = trainer.sampler.passes(trainer.config.schedule.max_steps)
-        self._say(
+        self.say(
             f"{len(trainer.data.train.tokens):,} training tokens, "
             f"{trainer.tokens_per_step:,} a step, {passes:.1f} passes"
         )
-        if self.console.is_terminal:
-            self._live.start()
+        if self.console.is_terminal and not self.console.is_dumb_terminal:
+            self._stack.enter_context(redirect_stderr(_Lines(self)))
+            self._live = Live(
+                self._view,
+                console=self.console,
+                screen=True,
+                refresh_per_second=REFRESHES,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start(refresh=True)
+        elif self.explain:
+            for text in explanations(OF_TRAINING):
+                self._print(text)
         return self
 
     def __exit__(
@@ -82,78 +101,104 @@ class Dashboard:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.console.is_terminal:
-            self._live.stop()
+        if self._live is None:
+            return
+        self._live.stop()
+        self._live = None
+        self._stack.close()
+        show(report(self.history, self.console.width), self.console)
+        for line in self._said:
+            self.say(line)
 
     def update(self, metrics: StepMetrics) -> None:
         """Take in one step."""
-        self._loss = _smooth(self._loss, metrics.loss)
-        self._speed = _smooth(self._speed, metrics.tokens_per_second)
-        self._progress.update(
-            self._task,
-            completed=metrics.step,
-            figures=f"loss {self._loss:.3f}  lr {metrics.learning_rate:.1e}  "
-            f"{self._speed:,.0f} tok/s",
-        )
-        if metrics.evaluation is not None:
-            self._rows.append((metrics.step, metrics.evaluation))
+        self.history.add(metrics)
+        left = self._pace.left(metrics.step)
+        if left is not None:
+            self._view.time_left = duration(left)
 
     def log(self, metrics: StepMetrics) -> None:
-        """Write a line where there is no live view."""
-        if self.console.is_terminal:
+        """Write lines about the latest step where there is no live view."""
+        if self._live is not None:
             return
-        if metrics.evaluation is not None:
-            evaluation = metrics.evaluation
-            self._say(
-                f"step {metrics.step}  train {evaluation.train_loss:.4f}  "
-                f"val {evaluation.validation.loss:.4f}  "
-                f"perplexity {evaluation.validation.perplexity:.2f}  "
-                f"bits/byte {evaluation.validation.bits_per_byte:.4f}"
-                + ("  best" if evaluation.best else "")
-            )
+        if metrics.evaluation is None:
+            figures = {"step": f"{metrics.step}"} | latest_figures(self.history)
+            if self._view.time_left:
+                figures["time_left"] = self._view.time_left
+            self._say_figures(figures)
+            return
+        row = evaluation_rows(self.history)[-1] | {"step": f"{metrics.step}"}
+        best = row.pop("best")
+        self._say_figures({name: value for name, value in row.items() if value}, best)
+        if metrics.evaluation.sample is not None:
+            text = sample_text(metrics.evaluation.sample, one_paragraph=True)
+            self._print(Text(f"{label('sample')}: ").append_text(text))
+
+    def say(self, line: str) -> None:
+        """Tell something: at once, and where there is a live view again when it has closed."""
+        if self._live is None:
+            self._print(Text(line))
         else:
-            self._say(
-                f"step {metrics.step}  loss {metrics.loss:.4f}  "
-                f"lr {metrics.learning_rate:.2e}  {metrics.tokens_per_second:,.0f} tok/s"
-            )
+            self._view.note = line
+            self._said.append(line)
 
     def finished(self) -> None:
         """Say where the best checkpoint is and how to use it."""
-        self._say(f"Done. Write with it: mgpt-tui --model {self.name}")
+        if self._live is not None:
+            self.say(f"See it again: mgpt-tui runs {self.name}")
+        self.say(f"Done. Write with it: mgpt-tui --model {self.name}")
 
     def interrupted(self) -> None:
         """Say what the first Ctrl-C does, and what a second one would."""
-        self._say("Finishing the step, then saving. Ctrl-C again leaves without saving.")
+        self.say("Finishing the step, then saving. Ctrl-C again leaves without saving.")
 
     def stopped(self, checkpoint: Path) -> None:
         """Say that the run stopped early and how to go on."""
-        self._say(f"Stopped and saved {checkpoint.name}. Go on with:")
-        self._say(f"  mgpt-tui train --name {self.name} --resume")
+        self.say(f"Stopped and saved {checkpoint.name}. Go on with:")
+        self.say(f"  mgpt-tui train --name {self.name} --resume")
 
-    def _view(self) -> Group:
-        return Group(self.table(), self._progress) if self._rows else Group(self._progress)
+    def _say_figures(self, figures: dict[str, str], *words: str) -> None:
+        line = [f"{label(name)} {value}" for name, value in figures.items()]
+        self.say("  ".join([*line, *filter(None, words)]))
 
-    def table(self) -> Table:
-        """A row for each of the last evaluations, as many as a small terminal holds."""
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
-        for heading in ("step", "train loss", "val loss", "perplexity", "bits/byte", ""):
-            table.add_column(heading, justify="right")
-        best = min(self._rows, key=lambda row: row[1].validation.loss)[0]
-        for step, evaluation in self._rows[-LAST_ROWS:]:
-            validation = evaluation.validation
-            table.add_row(
-                f"{step:,}",
-                f"{evaluation.train_loss:.4f}",
-                f"{validation.loss:.4f}",
-                f"{validation.perplexity:.2f}",
-                f"{validation.bits_per_byte:.4f}",
-                "best" if step == best else "",
-            )
-        return table
-
-    def _say(self, line: str) -> None:
-        self.console.print(Text(line), soft_wrap=True)
+    def _print(self, line: Text) -> None:
+        self.console.print(line, soft_wrap=True)
 
 
-def _smooth(before: float | None, value: float) -> float:
-    return value if before is None else SMOOTHING * before + (1 - SMOOTHING) * value
+class Pace:
+    """How long the rest will take, judged by the latest steps with what lies between them.
+
+    The first step of a session is left out, since much is done there once only.
+
+    Args:
+        total: steps of the whole run.
+        steps: how many of the latest ones count; best so many that evaluations are among them.
+    """
+
+    def __init__(self, total: int, steps: int) -> None:
+        self.total = total
+        self._done: deque[tuple[int, float]] = deque(maxlen=min(max(steps, 100), 10_000))
+
+    def left(self, step: int) -> float | None:
+        """Seconds from now, when `step` has just been done; None while that cannot be told."""
+        now = time.monotonic()
+        self._done.append((step, now))
+        first, began = self._done[0]
+        return (self.total - step) * (now - began) / (step - first) if step > first else None
+
+
+class _Lines(io.TextIOBase):
+    """Stands for stderr during the live view: what is written there is said line by line."""
+
+    def __init__(self, dashboard: Dashboard) -> None:
+        self._dashboard = dashboard
+        self._begun = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in filter(str.strip, lines):
+            self._dashboard.say(clean_text(line))
+        return len(text)

@@ -1,15 +1,25 @@
-"""`metrics.jsonl`: one JSON object a line for every logged step and evaluation of a run."""
+"""`metrics.jsonl`: one JSON object a line for every logged step and evaluation of a run.
+
+Read without torch. Keys that an older version did not write may be missing; a line that is
+damaged is left out.
+"""
 
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from mgpt_tui.files import atomic_write
-from training.metrics import StepMetrics
+from mgpt_tui.text import clean_text
+from training.metrics import Evaluation, Sample, Score, StepMetrics
 
 METRICS_FILE = "metrics.jsonl"
+DIGITS = {"tokens_per_second": 1, "passes": 4, "seconds": 3, "mfu": 5}
+"""What is rounded in the log; losses are written in full, so that runs can be compared."""
+STEP_FIELDS = tuple(entry.name for entry in fields(StepMetrics) if entry.name != "evaluation")
 
 
 class RunLog:
@@ -31,25 +41,32 @@ class RunLog:
 
     def write(self, metrics: StepMetrics) -> None:
         """Append one step."""
-        record: dict[str, Any] = {
-            "step": metrics.step,
-            "loss": metrics.loss,
-            "learning_rate": metrics.learning_rate,
-            "grad_norm": metrics.grad_norm,
-            "tokens": metrics.tokens,
-            "tokens_per_second": round(metrics.tokens_per_second, 1),
-            "passes": round(metrics.passes, 4),
-        }
-        if metrics.evaluation is not None:
-            evaluation = metrics.evaluation
-            record["train_loss"] = evaluation.train_loss
-            record["best"] = evaluation.best
-            record["validation"] = evaluation.validation.to_dict()
-        self._stream.write(json.dumps(record) + "\n")
+        self._stream.write(json.dumps(to_record(metrics)) + "\n")
 
     def close(self) -> None:
         """Close the file."""
         self._stream.close()
+
+
+def to_record(metrics: StepMetrics) -> dict[str, Any]:
+    """A step as it stands in the log; what is no finite number is null, as JSON has it."""
+    record: dict[str, Any] = {}
+    for name in STEP_FIELDS:
+        value = getattr(metrics, name)
+        if isinstance(value, float) and not math.isfinite(value):
+            value = None
+        if value is not None and name in DIGITS:
+            value = round(value, DIGITS[name])
+        record[name] = value
+    if metrics.evaluation is not None:
+        evaluation = metrics.evaluation
+        record["train_loss"] = evaluation.train_loss
+        record["best"] = evaluation.best
+        record["validation"] = evaluation.validation.to_dict()
+        if evaluation.sample is not None:
+            sample = evaluation.sample
+            record["sample"] = {"prompt": sample.prompt, "text": sample.text}
+    return record
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
@@ -62,8 +79,77 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
     for line in lines:
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(record, dict) and isinstance(record.get("step"), int):
             records.append(record)
     return records
+
+
+def read_history(folder: Path) -> list[StepMetrics]:
+    """The logged steps of a run so far, in order; records that make no sense are left out."""
+    steps = (_from_record(record, folder) for record in read_metrics(folder))
+    return [metrics for metrics in steps if metrics is not None]
+
+
+def _from_record(record: dict[str, Any], folder: Path) -> StepMetrics | None:
+    """The inverse of `to_record`, for whatever a file may hold."""
+    step, loss = record["step"], _number(record, "loss")
+    if loss is None or not 0 < step < 2**53:
+        return None
+    return StepMetrics(
+        step=step,
+        loss=loss,
+        learning_rate=_number(record, "learning_rate", math.nan),
+        grad_norm=_number(record, "grad_norm", math.nan),
+        tokens=int(_number(record, "tokens", 0)),
+        tokens_per_second=_number(record, "tokens_per_second", math.nan),
+        passes=_number(record, "passes", math.nan),
+        smoothed_loss=_number(record, "smoothed_loss"),
+        seconds=_number(record, "seconds"),
+        mfu=_number(record, "mfu"),
+        memory_bytes=_whole(record, "memory_bytes"),
+        memory_peak_bytes=_whole(record, "memory_peak_bytes"),
+        evaluation=_evaluation(record, folder / f"step-{step:08d}"),
+    )
+
+
+def _evaluation(record: dict[str, Any], checkpoint: Path) -> Evaluation | None:
+    score = record.get("validation")
+    if not isinstance(score, dict):
+        return None
+    loss, tokens, size = _number(score, "loss"), _whole(score, "tokens"), _whole(score, "bytes")
+    if loss is None or not tokens or not size:
+        return None
+    return Evaluation(
+        train_loss=_number(record, "train_loss", math.nan),
+        validation=Score(loss, tokens, size),
+        best=record.get("best") is True,
+        checkpoint=checkpoint,
+        sample=_sample(record.get("sample")),
+    )
+
+
+def _sample(content: Any) -> Sample | None:
+    if not isinstance(content, dict):
+        return None
+    prompt, text = content.get("prompt"), content.get("text")
+    if not isinstance(prompt, str) or not isinstance(text, str):
+        return None
+    return Sample(clean_text(prompt), clean_text(text))
+
+
+@overload
+def _number(record: dict[str, Any], name: str, default: float) -> float: ...
+@overload
+def _number(record: dict[str, Any], name: str) -> float | None: ...
+def _number(record: dict[str, Any], name: str, default: float | None = None) -> float | None:
+    value = record.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return default
+    return float(value) if abs(value) < 1e300 else default  # NaN, too, is not below
+
+
+def _whole(record: dict[str, Any], name: str) -> int | None:
+    value = _number(record, name)
+    return None if value is None else int(value)

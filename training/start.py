@@ -27,8 +27,7 @@ from training.distributed import World
 from training.machine import DTYPES, choose_device, choose_dtype
 from training.prepared import Prepared, read_prepared
 from training.resume import Conditions
-
-SETTINGS_FILE = "run.json"
+from training.run_files import SETTINGS_FILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +41,7 @@ class Request:
         init_from: name of the model to begin with.
         resume: go on with the run.
         resume_from: the step of the checkpoint to go on from; None takes the newest.
+        explain: say what the figures mean that are shown.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Request:
     init_from: str | None = None
     resume: bool = False
     resume_from: int | None = None
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

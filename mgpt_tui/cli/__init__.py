@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import time
+from typing import NoReturn
 
 import click
 
@@ -20,6 +22,7 @@ COMMANDS = {
     "generate": "Write a story to standard output.",
     "prepare": "Turn stories into tokens to train on.",
     "train": "Train a model, or go on training one.",
+    "runs": "List the training runs, or show one.",
     "eval": "Measure a model on held-out stories.",
     "models": "List the models at hand.",
     "export": "Copy a checkpoint in a smaller weight format.",
@@ -74,8 +77,10 @@ def main(arguments: list[str] | None = None) -> None:
             sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except UserError as error:
+        _let_the_first_tell()
         fail(error)
     except click.ClickException as error:
+        _let_the_first_tell()
         error.show()
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
@@ -90,7 +95,16 @@ def main(arguments: list[str] | None = None) -> None:
         fail(os_error(os_failure))
 
 
-def fail(error: UserError) -> None:
+def _let_the_first_tell() -> None:
+    """Where torchrun has started many processes on the same bad words, one complaint is enough.
+
+    It comes from the first of them; its end makes torchrun end the others while they wait here.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        time.sleep(5)
+
+
+def fail(error: UserError) -> NoReturn:
     """Print what is wrong and its remedy on standard error and exit with code 2."""
     from mgpt_tui.text import clean_text
 

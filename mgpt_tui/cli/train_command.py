@@ -30,6 +30,7 @@ def _all_settings(function: Any) -> Any:
     metavar="STEP",
     help="Go on with the checkpoint of this step; later ones are set aside.",
 )
+@click.option("--explain", is_flag=True, help="Say what each figure that is shown means.")
 @_all_settings
 def command(
     data: Path | None,
@@ -38,6 +39,7 @@ def command(
     init_from: str | None,
     resume: bool,
     resume_from: int | None,
+    explain: bool,
     **options: Any,
 ) -> None:
     """Train a model on prepared data and keep its checkpoints.
@@ -52,16 +54,21 @@ def command(
     if init_from and resume:
         raise UserError("--init-from begins a run and --resume continues one.", "Give one of them.")
 
+    from mgpt_tui.cli import fail
     from training.launch import train
     from training.start import Request
 
-    train(
-        Request(
-            name=name,
-            data=data,
-            values=values,
-            init_from=init_from,
-            resume=resume,
-            resume_from=resume_from,
+    try:
+        train(
+            Request(
+                name=name,
+                data=data,
+                values=values,
+                init_from=init_from,
+                resume=resume,
+                resume_from=resume_from,
+                explain=explain,
+            )
         )
-    )
+    except UserError as error:  # processes under torchrun have agreed on who tells it
+        fail(error)

@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 
 from mgpt_tui.model.tokenizer import Tokenizer
+from training.checkpoints import RunFolder
+from training.config import TrainConfig
+from training.metrics import StepMetrics
 from training.prepared import Prepared, read_prepared
+from training.trainer import Trainer
 
 NAMES = ("Mia", "Tom", "Ada", "Ben", "Zoe", "Sam")
 THINGS = ("kite", "boat", "drum", "lamp", "ball", "cake")
@@ -56,3 +60,26 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, byte_tokenizer: Tokenizer
         meta["files"][name] = {"bytes": len(content), "sha256": digest}
     (folder / "meta.json").write_text(json.dumps(meta))
     return read_prepared(Path(folder))
+
+
+WATCHED = {
+    "preset": "tiny",
+    "n_embd": 16,
+    "block_size": 32,
+    "batch_size": 2,
+    "max_steps": 30,
+    "warmup_steps": 2,
+    "eval_every": 5,
+    "learning_rate": 1e-2,
+    "device": "cpu",
+    "dtype": "fp32",
+}
+
+
+@pytest.fixture(scope="session")
+def watched(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> list[StepMetrics]:
+    """What a real run of 30 steps with six evaluations yields."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MGPT_DATA_DIR", str(tmp_path_factory.mktemp("watched")))
+        trainer = Trainer(TrainConfig().updated(WATCHED), prepared, RunFolder("watched"))
+        return list(trainer.steps())

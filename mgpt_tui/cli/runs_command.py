@@ -1,0 +1,36 @@
+"""`mgpt-tui runs`: the training runs of this machine, or all about one of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--explain", is_flag=True, help="Say what each figure means.")
+def command(name: str | None, as_json: bool, explain: bool) -> None:
+    """List the training runs, or show settings, figures, plot and samples of the run NAME.
+
+    A run can be looked at while it goes.
+    """
+    from training.run_report import list_report, run_details, run_report
+    from training.runs import find_run, list_runs
+    from training.terminal import console_for, show
+
+    console = console_for(sys.stdout)
+    if name is None:
+        runs = list_runs()
+        content: object = [run.to_dict() for run in runs]
+        parts = list_report(runs, console.width, explain)
+    else:
+        run = find_run(name)
+        content = run_details(run)
+        parts = run_report(run, console.width, explain)
+    if as_json:
+        click.echo(json.dumps(content, indent=2))
+    else:
+        show(parts, console)

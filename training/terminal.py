@@ -1,0 +1,40 @@
+"""The console that a run is shown on."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable
+from typing import TextIO
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+PIPED_WIDTH = 1000
+"""Off a terminal nothing is wrapped or cut: what reads it may be a file or a program."""
+
+
+def console_for(stream: TextIO) -> Console:
+    """A console that sends control codes to a terminal only, and no colours under NO_COLOR.
+
+    Characters that the stream cannot encode become "?". A `str` is shown as it is: no markup,
+    no emoji codes.
+    """
+    terminal = stream.isatty()
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    return Console(
+        file=stream,
+        force_terminal=terminal,  # FORCE_COLOR must not make a pipe a terminal
+        no_color="NO_COLOR" in os.environ,  # its presence counts, even empty
+        width=None if terminal else PIPED_WIDTH,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+
+
+def show(parts: Iterable[RenderableType], console: Console) -> None:
+    """Print parts one below the other: text wrapped at words in a terminal, elsewhere not."""
+    for part in parts:
+        console.print(part, soft_wrap=isinstance(part, Text) and not console.is_terminal)

@@ -1,0 +1,177 @@
+"""The parts that the live view and `mgpt-tui runs` show of a run, as rich renderables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from training.explain import FIGURES, OF_EVALUATIONS, label, written
+from training.history import History
+from training.metrics import Sample, StepMetrics
+from training.plots import loss_plot, plot_heading
+
+LEAST_NEEDED = ("train_loss", "perplexity", "change", "best", "bits_per_byte")
+"""Columns of the table of evaluations that a narrow terminal goes without, the first first."""
+GAP = 2
+REPORT_PLOT = 12
+"""Lines of a plot on paper."""
+
+
+def latest_figures(history: History) -> dict[str, str]:
+    """The figures of the latest steps as text, by name, the most telling first."""
+    last = history.last
+    values = {
+        "loss": history.loss(last) if last else None,
+        "learning_rate": last.learning_rate if last else None,
+        "tokens_per_second": history.tokens_per_second,
+        "memory": None,
+        "mfu": history.mfu,
+        "grad_norm": last.grad_norm if last else None,
+        "tokens": last.tokens if last else None,
+        "passes": last.passes if last else None,
+    }
+    figures = {name: written(name, value) for name, value in values.items()}
+    return figures | {"memory": memory(last)}
+
+
+def memory(metrics: StepMetrics | None) -> str:
+    """Memory in use now and, in brackets, at most: "1.9 GB (2.3)"."""
+    now = written("memory", metrics.memory_bytes if metrics else None)
+    if metrics is None or metrics.memory_peak_bytes is None:
+        return now
+    peak, _, unit = written("memory", metrics.memory_peak_bytes).partition(" ")
+    return f"{now} ({peak})" if now.endswith(f" {unit}") else f"{now} ({peak} {unit})"
+
+
+def change(history: History, at: int) -> float | None:
+    """How much the validation loss of evaluation `at` differs from that before it."""
+    losses = history.validation
+    return losses[at][1] - losses[at - 1][1] if at > 0 else None
+
+
+def evaluation_rows(history: History) -> list[dict[str, str]]:
+    """Every evaluation as text, by figure."""
+    rows = []
+    for at, metrics in enumerate(history.evaluations):
+        evaluation = metrics.evaluation
+        assert evaluation is not None
+        values = {
+            "step": metrics.step,
+            "train_loss": evaluation.train_loss,
+            "val_loss": evaluation.validation.loss,
+            "change": change(history, at),
+            "perplexity": evaluation.validation.perplexity,
+            "bits_per_byte": evaluation.validation.bits_per_byte,
+        }
+        row = {name: written(name, value) for name, value in values.items()}
+        row["change"] = "" if at == 0 else row["change"]
+        rows.append(row | {"best": label("best") if metrics is history.best else ""})
+    return rows
+
+
+def evaluation_table(
+    history: History, width: int, most: int | None = None, marked: str = ""
+) -> Table:
+    """The table of evaluations, the newest last.
+
+    Args:
+        width: cells there are; columns that do not fit are left out, the least needed first.
+        most: rows there are; the newest are shown, and the best one in any case.
+        marked: the figure whose heading is set off.
+    """
+    rows = evaluation_rows(history)
+    if most is not None and len(rows) > most:
+        best = next((row for row in rows[:-most] if row["best"]), None)
+        rows = rows[-most:] if best is None else [best, *rows[len(rows) - most + 1 :]]
+    headings = {name: "" if name == "best" else label(name) for name in OF_EVALUATIONS}
+    names = _fitting([headings, *rows], width)
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    for name in names:
+        heading = Text(headings[name], "reverse" if name == marked else "")
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        style = "green" if row["best"] else None
+        table.add_row(*(row[name] for name in names), style=style)
+    return table
+
+
+def _fitting(lines: Sequence[dict[str, str]], width: int) -> list[str]:
+    """The names of the columns that find room side by side."""
+    names = list(OF_EVALUATIONS)
+    widths = {name: max(len(line[name]) for line in lines) for name in names}
+    for name in LEAST_NEEDED:
+        if sum(widths[name] + GAP for name in names) - GAP <= width:
+            break
+        names.remove(name)
+    return names
+
+
+def sample_text(sample: Sample, one_paragraph: bool = False) -> Text:
+    """A sample, its prompt set off from what the model wrote.
+
+    Args:
+        one_paragraph: line breaks become spaces, to spare lines.
+    """
+    prompt, text = sample.prompt, sample.text
+    if one_paragraph:
+        beginning = " " if prompt and text[:1].isspace() else ""
+        prompt, text = " ".join(prompt.split()), beginning + " ".join(text.split())
+    return Text.assemble((prompt, "underline"), text)
+
+
+def cut(text: Text, console: Console, width: int, height: int) -> Text:
+    """`text` in lines of at most `width` cells, `height` of them; an ellipsis where more were."""
+    lines = text.wrap(console, max(1, width))
+    shown = list(lines[:height])
+    if len(lines) > height and shown:
+        shown[-1].truncate(max(1, width - 1), overflow="crop")
+        shown[-1].append("…")
+    return Text("\n").join(shown)
+
+
+def explanation(name: str) -> Text:
+    """What a figure means."""
+    return Text.assemble((FIGURES[name].label, "bold"), ": ", FIGURES[name].words, ".")
+
+
+def explanations(names: Iterable[str]) -> list[Text]:
+    """What figures mean, each on a line of its own."""
+    return [explanation(name) for name in names]
+
+
+def report(history: History, width: int, most_samples: int = 1) -> Iterator[RenderableType]:
+    """A run on paper: its latest figures, plot, evaluations and samples, part by part.
+
+    Args:
+        width: cells that the plot and the table may take.
+        most_samples: of more samples, the newest is shown and others from along the way.
+    """
+    if history.last is None:
+        return
+    figures = {"step": written("step", history.last.step)} | latest_figures(history)
+    yield Text("   ").join(
+        Text.assemble(label(name), " ", (value, "bold")) for name, value in figures.items()
+    )
+    yield Text()
+    yield plot_heading()
+    yield loss_plot(history.training, history.validation, min(width, 100), REPORT_PLOT)
+    if not history.evaluations:
+        return
+    yield Text()
+    yield evaluation_table(history, width)
+    yield from _samples(history, most_samples)
+
+
+def _samples(history: History, most: int) -> Iterator[RenderableType]:
+    """Samples with their steps, the first and the newest among them, oldest first."""
+    samples = history.samples
+    last = len(samples) - 1
+    chosen = {last - last * at // max(1, most - 1) for at in range(most)} if samples else set()
+    for at in sorted(chosen):
+        step, sample = samples[at]
+        yield Text()
+        yield Text(f"{label('sample')} at {label('step')} {step:,}", style="bold")
+        yield sample_text(sample)
