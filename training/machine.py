@@ -151,10 +151,11 @@ def memory_used(device: torch.device) -> tuple[int | None, int | None]:
 
 
 def _peak_resident() -> int | None:
-    """Where there is no /proc: macOS counts in bytes."""
+    """Where there is no /proc: macOS counts in bytes, others in kilobytes."""
     if resource is None:
         return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _product_seconds(

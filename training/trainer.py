@@ -136,7 +136,7 @@ class Trainer:
                 that of a finished step.
         """
         self.loss = self.world.parallel(self.loss, self.device)
-        peak = peak_flops(self.device, self.dtype)
+        peak = peak_flops(self.device, self.dtype) * self.world.size
         token_flops = flops_per_token(self.model.config)
         progress, size = self.progress, self.sampler.sequences_per_step
         self.model.train()

@@ -1,0 +1,93 @@
+"""What the machine can give, and what a token costs."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from mgpt_tui.model.config import PRESETS, GPTConfig
+from mgpt_tui.model.gpt import GPT
+from training import machine
+from training.machine import flops_per_token, memory_used, peak_flops
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_flops_count_every_matrix_product_of_the_model(bias):
+    config = GPTConfig(
+        vocab_size=300, block_size=16, n_layer=3, n_head=2, n_embd=8, dropout=0.0, bias=bias
+    )
+    model = GPT(config, torch.Generator().manual_seed(0))
+    with FlopCounterMode(display=False) as counter:
+        # The written-out attention counts as two products of (T, C) by (C, T), like the formula.
+        model(torch.zeros(1, 16, dtype=torch.int64), fused=False).sum().backward()
+    assert counter.get_total_flops() == 16 * flops_per_token(config)
+
+
+def test_flops_of_the_small_preset():
+    n = 6 * 12 * 384**2 + 50257 * 384
+    assert flops_per_token(PRESETS["small"]) == 6 * n + 12 * 6 * 384 * 256
+
+
+def test_the_peak_of_a_cpu_is_measured_once():
+    machine.peak_flops.cache_clear()
+    peak = peak_flops(CPU, torch.float32)
+    assert 1e8 < peak < 1e15
+    assert peak_flops(CPU, torch.float32) == peak
+
+
+@pytest.mark.parametrize(
+    ("name", "major", "dtype", "peak"),
+    [
+        ("NVIDIA H200", 9, torch.bfloat16, 989e12),
+        ("NVIDIA H100 80GB HBM3", 9, torch.bfloat16, 989e12),
+        ("NVIDIA H100 PCIe", 9, torch.float16, 756e12),
+        ("NVIDIA A100-SXM4-40GB", 8, torch.bfloat16, 312e12),
+        ("NVIDIA A100 80GB PCIe", 8, torch.bfloat16, 312e12),
+        ("NVIDIA L40S", 8, torch.bfloat16, 362e12),
+        ("NVIDIA L4", 8, torch.bfloat16, 121e12),
+        ("NVIDIA GeForce RTX 4090", 8, torch.bfloat16, 165e12),
+        ("Tesla T4", 7, torch.float16, 65e12),
+        ("Tesla T4", 7, torch.bfloat16, 1.0),  # it emulates bf16
+        ("NVIDIA GeForce RTX 4090 Laptop GPU", 8, torch.bfloat16, 1.0),
+        ("NVIDIA H200 MIG 1g.18gb", 9, torch.bfloat16, 1.0),
+        ("NVIDIA H200", 9, torch.float32, 1.0),
+        ("Something New", 12, torch.bfloat16, 1.0),
+    ],
+)
+def test_the_peak_of_a_gpu_is_the_published_one_where_it_is_known(
+    monkeypatch, name, major, dtype, peak
+):
+    properties = SimpleNamespace(name=name, major=major)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+    monkeypatch.setattr(machine, "_measured_peak", lambda device, dtype: 1.0)
+    machine.peak_flops.cache_clear()
+    assert peak_flops(torch.device("cuda:0"), dtype) == peak
+    machine.peak_flops.cache_clear()
+
+
+def test_memory_counts_what_the_process_holds():
+    before, _ = memory_used(CPU)
+    if before is None:
+        pytest.skip("this system does not tell")
+    held = bytearray(b"x") * 200_000_000
+    now, peak = memory_used(CPU)
+    assert now - before > 150_000_000
+    del held
+    after, peak_after = memory_used(CPU)
+    assert now - after > 150_000_000
+    assert min(peak, peak_after) > now - 10_000_000  # the kernel counts in strides
+
+
+def test_memory_where_there_is_no_proc(monkeypatch):
+    def missing(*given, **more):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(machine.Path, "read_text", missing)
+    now, peak = memory_used(CPU)
+    assert now is None
+    assert machine.resource is None or peak > 10_000_000
+    monkeypatch.setattr(machine, "resource", None)
+    assert memory_used(CPU) == (None, None)
