@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check format lint types imports wheel clean
+.PHONY: run test campaign check format lint types imports wheel clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -16,6 +16,9 @@ run: $(READY)
 
 test: $(READY)
 	$(BIN)/pytest
+
+campaign: $(READY)
+	$(BIN)/python campaigns/resume.py
 
 check: lint types imports wheel
 
