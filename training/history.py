@@ -45,7 +45,7 @@ class History:
         if self._taken % self._every == 0:
             self.training.append((metrics.step, self.loss(metrics)))
             if len(self.training) > MOST_POINTS:
-                self.training = self.training[::2]
+                self.training = self.training[1::2]
                 self._every *= 2
         if metrics.evaluation is not None:
             self.evaluations.append(metrics)

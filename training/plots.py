@@ -23,10 +23,12 @@ def loss_plot(training: Curve, validation: Curve, width: int, height: int) -> Te
     """
     last = max((step for step, _ in (*training, *validation)), default=0)
     first = last // BEGINNING
-    training = _thinned([point for point in training if point[0] >= first], 2 * width)
+    training = [point for point in training if point[0] >= first]
     validation = [point for point in validation if point[0] >= first]
     if not training or width < 24 or height < 5:
         return Text()
+    training = _thinned(training, 2 * width)
+    validation = _thinned(validation, width // 4)  # the other curve is to be seen between
     plotext.clear_figure()
     plotext.limit_size(False, False)  # the room is the caller's to give
     plotext.plotsize(width, height)

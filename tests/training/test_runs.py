@@ -1,0 +1,130 @@
+"""Runs as their folders tell of them."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mgpt_tui import paths
+from mgpt_tui.errors import UserError
+from training.checkpoints import RunFolder
+from training.config import TrainConfig
+from training.run_log import RunLog, to_record
+from training.runs import find_run, list_runs
+
+
+def write_run(watched, name="mine", steps=30, **settings):
+    """The folder of a run as a training leaves it, checkpoints aside."""
+    folder = paths.runs_dir() / name
+    folder.mkdir(parents=True)
+    values = TrainConfig().updated({"max_steps": 30, "preset": "tiny"} | settings).flat()
+    (folder / "run.json").write_text(json.dumps({"data": "my-data", "settings": values}))
+    log = RunLog(folder, 0)
+    for metrics in watched[:steps]:
+        log.write(metrics)
+    log.close()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("steps", "settings", "state"),
+    [
+        (30, {}, "finished"),
+        (20, {}, "stopped"),
+        (0, {}, "stopped"),
+        (30, {"max_steps": 99}, "stopped"),
+    ],
+)
+def test_the_state_of_a_run(watched, steps, settings, state):
+    write_run(watched, steps=steps, **settings)
+    run = find_run("mine")
+    assert (run.state, run.step) == (state, steps)
+    with RunFolder("mine").held():
+        assert find_run("mine").state == "running"
+    assert find_run("mine").state == state
+
+
+def test_a_run_out_of_patience_is_finished(watched):
+    folder = write_run(watched, steps=5, max_steps=99, patience=2)
+    record = to_record(watched[4])
+    with (folder / "metrics.jsonl").open("a") as log:
+        for step in (10, 15):
+            assert find_run("mine").state == "stopped"
+            record["step"], record["validation"]["loss"] = step, 99.0
+            print(json.dumps(record), file=log, flush=True)
+    assert find_run("mine").state == "finished"
+
+
+def test_a_look_does_not_keep_a_training_from_beginning(watched):
+    write_run(watched)
+    code = (
+        "from training.run_files import is_held\nfrom mgpt_tui import paths\n"
+        "print('looking', flush=True)\n"
+        "while True:\n    is_held(paths.runs_dir() / 'mine')\n"
+    )
+    (paths.runs_dir() / "mine" / ".lock").touch()
+    looking = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    try:
+        looking.stdout.readline()
+        for _ in range(200):
+            with RunFolder("mine").held():
+                pass
+    finally:
+        looking.kill()
+        looking.communicate()
+
+
+def test_what_the_list_tells(watched):
+    folder = write_run(watched, "b")
+    write_run(watched, "a", steps=12)
+    (paths.runs_dir() / "no run").mkdir()
+    (paths.runs_dir() / "empty").mkdir()
+    (paths.runs_dir() / "file").write_text("")
+    first, second = (run.to_dict() for run in list_runs())
+    assert (first["name"], second["name"]) == ("a", "b")
+    assert (second["step"], second["max_steps"]) == (30, 30)
+    best = min(watched, key=lambda m: m.evaluation.validation.loss if m.evaluation else 99)
+    assert second["best_step"] == best.step
+    assert second["bits_per_byte"] == pytest.approx(best.evaluation.validation.bits_per_byte)
+    assert second["tokens"] == 30 * 2 * 32
+    assert second["seconds"] == pytest.approx(watched[-1].seconds, abs=1e-3)
+    assert second["bytes"] == sum(path.stat().st_size for path in folder.iterdir())
+    assert second["last_written"].endswith("+00:00")
+    newest = max(path.stat().st_mtime for path in folder.iterdir())
+    assert find_run("b").written.timestamp() == pytest.approx(newest, abs=1e-3)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"settings": 3, "data": 1}', b"\xff"])
+def test_a_run_with_damaged_settings_is_told_of_all_the_same(watched, content):
+    (write_run(watched) / "run.json").write_bytes(content)
+    run = find_run("mine")
+    assert (run.step, run.max_steps, run.state) == (30, None, "stopped")
+
+
+def test_settings_of_another_version_are_passed_over(watched):
+    path = write_run(watched) / "run.json"
+    content = json.loads(path.read_text())
+    content["settings"]["a_setting_to_come"] = 3
+    path.write_text(json.dumps(content))
+    assert find_run("mine").max_steps == 30
+
+
+def test_an_unknown_run_names_the_known_ones(watched):
+    with pytest.raises(UserError) as caught:
+        find_run("mine")
+    assert caught.value.remedy == "Known runs: none."
+    write_run(watched, "one")
+    write_run(watched, "two")
+    for name in ("three", "../one", "", "one/../two"):
+        with pytest.raises(UserError) as caught:
+            find_run(name)
+        assert "one, two" in caught.value.remedy
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all")
+def test_a_log_that_cannot_be_read_hides_no_other_run(watched):
+    (write_run(watched, "one") / "metrics.jsonl").chmod(0)
+    write_run(watched, "two")
+    assert [run.step for run in list_runs()] == [0, 30]
