@@ -14,7 +14,7 @@ from mgpt_tui.model.gpt import GPT
 ROWS = 1024
 """Rows of logits held at once."""
 
-PIECE = 2**20
+PIECE = 2**19
 """On a CPU so many logits are in fp32 at once: they stay in the processor's cache."""
 
 
@@ -64,7 +64,7 @@ def _losses_and_slopes(logits: Tensor, targets: Tensor, slopes: bool) -> Tensor:
     """
     total = torch.zeros((), dtype=torch.float32, device=logits.device)
     size = max(1, PIECE // logits.shape[1]) if logits.device.type == "cpu" else len(logits)
-    for piece, target in zip(logits.split(size), targets.split(size), strict=True):
+    for piece, target in zip(torch.split(logits, size), torch.split(targets, size), strict=True):
         scores = piece.float()  # (size, V)
         top = scores.amax(dim=-1, keepdim=True)
         right = scores.gather(1, target)
