@@ -14,12 +14,14 @@ PIPED_WIDTH = 1000
 """Off a terminal nothing is wrapped or cut: what reads it may be a file or a program."""
 
 
-def console_for(stream: TextIO) -> Console:
+def console_for(stream: TextIO | None) -> Console:
     """A console that sends control codes to a terminal only, and no colours under NO_COLOR.
 
     Characters that the stream cannot encode become "?". A `str` is shown as it is: no markup,
-    no emoji codes.
+    no emoji codes. Where the shell has closed the stream, nothing is written.
     """
+    if stream is None:
+        return Console(quiet=True)
     terminal = stream.isatty()
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from rich.columns import Columns
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -152,9 +153,8 @@ def report(history: History, width: int, most_samples: int = 1) -> Iterator[Rend
     if history.last is None:
         return
     figures = {"step": written("step", history.last.step)} | latest_figures(history)
-    yield Text("   ").join(
-        Text.assemble(label(name), " ", (value, "bold")) for name, value in figures.items()
-    )
+    cells = [Text.assemble(label(name), " ", (value, "bold")) for name, value in figures.items()]
+    yield Columns(cells, padding=(0, 3))
     yield Text()
     yield plot_heading()
     yield loss_plot(history.training, history.validation, min(width, 100), REPORT_PLOT)
