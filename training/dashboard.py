@@ -6,6 +6,7 @@ import io
 import sys
 import time
 from collections import deque
+from collections.abc import Sequence
 from contextlib import ExitStack, redirect_stderr
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +40,7 @@ class Dashboard:
         name: of the run.
         history: what was logged of the run before.
         explain: say what the figures mean.
+        warnings: said first; the live view shows them until there is something else to tell.
         console: where to show it; standard error by default.
     """
 
@@ -48,6 +50,7 @@ class Dashboard:
         name: str,
         history: History | None = None,
         explain: bool = False,
+        warnings: Sequence[str] = (),
         console: Console | None = None,
     ) -> None:
         self.trainer = trainer
@@ -60,7 +63,9 @@ class Dashboard:
             f"{trainer.model.config.parameters() / 1e6:.1f} M parameters, {trainer.device}, "
             f"{str(trainer.dtype).removeprefix('torch.')}"
         )
+        self.warnings = warnings
         self._view = LiveView(name, about, total, self.history, eval_every, explain)
+        self._view.note = " ".join(warnings)
         self._pace = Pace(total, 2 * eval_every)
         self._live: Live | None = None
         self._said: list[str] = []
@@ -79,6 +84,8 @@ class Dashboard:
             f"{len(trainer.data.train.tokens):,} training tokens, "
             f"{trainer.tokens_per_step:,} a step, {passes:.1f} passes"
         )
+        for line in self.warnings:
+            self.say(line)
         if self.console.is_terminal and not self.console.is_dumb_terminal:
             self._stack.enter_context(redirect_stderr(_Lines(self)))
             self._live = Live(

@@ -161,11 +161,14 @@ FIGURES: dict[str, Figure] = {
         Figure(
             "state",
             "state",
-            "running: a process trains it now; finished: all its steps are done; stopped: it can "
-            "go on with --resume",
+            "running: a process trains it now; finished: it did its steps or ended early; "
+            "stopped: it can go on with --resume",
         ),
         Figure(
-            "seconds", "trained", "time spent on steps, evaluations and pauses left out", duration
+            "seconds",
+            "trained",
+            "time spent on steps; evaluations and pauses do not count",
+            duration,
         ),
         Figure(
             "last_written", "last written", "when the run's log or a checkpoint was last written"

@@ -27,11 +27,13 @@ SETTINGS = {
 }
 
 
-def shown(prepared, *, terminal, name="run", explain=False, during=lambda: None):
+def shown(prepared, *, terminal, name="run", explain=False, warnings=(), during=lambda: None):
     output = io.StringIO()
     console = Console(file=output, width=80, height=24, force_terminal=terminal)
     trainer = Trainer(TrainConfig().updated(SETTINGS), prepared, RunFolder(name))
-    with Dashboard(trainer, "run", explain=explain, console=console) as dashboard:
+    with Dashboard(
+        trainer, "run", explain=explain, warnings=warnings, console=console
+    ) as dashboard:
         for metrics in trainer.steps():
             dashboard.update(metrics)
             dashboard.log(metrics)
@@ -84,6 +86,16 @@ def test_what_is_said_on_stderr_during_the_live_view_is_not_lost(prepared):
     after = shown(prepared, terminal=True, during=during).rpartition("\x1b[?1049l")[2]
     assert "half a line, then the rest ␛[2J" in after
     assert not isinstance(sys.stderr, module._Lines)
+
+
+def test_warnings_are_said_first_and_stay_in_the_live_view(prepared):
+    warning = "Warning: the disk will not hold the checkpoints."
+    text = shown(prepared, terminal=True, warnings=[warning])
+    before, _, rest = text.partition("\x1b[?1049h")
+    assert warning in before
+    assert warning in rest.partition("\x1b[?1049l")[0]
+    lines = shown(prepared, terminal=False, name="other", warnings=[warning]).splitlines()
+    assert lines.index(warning) < lines.index(next(s for s in lines if s.startswith("step 1")))
 
 
 def test_the_pace_leaves_out_the_first_step(monkeypatch):
