@@ -3,43 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+import math
+import re
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
 
-from training.sources import Source, open_source
+import numpy as np
+from numpy.typing import NDArray
 
-BATCH_STORIES = 512
-BATCH_CHARACTERS = 2**20
+from training.sources import Portion, Source, open_source
 
+Keys = NDArray[np.uint64]
+Fates = NDArray[np.uint8]
 
-class Fate(StrEnum):
-    """What becomes of a story; the first two are also the names of the splits."""
-
-    TRAIN = "train"
-    VAL = "val"
-    DROPPED = "dropped"  # it is in the validation source too
+_LONG = 2**20
+_WHITE_SPACE = re.compile(r"\s+")
 
 
-@dataclass(frozen=True, slots=True)
-class CorpusStory:
-    """A story and what becomes of it.
+class Fate(IntEnum):
+    """What becomes of a story; the first two are the numbers of the splits."""
 
-    Attributes:
-        text: never empty.
-        fate: see `Fate`.
-        key: its `story_key`.
-        position: bytes of all sources read so far.
-    """
-
-    text: str
-    fate: Fate
-    key: int
-    position: int
+    TRAIN = 0
+    VAL = 1
+    DROPPED = 2  # it is in the validation source too
 
 
 class Corpus:
-    """The stories of all sources; can be read several times, always with the same outcome.
+    """The stories of all sources.
 
     Args:
         sources: names of the sources to learn from.
@@ -48,6 +38,10 @@ class Corpus:
             their order; equal stories always fall on the same side.
         val_fraction: that share.
         text_column: see `training.story_files.choose_column`.
+
+    Attributes:
+        sources: all of them, that of the held-out stories first.
+        size: bytes of all files of the sources, or None where that is not known.
 
     Raises:
         UserError: where a source is not there.
@@ -60,55 +54,63 @@ class Corpus:
         val_fraction: float,
         text_column: str | None = None,
     ) -> None:
-        self._train = [open_source(name, text_column) for name in sources]
-        self._val = None if val is None else open_source(val, text_column, "validation")
+        self.sources: list[Source] = []
+        if val is not None:
+            self.sources.append(open_source(val, text_column, "validation"))
+        self.sources += [open_source(name, text_column) for name in sources]
+        self._has_val = val is not None
         self._fraction = val_fraction
+        sizes = [source.size for source in self.sources]
+        self.size = None if None in sizes else sum(size or 0 for size in sizes)
 
-    @property
-    def size(self) -> int | None:
-        """Bytes of all files of the sources, or None where that is not known."""
-        sizes = [source.size for source in self._sources()]
-        return None if None in sizes else sum(size or 0 for size in sizes)
-
-    def _sources(self) -> list[Source]:
-        return self._train if self._val is None else [self._val, *self._train]
-
-    def stories(self) -> Iterator[CorpusStory]:
-        """Every story, those of the validation source first.
+    def portions(self, size: int) -> Iterator[tuple[int, Portion]]:
+        """Every story in portions of about `size` bytes, each with the number of its source.
 
         Raises:
-            UserError: where a source cannot be read or holds no stories.
+            UserError: where a source cannot be read.
         """
-        held_out: set[int] = set()
-        before = 0
-        for source in self._sources():
-            for story in source.stories():
-                key = story_key(story.text)
-                if source is self._val:
-                    held_out.add(key)
-                    fate = Fate.VAL
-                elif self._val is not None:
-                    fate = Fate.DROPPED if key in held_out else Fate.TRAIN
-                else:
-                    fate = Fate.VAL if key < self._fraction * 2**64 else Fate.TRAIN
-                yield CorpusStory(story.text, fate, key, before + story.position)
-            before += source.size or 0
+        for number, source in enumerate(self.sources):
+            for portion in source.portions(size):
+                yield number, portion
 
-    def batches(self) -> Iterator[list[CorpusStory]]:
-        """`stories` in lists of a bounded size."""
-        batch: list[CorpusStory] = []
-        characters = 0
-        for story in self.stories():
-            batch.append(story)
-            characters += len(story.text)
-            if len(batch) == BATCH_STORIES or characters >= BATCH_CHARACTERS:
-                yield batch
-                batch, characters = [], 0
-        if batch:
-            yield batch
+    def fates(self, keys: Sequence[tuple[int, Keys]]) -> list[Fates]:
+        """What becomes of every story.
+
+        Args:
+            keys: the number of a source and the `story_key` of some of its stories.
+
+        Returns:
+            A `Fate` for each key, uint8, in the shape of `keys`.
+        """
+        if not self._has_val:
+            # Exact: a key is below a float if it is below the whole number next above it.
+            limit = np.uint64(math.ceil(self._fraction * 2**64))
+            return [np.where(own < limit, Fate.VAL, Fate.TRAIN).astype(np.uint8) for _, own in keys]
+        held_out = np.unique(np.concatenate([own for source, own in keys if source == 0]))
+        return [
+            np.full(len(own), Fate.VAL, np.uint8)
+            if source == 0
+            else np.where(_are_in(held_out, own), Fate.DROPPED, Fate.TRAIN).astype(np.uint8)
+            for source, own in keys
+        ]
+
+
+def _are_in(held_out: Keys, keys: Keys) -> NDArray[np.bool_]:
+    """Which keys are in `held_out`, sorted and not empty."""
+    nearest = np.minimum(np.searchsorted(held_out, keys), len(held_out) - 1)
+    found: NDArray[np.bool_] = held_out[nearest] == keys
+    return found
 
 
 def story_key(text: str) -> int:
-    """64 bits of a BLAKE2b digest, equal for stories that differ in white space only."""
-    words = " ".join(text.split())
+    """64 bits of a BLAKE2b digest, equal for stories that differ in white space only.
+
+    Args:
+        text: without white space at its ends.
+    """
+    words = text.replace("\n\n", " ").replace("\n", " ")
+    if "  " in words or not words.isprintable():  # the only printable white space is U+0020
+        # Of a very long text, a list of words would be many times as large.
+        is_long = len(text) > _LONG
+        words = _WHITE_SPACE.sub(" ", text) if is_long else " ".join(text.split())
     return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "big")

@@ -1,40 +1,54 @@
 """Stories in, tokens out: what `mgpt-tui prepare` does, without printing.
 
-The sources are read as streams, once to write the tokens, and once before that to count them
-where the vocabulary is to be trimmed.
+Every story is read and encoded once, with the whole vocabulary, by as many processes as there are
+cores; the tokens wait in shards of a few megabytes (`training.shards`) until it is known what
+becomes of each story, and which tokens a trimmed vocabulary keeps. Then the shards become the
+.bin files, again by all cores, in the order of the sources.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-from array import array
+from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mgpt_tui import __version__
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_folder, atomic_write
+from mgpt_tui.files import atomic_write
 from mgpt_tui.model.manifest import TOKENIZER_FILE, read_info
 from mgpt_tui.model.registry import find_model
 from mgpt_tui.model.tokenizer import (
     END_OF_TEXT,
+    GPT2_VOCABULARY,
     SMALLEST_VOCABULARY,
     Tokenizer,
 )
 from mgpt_tui.settings_fields import setting, validate
-from training.corpus import Corpus, CorpusStory, Fate
-from training.prepared import FILES, FORMAT, META_FILE, SPLITS, TOKEN_TYPE, split_file
+from training.corpus import Corpus, Fate, Fates, Keys
+from training.prepared import FILES, FORMAT, META_FILE, SPLITS, TOKEN_TYPE, TokenFile, split_file
+from training.shards import (
+    Trim,
+    Vocabulary,
+    count_tokens,
+    encode_portion,
+    read_stories,
+    save_numbers,
+    shard_name,
+    tokens_of_splits,
+)
+from training.sources import Portion
+from training.work_folder import WorkFolder, work_folder
+from training.workers import Workers, cores
 
-THREADS = os.cpu_count() or 1
+PORTION_BYTES = 4 * 2**20
+"""About so much text is in a shard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +77,7 @@ class PrepareConfig:
         None,
         "trim the vocabulary to N entries, those that the stories use most",
         minimum=SMALLEST_VOCABULARY,
-        maximum=50257,
+        maximum=GPT2_VOCABULARY,
     )
     text_column: str | None = setting(
         None, "column that holds the stories [default: text, or the only one with text]"
@@ -78,23 +92,33 @@ class Progress:
     """How far a preparation has come.
 
     Attributes:
-        stage: "counting tokens" or "writing tokens".
-        stories: stories read in this stage.
-        done: bytes of the sources read in this stage.
-        total: bytes to read in this stage, or None where that is not known.
+        stage: "encoding stories", "counting tokens" or "writing tokens".
+        stories: how many this stage has been through.
+        done: bytes of the sources that it has been through; characters of data sets on the hub.
+        total: bytes to go through in this stage, or None where that is not known.
+        kept: how much of `done` an earlier try, which was stopped, had done.
     """
 
     stage: str
     stories: int
     done: int
     total: int | None
+    kept: int = 0
 
 
-def prepare(config: PrepareConfig) -> Generator[Progress]:
+def prepare(
+    config: PrepareConfig, *, workers: int | None = None, portion_bytes: int = PORTION_BYTES
+) -> Generator[Progress]:
     """Prepare data; the folder is there, and whole, when the iterator is exhausted.
 
-    Everything is written to a hidden folder beside `config.out`, `meta.json` last, and renamed
-    at the end; leaving the iterator early removes it.
+    Everything is written to `partial_folder(out)`, and renamed at the end. When that is not
+    reached, whatever the reason, the shards that are whole stay there, and the next call uses
+    those that are of the same stories, encoded with the same vocabulary.
+
+    Args:
+        config: what to prepare.
+        workers: processes to use; None is one for each core. The result does not depend on it.
+        portion_bytes: text in each shard. The result does not depend on it.
 
     Raises:
         UserError: for sources that cannot be read or hold no stories, a vocabulary size out
@@ -103,19 +127,15 @@ def prepare(config: PrepareConfig) -> Generator[Progress]:
     out = config.out.expanduser().resolve()
     _check_out(out, config.overwrite)
     tokenizer = find_tokenizer(config.tokenizer)
+    if config.vocab_size is not None:
+        tokenizer.check_trim(config.vocab_size)
     corpus = Corpus(config.sources, config.val, config.val_fraction, config.text_column)
-    with atomic_folder(out, replace=config.overwrite) as folder:
-        if config.vocab_size is not None:
-            tokenizer.check_trim(config.vocab_size)
-            counts = np.zeros(tokenizer.vocab_size, dtype=np.int64)
-            yield from _count(corpus, tokenizer, counts)
-            tokenizer = tokenizer.trimmed(dict(enumerate(counts.tolist())), config.vocab_size)
-        tokenizer.save(folder / TOKENIZER_FILE)
-        with _Writer(folder, tokenizer) as writer:
-            yield from _write(corpus, writer)
-        writer.check(config)
-        meta = _meta(config, tokenizer, writer, folder)
-        atomic_write(folder / META_FILE, json.dumps(meta, indent=2, ensure_ascii=False) + "\n")
+    with work_folder(out) as work, Workers(workers or cores()) as pool:
+        job = _Job(config, corpus, tokenizer, work, pool)
+        yield from job.encode(portion_bytes)
+        yield from job.choose_vocabulary()
+        yield from job.write()
+        work.finish(replace=config.overwrite)
 
 
 def find_tokenizer(name: str) -> Tokenizer:
@@ -141,127 +161,207 @@ def _check_out(out: Path, overwrite: bool) -> None:
         raise UserError(f"{out} holds other things than prepared data.", "Give another --out.")
 
 
-def _count(corpus: Corpus, tokenizer: Tokenizer, counts: NDArray[np.int64]) -> Iterator[Progress]:
-    """Add to `counts`, (vocab_size,), how often each token occurs in the text to learn from."""
-    stories = 0
-    yield Progress("counting tokens", 0, 0, corpus.size)
-    for batch in corpus.batches():
-        texts = [story.text for story in batch if story.fate == Fate.TRAIN]
-        tokens = chain.from_iterable(tokenizer.encode_batch(texts, THREADS))
-        counts += np.bincount(np.fromiter(tokens, dtype=np.int64), minlength=len(counts))
-        stories += len(batch)
-        yield Progress("counting tokens", stories, batch[-1].position, corpus.size)
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    """A shard, and what is known of it without reading its tokens.
+
+    Attributes:
+        path: its file.
+        source: the number of its source.
+        size: what it adds to `Progress.done`.
+        was_there: whether an earlier try made it.
+    """
+
+    path: Path
+    source: int
+    size: int
+    was_there: bool
 
 
-def _write(corpus: Corpus, writer: _Writer) -> Iterator[Progress]:
-    stories = 0
-    yield Progress("writing tokens", 0, 0, corpus.size)
-    for batch in corpus.batches():
-        writer.write(batch)
-        stories += len(batch)
-        yield Progress("writing tokens", stories, batch[-1].position, corpus.size)
+class _Job:
+    """A preparation: its three stages, to be called in their order, and what they hand on."""
 
+    def __init__(
+        self,
+        config: PrepareConfig,
+        corpus: Corpus,
+        tokenizer: Tokenizer,
+        work: WorkFolder,
+        pool: Workers,
+    ) -> None:
+        self.config = config
+        self.corpus = corpus
+        self.work = work
+        self.pool = pool
+        self.tokenizer = tokenizer
+        self.trim: Trim | None = None
+        self.found = [0] * len(corpus.sources)  # stories in each source
+        self.shards: list[_Shard] = []
+        self.keys: list[Keys] = []  # of the stories of each shard
+        self.bytes: list[NDArray[np.uint32]] = []  # of each of them
+        self.fates: list[Fates] = []
 
-@dataclass(slots=True)
-class _Split:
-    """A .bin file that is being written, and what is in it."""
+    def encode(self, portion_bytes: int) -> Iterator[Progress]:
+        """Make the shards of all stories, as far as they are not there."""
+        stage, total = "encoding stories", self.corpus.size
+        stories, done, kept = 0, 0, 0
+        yield Progress(stage, stories, done, total)
+        waiting: deque[_Shard] = deque()
+        for _ in self.pool.in_order(encode_portion, self._encodings(portion_bytes, waiting)):
+            shard = waiting.popleft()
+            self._check_sources(shard.source)
+            content = read_stories(shard.path)
+            self.shards.append(shard)
+            self.found[shard.source] += len(content)
+            self.keys.append(content["key"].copy())
+            self.bytes.append(content["bytes"].copy())
+            stories += len(content)
+            done += shard.size
+            kept += shard.size if shard.was_there else 0
+            yield Progress(stage, stories, done, total, kept)
+        self._check_sources(len(self.corpus.sources))
+        self.work.keep_shards({shard.path.name for shard in self.shards})
+        self.fates = self.corpus.fates(
+            [(shard.source, keys) for shard, keys in zip(self.shards, self.keys, strict=True)]
+        )
+        self._check_splits()
 
-    stream: BinaryIO
-    stories: int = 0
-    tokens: int = 0
-    bytes: int = 0
+    def _encodings(
+        self, portion_bytes: int, waiting: deque[_Shard]
+    ) -> Iterator[tuple[Portion, Vocabulary, Path]]:
+        vocabulary = Vocabulary.save(self.tokenizer, self.work.path / TOKENIZER_FILE)
+        for source, portion in self.corpus.portions(portion_bytes):
+            path = self.work.shards / shard_name(portion, self.tokenizer)
+            waiting.append(_Shard(path, source, portion.size, path.exists()))
+            yield portion, vocabulary, path
 
-    def append(self, tokens: list[int]) -> None:
-        self.stream.write(np.array(tokens, dtype=TOKEN_TYPE).tobytes())
-        self.tokens += len(tokens)
+    def _check_sources(self, end: int) -> None:
+        """Raise `UserError` where one of the first `end` sources has given no story."""
+        for source, found in list(zip(self.corpus.sources, self.found, strict=True))[:end]:
+            if not found:
+                raise self._refused(
+                    f"{source.name} holds no stories.", "Give a source with text in it."
+                )
 
-
-class _Writer:
-    """Writes the .bin files of `folder`, and counts; synced to disk when the block ends."""
-
-    def __init__(self, folder: Path, tokenizer: Tokenizer) -> None:
-        self.dropped = 0
-        self._tokenizer = tokenizer
-        self._keys = array("Q")  # of the stories to learn from, 8 bytes each
-        with ExitStack() as opened:
-            self.splits = {
-                split: _Split(opened.enter_context((folder / split_file(split)).open("wb")))
-                for split in SPLITS
-            }
-            self._opened = opened.pop_all()
-
-    def __enter__(self) -> _Writer:
-        for split in self.splits.values():
-            split.append([self._tokenizer.end_token])
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with self._opened:
-            if kind is None:
-                for split in self.splits.values():
-                    split.stream.flush()
-                    os.fsync(split.stream.fileno())
-
-    def write(self, batch: list[CorpusStory]) -> None:
-        kept = [story for story in batch if story.fate != Fate.DROPPED]
-        self.dropped += len(batch) - len(kept)
-        encoded = self._tokenizer.encode_batch([story.text for story in kept], THREADS)
-        for story, tokens in zip(kept, encoded, strict=True):
-            split = self.splits[story.fate]
-            split.append([*tokens, self._tokenizer.end_token])
-            split.stories += 1
-            split.bytes += len(story.text.encode())
-            if story.fate == Fate.TRAIN:
-                self._keys.append(story.key)
-
-    def duplicates(self) -> int:
-        """Stories to learn from that had been there before, as far as 64 bits can tell."""
-        return len(self._keys) - len(np.unique(np.frombuffer(self._keys, dtype=np.uint64)))
-
-    def check(self, config: PrepareConfig) -> None:
-        """Raise `UserError` where a split has remained empty."""
-        train, val = (self.splits[split].stories for split in SPLITS)
+    def _check_splits(self) -> None:
+        """Raise `UserError` where a split would remain empty."""
+        train, val = (self._stories(split) for split in (Fate.TRAIN, Fate.VAL))
         if train and val:
             return
-        if config.val is not None:
-            raise UserError(
+        if self.config.val is not None:
+            raise self._refused(
                 "Every story to learn from is in the validation source too.",
                 "Give other stories as --source, or as --val.",
             )
-        raise UserError(
+        raise self._refused(
             f"All {train + val:,} stories fell to {'training' if train else 'validation'}, "
-            f"with a share of {config.val_fraction:g} to hold out.",
+            f"with a share of {self.config.val_fraction:g} to hold out.",
             "Give another --val-fraction or a --val source. In a .txt file, lines of "
             f"{END_OF_TEXT} separate the stories.",
         )
 
+    def _refused(self, message: str, remedy: str) -> UserError:
+        """An error after which there is nothing to go on with."""
+        self.work.discard()
+        return UserError(message, remedy)
 
-def _meta(
-    config: PrepareConfig, tokenizer: Tokenizer, writer: _Writer, folder: Path
-) -> dict[str, Any]:
-    files = {}
-    for name in FILES:
-        with (folder / name).open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            files[name] = {"bytes": stream.tell(), "sha256": digest}
-    held_out = {"fraction": config.val_fraction} if config.val is None else {"source": config.val}
-    return {
-        "format": FORMAT,
-        "version": __version__,
-        "sources": list(config.sources),
-        "validation": held_out,
-        "tokenizer": {
-            "name": config.tokenizer,
-            "vocab_size": tokenizer.vocab_size,
-            "digest": tokenizer.digest,
-            "pattern": tokenizer.pattern,
-            "special_tokens": {END_OF_TEXT: tokenizer.end_token},
-        },
-        "splits": {
-            name: {"stories": split.stories, "tokens": split.tokens, "bytes": split.bytes}
-            for name, split in writer.splits.items()
-        },
-        "dropped": writer.dropped,
-        "duplicates": writer.duplicates(),
-        "files": files,
-    }
+    def choose_vocabulary(self) -> Iterator[Progress]:
+        """Trim the vocabulary, where that is wanted, by counting the tokens to learn from."""
+        size = self.config.vocab_size
+        if size is None:
+            self.tokenizer.save(self.work.data / TOKENIZER_FILE)
+            return
+        counts = np.zeros(self.tokenizer.vocab_size, dtype=np.int64)
+        tasks = (
+            (shard.path, fates, Fate.TRAIN, len(counts))
+            for shard, fates in zip(self.shards, self.fates, strict=True)
+        )
+        progress = self._progress("counting tokens")
+        yield next(progress)
+        for own in self.pool.in_order(count_tokens, tasks):
+            counts += own
+            yield next(progress)
+        old, numbers = self.tokenizer, self.work.path / "numbers.npy"
+        self.tokenizer = old.trimmed(dict(enumerate(counts.tolist())), size)
+        save_numbers(old, self.tokenizer, numbers)
+        self.trim = Trim(
+            Vocabulary(self.work.path / TOKENIZER_FILE, old.digest, old.pattern),
+            Vocabulary.save(self.tokenizer, self.work.data / TOKENIZER_FILE),
+            numbers,
+        )
+
+    def write(self) -> Iterator[Progress]:
+        """Write the .bin files, and `meta.json` last."""
+        tasks = (
+            (shard.path, fates, self.trim)
+            for shard, fates in zip(self.shards, self.fates, strict=True)
+        )
+        progress = self._progress("writing tokens")
+        yield next(progress)
+        with ExitStack() as opened:
+            bins = [opened.enter_context(TokenFile(self.work.data / split_file(s))) for s in SPLITS]
+            for split in bins:
+                split.append(np.array([self.tokenizer.end_token], TOKEN_TYPE).tobytes())
+            for parts in self.pool.in_order(tokens_of_splits, tasks):
+                for split, part in zip(bins, parts, strict=True):
+                    split.append(part)
+                yield next(progress)
+        meta = json.dumps(self._meta(bins), indent=2, ensure_ascii=False)
+        atomic_write(self.work.data / META_FILE, meta + "\n")
+
+    def _progress(self, stage: str) -> Iterator[Progress]:
+        """The progress of a stage over all shards, before the first and after each."""
+        total = sum(shard.size for shard in self.shards) or None
+        stories, done = 0, 0
+        yield Progress(stage, stories, done, total)
+        for shard, keys in zip(self.shards, self.keys, strict=True):
+            stories += len(keys)
+            done += shard.size
+            yield Progress(stage, stories, done, total)
+
+    def _stories(self, fate: Fate) -> int:
+        return sum(int(np.count_nonzero(fates == fate)) for fates in self.fates)
+
+    def _duplicates(self) -> int:
+        """Stories to learn from that had been there before, as far as 64 bits can tell."""
+        keys = [own[fates == Fate.TRAIN] for own, fates in zip(self.keys, self.fates, strict=True)]
+        every = np.concatenate(keys)
+        return len(every) - len(np.unique(every))
+
+    def _meta(self, bins: list[TokenFile]) -> dict[str, Any]:
+        config, tokenizer = self.config, self.tokenizer
+        ranks = {
+            "bytes": (self.work.data / TOKENIZER_FILE).stat().st_size,
+            "sha256": tokenizer.digest,
+        }
+        files = [{"bytes": split.bytes, "sha256": split.digest.hexdigest()} for split in bins]
+        held_out = (
+            {"fraction": config.val_fraction} if config.val is None else {"source": config.val}
+        )
+        return {
+            "format": FORMAT,
+            "version": __version__,
+            "sources": list(config.sources),
+            "validation": held_out,
+            "tokenizer": {
+                "name": config.tokenizer,
+                "vocab_size": tokenizer.vocab_size,
+                "digest": tokenizer.digest,
+                "pattern": tokenizer.pattern,
+                "special_tokens": {END_OF_TEXT: tokenizer.end_token},
+            },
+            "splits": {
+                name: {
+                    "stories": self._stories(Fate(number)),
+                    "tokens": bins[number].bytes // TOKEN_TYPE.itemsize,
+                    "bytes": sum(
+                        int(own[fates == number].sum(dtype=np.int64))
+                        for own, fates in zip(self.bytes, self.fates, strict=True)
+                    ),
+                }
+                for number, name in enumerate(SPLITS)
+            },
+            "dropped": self._stories(Fate.DROPPED),
+            "duplicates": self._duplicates(),
+            "files": dict(zip(FILES, [*files, ranks], strict=True)),
+        }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from mgpt_tui.errors import UserError
 from training.story_files import FILE_TYPES, HubDataset, StoryFile
+from training.text_files import TextFile, TextRange
 
 HUB_NAME = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(:(?P<split>[\w.-]+))?")
 """A data set on the hub: owner/name, or owner/name:split."""
@@ -26,6 +28,44 @@ class Story:
 
     text: str
     position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Stories that one process encodes in one go.
+
+    Attributes:
+        parts: in their order, texts, and ranges of text files that are still to be read.
+        size: bytes of the source's files that it takes, or characters where there are none.
+    """
+
+    parts: tuple[str | TextRange, ...]
+    size: int
+
+    def stories(self) -> Iterator[str]:
+        """The stories, as those of `Source.stories`.
+
+        Raises:
+            UserError: where a file cannot be read.
+        """
+        for part in self.parts:
+            for text in (part,) if isinstance(part, str) else part.texts():
+                story = tidy(text)
+                if story:
+                    yield story
+
+    def digest(self) -> bytes:
+        """16 bytes that differ where stories do: of the texts, or of what files look like."""
+        digest = hashlib.blake2b(digest_size=16)
+        for part in self.parts:
+            told = repr(part).encode() if isinstance(part, TextRange) else _utf8(part)
+            digest.update(len(told).to_bytes(8, "big") + told)
+        return digest.digest()
+
+    def changed(self) -> list[Path]:
+        """Files that are not as they were when the portion was cut."""
+        ranges = (part for part in self.parts if isinstance(part, TextRange))
+        return [part.path for part in ranges if not part.is_unchanged()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +100,37 @@ class Source:
         if not found:
             raise UserError(f"{self.name} holds no stories.", "Give a source with text in it.")
 
+    def portions(self, size: int) -> Iterator[Portion]:
+        """All stories in portions of about `size` bytes; those of text files are not yet read.
+
+        Raises:
+            UserError: where a file cannot be read.
+        """
+        parts: list[str | TextRange] = []
+        gathered, read = 0, 0
+        for part, length, taken in self._parts(size):
+            parts.append(part)
+            gathered += length
+            read += taken
+            if gathered >= size:
+                yield Portion(tuple(parts), read)
+                parts, gathered, read = [], 0, 0
+        if parts:
+            yield Portion(tuple(parts), read)
+
+    def _parts(self, size: int) -> Iterator[tuple[str | TextRange, int, int]]:
+        """Texts and ranges of texts, how long each is, and how many bytes of a file it takes."""
+        for file in self.files:
+            if isinstance(file, TextFile):
+                for part in file.ranges(size):
+                    yield part, part.end - part.start, part.end - part.start
+                continue
+            before = 0
+            for text, position in file.texts():
+                text = text or ""
+                yield text, len(text), len(text) if self.size is None else position - before
+                before = position
+
 
 def tidy(text: str) -> str:
     """A story as it is encoded: stripped, lines ended by LF, and possible in UTF-8."""
@@ -67,6 +138,10 @@ def tidy(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def open_source(name: str, text_column: str | None = None, hub_split: str = "train") -> Source:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import os_error
-from mgpt_tui.model.tokenizer import END_OF_TEXT
+from training.text_files import BYTE_ORDER_MARK, TextFile, not_utf8
 
 TEXT_COLUMN = "text"
 STRINGS = ("string", "large_string")
@@ -50,7 +50,7 @@ class _Lines:
                 for line in stream:
                     text = self._decode(line)
                     if self.position == 0:
-                        text = text.removeprefix("\ufeff")  # the byte order mark
+                        text = text.removeprefix(BYTE_ORDER_MARK)
                     self.number += 1
                     self.position += len(line)
                     yield text
@@ -61,31 +61,7 @@ class _Lines:
         try:
             return line.decode()
         except UnicodeDecodeError as error:
-            raise UserError(
-                f"{self.path} is not UTF-8: byte {self.position + error.start} "
-                f"is 0x{line[error.start]:02X}.",
-                "Save it as UTF-8, then run it again.",
-            ) from None
-
-
-@dataclass(frozen=True, slots=True)
-class TextFile:
-    """Plain text, its stories separated by lines of `<|endoftext|>`."""
-
-    path: Path
-    text_column: str | None = None
-
-    def texts(self) -> Iterator[tuple[str, int]]:
-        """See `StoryFile`."""
-        story: list[str] = []
-        lines = _Lines(self.path)
-        for line in lines:
-            if line.strip() == END_OF_TEXT:
-                yield "".join(story), lines.position
-                story = []
-            else:
-                story.append(line)
-        yield "".join(story), lines.position
+            raise not_utf8(self.path, self.position, error) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from rich.console import Console
 
 from mgpt_tui.cli.options import given, setting_options
 from mgpt_tui.errors import UserError
+from mgpt_tui.text import clean_text
 from training.prepare import PrepareConfig, Progress, prepare
 from training.prepared import Prepared, read_prepared
+from training.work_folder import partial_folder
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -45,16 +48,26 @@ def command(
 ) -> None:
     """Turn stories into tokens to train on.
 
-    Writes train.bin, val.bin, tokenizer.tiktoken and meta.json. The network is used only for
-    data sets on the hub.
+    Writes train.bin, val.bin, tokenizer.tiktoken and meta.json. When it is stopped, or killed, the
+    same command goes on from there. The network is used only for data sets on the hub.
     """
     chosen = given(options)
     if val is not None and "val_fraction" in chosen:
         raise UserError("--val and --val-fraction exclude each other.", "Give one of them.")
     config = PrepareConfig(sources=sources, out=out, overwrite=overwrite, val=val, **chosen)
-    with closing(prepare(config)) as steps:  # Ctrl-C, too, removes what is half done
-        show(steps, Console(stderr=True))
+    try:
+        with closing(prepare(config)) as steps:
+            show(steps, Console(stderr=True))
+    except KeyboardInterrupt:
+        click.echo(_stopped(partial_folder(config.out)), err=True)
+        raise
     click.echo(summary(read_prepared(out)))
+
+
+def _stopped(folder: Path) -> str:
+    if not folder.is_dir():
+        return "Stopped; nothing was done yet."
+    return f"Stopped. The same command goes on from here; what is done is in {clean_text(str(folder))}"
 
 
 def show(steps: Iterable[Progress], console: Console) -> None:
@@ -65,24 +78,49 @@ def show(steps: Iterable[Progress], console: Console) -> None:
         _show_lines(steps)
 
 
+class _Clock:
+    """How fast a stage goes, from when it begins."""
+
+    def __init__(self, step: Progress) -> None:
+        self.stage = step.stage
+        self._begun = time.monotonic()
+
+    def pace(self, step: Progress) -> str:
+        """Speed and time left in words, as far as they can be told.
+
+        What an earlier try had done is left out of the reckoning.
+        """
+        seconds = time.monotonic() - self._begun
+        done = step.done - step.kept
+        if not done or seconds < 0.1:
+            return ""
+        words = f"{done / seconds / 1e6:.1f} MB/s"
+        if step.total and step.done < step.total:
+            left = round((step.total - step.done) * seconds / done)
+            words += f", {timedelta(seconds=left)} left"
+        return words
+
+
 def _show_bar(steps: Iterable[Progress], console: Console) -> None:
     from rich import progress as rich_progress
 
     bar = rich_progress.Progress(
         rich_progress.TextColumn("{task.description}", markup=False),
-        rich_progress.BarColumn(),
+        rich_progress.BarColumn(bar_width=20),
         rich_progress.TaskProgressColumn(),
         rich_progress.TextColumn("{task.fields[stories]:,} stories", markup=False),
-        rich_progress.TimeRemainingColumn(elapsed_when_finished=True),
+        rich_progress.TextColumn("{task.fields[pace]}", markup=False),
         console=console,
     )
+    clock: _Clock | None = None
     with bar:
-        tasks: dict[str, rich_progress.TaskID] = {}
         for step in steps:
-            if step.stage not in tasks:
+            if clock is None or clock.stage != step.stage:
                 _finish(bar)
-                tasks[step.stage] = bar.add_task(step.stage, total=step.total, stories=0)
-            bar.update(tasks[step.stage], completed=step.done, stories=step.stories)
+                clock = _Clock(step)
+                task = bar.add_task(step.stage, total=step.total, stories=0, pace="")
+            pace = clock.pace(step)
+            bar.update(task, completed=step.done, stories=step.stories, pace=pace)
         _finish(bar)
 
 
@@ -92,24 +130,27 @@ def _finish(bar: Any) -> None:
 
 
 def _show_lines(steps: Iterable[Progress]) -> None:
-    shown = time.monotonic()
+    clock: _Clock | None = None
     last: Progress | None = None
+    shown = time.monotonic()
     for step in steps:
         now = time.monotonic()
-        if last is not None and last.stage != step.stage:
-            click.echo(_line(last), err=True)
-            shown = now
+        if clock is None or clock.stage != step.stage:
+            if clock is not None and last is not None:
+                click.echo(_line(last, clock), err=True)
+            clock, shown = _Clock(step), now
         elif now - shown >= SECONDS_BETWEEN_LINES:
-            click.echo(_line(step), err=True)
+            click.echo(_line(step, clock), err=True)
             shown = now
         last = step
-    if last is not None:
-        click.echo(_line(last), err=True)
+    if clock is not None and last is not None:
+        click.echo(_line(last, clock), err=True)
 
 
-def _line(step: Progress) -> str:
+def _line(step: Progress, clock: _Clock) -> str:
     share = f" ({step.done / step.total:.0%})" if step.total else ""
-    return f"{step.stage}: {step.stories:,} stories{share}"
+    pace = clock.pace(step)
+    return f"{step.stage}: {step.stories:,} stories{share}" + (f", {pace}" if pace else "")
 
 
 def summary(data: Prepared) -> str:

@@ -30,8 +30,10 @@ GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s
 """How GPT-2 splits text into pieces before merging; no token reaches across two pieces."""
 
 SMALLEST_VOCABULARY = 257  # the single bytes and <|endoftext|>
+GPT2_VOCABULARY = 50257
 LARGEST_VOCABULARY = 65536  # ids are stored as uint16
 _LARGEST_FILE = 16 * 2**20
+_LONG_TEXT = 50_000
 _LONG_SPACE = re.compile(r"\s{50000}")
 
 
@@ -126,18 +128,20 @@ class Tokenizer:
 
         Lone surrogates, which no UTF-8 has, are read as U+FFFD.
         """
-        if len(text) < 50_000:
-            return self._encoding.encode_ordinary(text)
-        # tiktoken's regular expressions overflow their stack on a million spaces in a row.
-        cuts = [0, *(space.end() for space in _LONG_SPACE.finditer(text)), len(text)]
-        parts = [text[start:end] for start, end in pairwise(cuts)]
-        return [token for part in parts for token in self._encoding.encode_ordinary(part)]
+        encode = self._encoding.encode_ordinary
+        if len(text) < _LONG_TEXT:
+            return encode(text)
+        return [token for stretch in self.stretches(text) for token in encode(stretch)]
 
-    def encode_batch(self, texts: list[str], threads: int) -> list[list[int]]:
-        """`encode` of every text, on several threads."""
-        if any(len(text) >= 50_000 for text in texts):
-            return [self.encode(text) for text in texts]
-        return self._encoding.encode_ordinary_batch(texts, num_threads=threads)
+    def stretches(self, text: str) -> list[str]:
+        """What `text` is cut into before all else: nearly always itself alone.
+
+        tiktoken's regular expressions overflow their stack on a million spaces in a row.
+        """
+        if len(text) < _LONG_TEXT:
+            return [text]
+        cuts = [0, *(space.end() for space in _LONG_SPACE.finditer(text)), len(text)]
+        return [text[start:end] for start, end in pairwise(cuts)]
 
     def token_bytes(self, token: int) -> bytes:
         """The bytes that `token` stands for; none for `<|endoftext|>`.
@@ -150,8 +154,14 @@ class Tokenizer:
         return self._bytes[token]
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of `tokens`; bytes that are no UTF-8 become U+FFFD."""
-        return b"".join(map(self.token_bytes, tokens)).decode(errors="replace")
+        """The text of `tokens`; bytes that are no UTF-8 become U+FFFD.
+
+        Raises:
+            ValueError: where the vocabulary has not all of them.
+        """
+        for token in (min(tokens), max(tokens)) if len(tokens) else ():
+            self.token_bytes(token)
+        return b"".join(map(self._bytes.__getitem__, tokens)).decode(errors="replace")
 
     def trimmed(self, counts: Mapping[int, int], vocab_size: int) -> Tokenizer:
         """The vocabulary cut down to exactly `vocab_size` entries, `<|endoftext|>` included.
@@ -194,6 +204,30 @@ class Tokenizer:
                 f"{self.vocab_size:,}.",
                 f"Give --vocab-size a number from {SMALLEST_VOCABULARY} to {self.vocab_size}.",
             )
+
+    def numbers_in(self, trimmed: Tokenizer) -> list[int | None]:
+        """The id in `trimmed` of every token; None where text that has it is to be encoded anew.
+
+        Where all tokens of an encoded text have a number, these numbers are its encoding by
+        `trimmed`. For BPE makes a token in the midst of a piece by the very merges that make it
+        of its bytes alone, since no merge reaches across its ends. A token has a number only if
+        all these merges are in `trimmed` too; so what was the best merge at every step still is,
+        there being fewer to choose from, in the same order.
+
+        Args:
+            trimmed: made of this vocabulary by `trimmed`.
+        """
+        numbers: list[int | None] = []
+        for token in self.ranks:
+            number = trimmed.ranks.get(token)
+            if number is not None and len(token) > 1:
+                # Ranks of parts are lower where the vocabulary is sound, so theirs are here.
+                parts = [self.ranks[part] for part in self._parts(token)]
+                sound = len(parts) == 2 and max(parts) < len(numbers)
+                if not sound or any(numbers[part] is None for part in parts):
+                    number = None
+            numbers.append(number)
+        return [*numbers, trimmed.end_token]
 
     def _by_count(self, counts: Mapping[int, int]) -> Iterator[bytes]:
         seen = [token for token, count in counts.items() if count > 0 and token != self.end_token]

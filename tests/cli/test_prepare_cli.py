@@ -1,7 +1,9 @@
 """`mgpt-tui prepare` as it is typed."""
 
 import io
+import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from mgpt_tui.cli import main
-from mgpt_tui.cli.prepare_command import show
+from mgpt_tui.cli.prepare_command import _Clock, show
 from training.prepare import Progress
 from training.prepared import read_prepared
 
@@ -101,25 +103,49 @@ def test_an_unknown_length_is_no_error():
     assert "600 stories" in screen.getvalue()
 
 
+def test_speed_and_time_left_are_of_this_try(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("mgpt_tui.cli.prepare_command.time.monotonic", lambda: now[0])
+    clock = _Clock(Progress("encoding stories", 0, 0, 300_000_000))
+    assert clock.pace(Progress("encoding stories", 0, 0, 300_000_000)) == ""
+    now[0] += 10
+    step = Progress("encoding stories", 9, 200_000_000, 300_000_000, kept=180_000_000)
+    assert clock.pace(step) == "2.0 MB/s, 0:00:50 left"
+    assert clock.pace(Progress("encoding stories", 9, 50_000_000, None)) == "5.0 MB/s"
+
+
+def test_the_bar_fits_80_columns(monkeypatch):
+    screen = io.StringIO()
+    now = itertools.count(0, 37)
+    monkeypatch.setattr("mgpt_tui.cli.prepare_command.time.monotonic", lambda: next(now))
+    steps = [
+        Progress("encoding stories", 0, 0, 20_000_000_000),
+        Progress("encoding stories", 1_234_567, 6_000_000_000, 20_000_000_000),
+    ]
+    show(steps, Console(file=screen, force_terminal=True, width=80, color_system=None))
+    (line,) = [line for line in screen.getvalue().splitlines() if "1,234,567 stories" in line][-1:]
+    assert re.search(r" 1,234,567 stories 81\.1 MB/s, 0:02:53 left *$", line)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)], ids=["ctrl-c", "killed"]
-)
-def test_a_stopped_run_leaves_nothing_that_looks_whole(tmp_path, number, code):
+def test_ctrl_c_keeps_what_is_done_and_says_so(tmp_path):
     source, out = tmp_path / "big.txt", tmp_path / "data"
     source.write_text("\n<|endoftext|>\n".join(STORIES * 6000))
     command = [sys.executable, "-m", "mgpt_tui", "prepare", "--source", source, "--out", out]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    begun = time.monotonic()
-    while not list(tmp_path.glob(".tmp-data-*/train.bin")):
-        assert child.poll() is None, child.stderr.read()
-        assert time.monotonic() - begun < 60
-        time.sleep(0.01)
-    child.send_signal(number)
-    _, errors = child.communicate(timeout=60)
-    assert child.returncode == code
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as child:
+        begun = time.monotonic()
+        while not list(tmp_path.glob("data.partial/shards/[!.]*.npz")):
+            assert child.poll() is None, child.stderr.read()
+            assert time.monotonic() - begun < 60
+            time.sleep(0.01)
+        os.killpg(child.pid, signal.SIGINT)  # as a terminal does: to the helpers too
+        errors = child.stderr.read()
+    assert child.returncode == 130
     assert "Traceback" not in errors
+    assert "The same command goes on from here" in errors
+    assert f"{out}.partial" in errors
     assert not out.exists()
-    assert not list(tmp_path.glob(".tmp-data-*/meta.json"))
-    if number == signal.SIGINT:
-        assert [path.name for path in tmp_path.iterdir()] == ["big.txt"]
+    kept = sorted(path.name for path in (tmp_path / "data.partial").iterdir())
+    assert kept == ["README.txt", "shards", "tokenizer.tiktoken"]

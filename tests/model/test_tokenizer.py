@@ -93,12 +93,6 @@ def test_lone_surrogates_become_replacement_characters(trimmed):
 @pytest.mark.parametrize("text", ["\n" * 1_500_000 + "x", "a" * 300_000], ids=["space", "word"])
 def test_monotonous_text_neither_crashes_nor_hangs(trimmed, text):
     assert trimmed.decode(trimmed.encode(text)) == text
-    assert trimmed.decode(trimmed.encode_batch([text], 1)[0]) == text
-
-
-def test_a_batch_is_encoded_as_its_texts(gpt2):
-    texts = [*CORPUS.splitlines(), "", "né à Orléans"]
-    assert gpt2.encode_batch(texts, 2) == [gpt2.encode(text) for text in texts]
 
 
 def test_trimming_keeps_the_encoding_where_all_tokens_are_kept(gpt2):

@@ -1,0 +1,195 @@
+"""Encoded stories on disk, in files of a few megabytes: what `prepare` works with.
+
+A shard depends on nothing but its stories and the vocabulary that they were encoded with, so it
+can be made by any process, in any order, and kept for another try. What becomes of its stories
+is decided later, when all are known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mgpt_tui.errors import UserError
+from mgpt_tui.files import atomic_writer, os_error
+from mgpt_tui.model.tokenizer import Tokenizer
+from training.corpus import Fates, story_key
+from training.encoder import StoryEncoder
+from training.prepared import SPLITS, TOKEN_TYPE
+from training.sources import Portion
+
+SHARD_FORMAT = 1
+"""Part of every shard's name; goes up when stories are read or encoded otherwise."""
+
+STORY = np.dtype([("key", "<u8"), ("tokens", "<u4"), ("bytes", "<u4")])
+"""A story in a shard: its `story_key`, its tokens with the <|endoftext|> after it, its bytes."""
+
+ENCODE_ANEW = -1
+
+_DAMAGE = (zipfile.BadZipFile, OSError, ValueError, LookupError, EOFError, RuntimeError)
+"""What reading an .npz file raises, depending on which of its bytes are wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """A tokenizer by its file, which is all that other processes need to be told.
+
+    Attributes:
+        path: of the rank file.
+        digest: of its content.
+        pattern: see `Tokenizer`.
+    """
+
+    path: Path
+    digest: str
+    pattern: str
+
+    @classmethod
+    def save(cls, tokenizer: Tokenizer, path: Path) -> Vocabulary:
+        """Write the rank file.
+
+        Raises:
+            UserError: where it cannot be written.
+        """
+        tokenizer.save(path)
+        return cls(path, tokenizer.digest, tokenizer.pattern)
+
+    def encoder(self) -> StoryEncoder:
+        """An encoder of this vocabulary, the same at every call."""
+        return _encoder(self)
+
+
+@lru_cache(maxsize=2)
+def _encoder(vocabulary: Vocabulary) -> StoryEncoder:
+    return StoryEncoder(Tokenizer.load(vocabulary.path, vocabulary.pattern))
+
+
+@dataclass(frozen=True, slots=True)
+class Trim:
+    """From the vocabulary of the shards to one that was cut from it.
+
+    Attributes:
+        old, new: the vocabularies.
+        numbers: file of `Tokenizer.numbers_in`, int32 (old size,), `ENCODE_ANEW` for None.
+    """
+
+    old: Vocabulary
+    new: Vocabulary
+    numbers: Path
+
+
+def shard_name(portion: Portion, tokenizer: Tokenizer) -> str:
+    """The name of the file that holds `portion` encoded: another for everything else."""
+    made_of = f"{SHARD_FORMAT} {tokenizer.digest} {tokenizer.pattern}".encode()
+    return hashlib.blake2b(portion.digest() + made_of, digest_size=16).hexdigest() + ".npz"
+
+
+def encode_portion(portion: Portion, vocabulary: Vocabulary, path: Path) -> None:
+    """Write the shard of a portion, unless it is there; it is whole once it is.
+
+    Raises:
+        UserError: where a file cannot be read or is no longer what it was, or the shard cannot
+            be written.
+    """
+    if path.exists():
+        return
+    encoder = vocabulary.encoder()
+    end = np.array([encoder.tokenizer.end_token], TOKEN_TYPE).tobytes()
+    tokens, stories = bytearray(), []
+    for text in portion.stories():
+        encoded = encoder.encode(text)
+        tokens += encoded
+        tokens += end
+        length = len(encoded) // TOKEN_TYPE.itemsize + 1
+        stories.append((story_key(text), length, len(text.encode())))
+    for file in portion.changed():
+        raise UserError(f"{file} has changed while it was read.", "Run the same command again.")
+    with atomic_writer(path) as stream:
+        np.savez(
+            stream,
+            tokens=np.frombuffer(tokens, TOKEN_TYPE),
+            stories=np.array(stories, STORY),
+        )
+
+
+def read_stories(path: Path) -> NDArray[np.void]:
+    """The stories of a shard: `STORY` (stories,).
+
+    Raises:
+        UserError: where it cannot be read, or is damaged; a damaged one is removed.
+    """
+    return _read(path, "stories")
+
+
+def _read(path: Path, name: str) -> NDArray[np.void]:
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise os_error(error, path) from error
+    with stream:
+        try:
+            array: NDArray[np.void] = np.load(stream)[name]  # which checks a CRC
+            return array
+        except _DAMAGE:
+            path.unlink(missing_ok=True)
+            raise UserError(
+                f"{path} is damaged, and has been removed.",
+                "Run the same command again: it makes anew what is missing.",
+            ) from None
+
+
+def count_tokens(path: Path, fates: Fates, split: int, vocab_size: int) -> NDArray[np.int64]:
+    """How often each token occurs in the stories of one split: int64 (vocab_size,)."""
+    lengths = read_stories(path)["tokens"]
+    tokens = _read(path, "tokens")[np.repeat(fates == split, lengths)]
+    return np.bincount(tokens, minlength=vocab_size)
+
+
+def tokens_of_splits(path: Path, fates: Fates, trim: Trim | None) -> list[bytes]:
+    """The tokens of a shard's stories for each split, as they stand in its .bin file.
+
+    Args:
+        path: the shard.
+        fates: of its stories.
+        trim: the change of vocabulary, if there is one.
+    """
+    lengths = read_stories(path)["tokens"]
+    tokens = _read(path, "tokens")
+    if trim is None:
+        return [
+            tokens[np.repeat(fates == split, lengths)].tobytes() for split in range(len(SPLITS))
+        ]
+    old, new = trim.old.encoder().tokenizer, trim.new.encoder()
+    ends = np.cumsum(lengths, dtype=np.int64)
+    numbers = np.load(trim.numbers)[tokens]
+    anew = np.unique(np.searchsorted(ends, np.flatnonzero(numbers == ENCODE_ANEW), side="right"))
+    renumbered = numbers.astype(TOKEN_TYPE)
+    splits = []
+    for split in range(len(SPLITS)):
+        is_in = np.repeat(fates == split, lengths)
+        out = bytearray()
+        at = 0
+        for story in anew[fates[anew] == split]:
+            begin, end = int(ends[story] - lengths[story]), int(ends[story])
+            out += renumbered[at:begin][is_in[at:begin]].tobytes()
+            out += new.encode(old.decode(tokens[begin : end - 1].tolist()))
+            at = end - 1  # its <|endoftext|> is renumbered like all others
+        out += renumbered[at:][is_in[at:]].tobytes()
+        splits.append(bytes(out))
+    return splits
+
+
+def save_numbers(tokenizer: Tokenizer, trimmed: Tokenizer, path: Path) -> None:
+    """Write the file of `Trim.numbers`."""
+    numbers = tokenizer.numbers_in(trimmed)
+    with atomic_writer(path) as stream:
+        np.save(
+            stream,
+            np.array([ENCODE_ANEW if number is None else number for number in numbers], np.int32),
+        )
