@@ -152,6 +152,8 @@ def _check(path: Path, expected: dict[str, Any]) -> None:
     try:
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing.", REMEDY) from None
     except OSError as error:
         raise os_error(error, path) from error
     if digest != expected["sha256"]:

@@ -248,7 +248,7 @@ def test_damaged_data_is_refused(prepared, tmp_path, name):
     for folder in (cut, changed, gone):
         with pytest.raises(UserError, match=name) as refused:
             read_prepared(folder)
-        assert refused.value.remedy
+        assert "mgpt-tui prepare" in refused.value.remedy
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,11 @@ if __name__ == "__main__":
     config = PrepareConfig(out=Path(out), **settings | {"sources": tuple(settings["sources"])})
     steps = prepare(config, workers=workers, portion_bytes=portion)
     kept = max(step.kept for step in steps)
-    whom = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    peaks = [resource.getrusage(who).ru_maxrss for who in whom]
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    own = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
+    helpers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    peaks = [*own, helpers]  # in units of 1024 bytes
     print(json.dumps({"kept": kept, "peaks": peaks}))
 """
 
@@ -282,6 +285,32 @@ def test_a_full_disk(tmp_path, corpus, tiny_checkpoint, limit, kept):
     assert len(shards(partial)) == kept
     run(out, settings)
     assert contents(out) == contents(tmp_path / "straight")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+@pytest.mark.parametrize("ending", ["txt", "jsonl"])
+def test_memory_does_not_grow_with_the_text(tmp_path, corpus, ending):
+    """Neither of the parent nor of its helpers; ten times the text, no more than noise."""
+    story = " ".join(STORIES[:30])
+    peaks = []
+    for number, copies in enumerate((300, 4000)):
+        stories = (f"{story} {copy}" for copy in range(copies))
+        if ending == "txt":
+            text = "\n<|endoftext|>\n".join(stories)
+        else:
+            text = "\n".join(json.dumps({"text": story}) for story in stories)
+        source = tmp_path / f"{number}.{ending}"
+        source.write_text(text)
+        settings = corpus | {"sources": (str(source),)}
+        code, said, errors = outcome(
+            start(tmp_path / f"data{number}", settings, portion_bytes=2**18)
+        )
+        assert code == 0, errors
+        peaks.append(json.loads(said)["peaks"])
+    (small, small_helpers), (large, large_helpers) = peaks
+    assert source.stat().st_size > 8 * 10**6
+    assert large - small < 6 * 1024
+    assert large_helpers - small_helpers < 6 * 1024
 
 
 @posix
