@@ -16,6 +16,7 @@ from training.checkpoints import RunFolder
 from training.config import TrainConfig
 from training.dashboard import Dashboard
 from training.distributed import LostPeer, World, joined
+from training.estimate import estimate
 from training.history import History
 from training.machine import keep_freed_memory
 from training.resume import use_threads
@@ -35,10 +36,10 @@ def train(request: Request) -> None:
             a full device, and the like.
     """
     keep_freed_memory()
-    run = RunFolder(request.name)
     with joined() as world, world.one_tells(), ExitStack() as held:
         start: Start | None = None
         with world.together(), _memory_errors():
+            run = RunFolder(request.name)
             if world.first:
                 start = look_up(_again(request, run, world), run, held)
         start = shared(start, request, world)
@@ -52,6 +53,10 @@ def train(request: Request) -> None:
         with world.together():
             if world.first:
                 log = held.enter_context(_opened(start, trainer))
+        needs = estimate(trainer)
+        if log is not None:
+            for line in (needs.line(), *needs.warnings()):
+                _say(line)
         stopped_by = _train(trainer, log, request.explain)
     if stopped_by:
         sys.exit(128 + stopped_by)
@@ -163,6 +168,7 @@ def _watch(trainer: Trainer, log: RunLog, dashboard: Dashboard) -> None:
             log.write(metrics)
             dashboard.log(metrics)
     if not trainer.finished:
+        log.sync()
         dashboard.stopped(trainer.save())
         return
     if trainer.out_of_patience:

@@ -18,6 +18,7 @@ from training.checkpoints import Best
 from training.config import TrainConfig
 from training.distributed import World
 from training.machine import DTYPES
+from training.metrics import Score
 from training.prepared import Prepared
 
 
@@ -129,6 +130,36 @@ class Conditions:
             f"So far this was trained with {'; '.join(changed)}. "
             "The figures may differ in their last bits."
         )
+
+
+def history(
+    progress: Progress,
+    validated: Score | None,
+    config: TrainConfig,
+    data: Prepared,
+    dtype: torch.dtype,
+) -> dict[str, Any]:
+    """What a checkpoint's config tells people about how it was made.
+
+    Args:
+        validated: the score of just this step, if it has one.
+    """
+    block_size = config.model.gpt_config(data.tokenizer.vocab_size).block_size
+    return {
+        "step": progress.step,
+        "tokens": progress.sequences * block_size,
+        "seconds": round(progress.seconds, 1),
+        "validation": validated.to_dict() if validated else None,
+        "data": {
+            "sources": data.meta["sources"],
+            "splits": data.meta["splits"],
+            "dropped": data.meta["dropped"],
+            "sha256": data.digest,
+        },
+        "settings": config.flat(),
+        "dtype": str(dtype).removeprefix("torch."),
+        "torch": torch.__version__,
+    }
 
 
 def use_threads(recorded: int, world: World) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, overload
@@ -42,6 +43,12 @@ class RunLog:
     def write(self, metrics: StepMetrics) -> None:
         """Append one step."""
         self._stream.write(json.dumps(to_record(metrics)) + "\n")
+        if metrics.evaluation is not None:
+            self.sync()
+
+    def sync(self) -> None:
+        """Let all lines outlast a power cut, before a checkpoint is written that follows them."""
+        os.fsync(self._stream.fileno())
 
     def close(self) -> None:
         """Close the file."""

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +32,7 @@ from training.machine import (
 from training.metrics import Evaluation, Sample, Score, StepMetrics, smoothed
 from training.optimizer import Optimizers
 from training.prepared import Prepared
-from training.resume import Conditions, Progress, check_fits
+from training.resume import Conditions, Progress, check_fits, history
 from training.sample import write_sample
 from training.schedule import learning_rate_factor
 
@@ -113,6 +112,11 @@ class Trainer:
         return self.sampler.sequences_per_step * self.sampler.block_size
 
     @property
+    def validation_tokens(self) -> int:
+        """Tokens that this process scores in an evaluation."""
+        return sum(len(story.tokens) + 1 for story in self._validation)
+
+    @property
     def out_of_patience(self) -> bool:
         """Whether the run ends early, its validation loss having stopped to fall."""
         patience = self.config.schedule.patience
@@ -173,6 +177,15 @@ class Trainer:
             if evaluation is not None:
                 self.save()
 
+    def rehearse(self, sequences: int) -> None:
+        """A forward and a backward pass of a few sequences, of which nothing remains."""
+        inputs, targets = self.sampler.batch(self.step, 0, self.config.batch.grad_accumulation)
+        with self._own_randomness():
+            loss = self._loss(inputs[:sequences], targets[:sequences])
+            loss.backward()  # type: ignore[no-untyped-call]
+        float(loss.detach())  # waits for the device
+        self.optimizers.zero_grad()
+
     def ask_to_stop(self, signal: int) -> None:
         """Let `steps` end after this step, on every process at the same one.
 
@@ -207,7 +220,7 @@ class Trainer:
             step=self.step,
             model=self.model,
             tokenizer=self.data.tokenizer,
-            training=self._history(),
+            training=history(self.progress, self._validated, self.config, self.data, self.dtype),
             optimizer=self.optimizers.tensors(),
             state=self.progress.to_dict()
             | {"scaler": self.scaler.state_dict(), "conditions": self.conditions.to_dict()},
@@ -328,24 +341,6 @@ class Trainer:
             return None
         tokenizer = self.data.tokenizer
         return write_sample(self.model, tokenizer, report.sample_prompt, report.sample_tokens)
-
-    def _history(self) -> dict[str, Any]:
-        """What a checkpoint's config tells people about how it was made."""
-        return {
-            "step": self.step,
-            "tokens": self.progress.sequences * self.sampler.block_size,
-            "seconds": round(self.progress.seconds, 1),
-            "validation": self._validated.to_dict() if self._validated else None,
-            "data": {
-                "sources": self.data.meta["sources"],
-                "splits": self.data.meta["splits"],
-                "dropped": self.data.meta["dropped"],
-                "sha256": self.data.digest,
-            },
-            "settings": self.config.flat(),
-            "dtype": str(self.dtype).removeprefix("torch."),
-            "torch": torch.__version__,
-        }
 
     def _restore(self, saved: Saved) -> None:
         if saved.checkpoint is not None:

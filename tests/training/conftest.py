@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.tokenizer import Tokenizer
 from training.checkpoints import RunFolder
 from training.config import TrainConfig
@@ -18,6 +21,22 @@ from training.trainer import Trainer
 
 NAMES = ("Mia", "Tom", "Ada", "Ben", "Zoe", "Sam")
 THINGS = ("kite", "boat", "drum", "lamp", "ball", "cake")
+
+SETTINGS = {
+    "preset": "tiny",
+    "n_embd": 16,
+    "block_size": 32,
+    "batch_size": 4,
+    "grad_accumulation": 2,
+    "max_steps": 8,
+    "warmup_steps": 2,
+    "eval_every": 4,
+    "learning_rate": 1e-2,
+    "dropout": 0.1,
+    "device": "cpu",
+    "dtype": "fp32",
+}
+"""A run of a moment: a checkpoint in the middle and one at the end."""
 
 
 def story(number: int) -> str:
@@ -83,3 +102,23 @@ def watched(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> lis
         patch.setenv("MGPT_DATA_DIR", str(tmp_path_factory.mktemp("watched")))
         trainer = Trainer(TrainConfig().updated(WATCHED), prepared, RunFolder("watched"))
         return list(trainer.steps())
+
+
+@pytest.fixture
+def make_trainer(prepared: Prepared) -> Callable[..., Trainer]:
+    """Trainers of `SETTINGS` and what is given besides them."""
+
+    def make(
+        name: str = "run",
+        *,
+        resume: bool | int = False,
+        init_from: GPT | None = None,
+        **changes: Any,
+    ) -> Trainer:
+        """`resume` goes on from the newest checkpoint, or from that of a step."""
+        run = RunFolder(name)
+        config = TrainConfig().updated(SETTINGS | changes)
+        saved = run.load(None if resume is True else resume) if resume else None
+        return Trainer(config, prepared, run, init_from, saved)
+
+    return make
