@@ -55,9 +55,8 @@ def train(request: Request) -> None:
                 log = held.enter_context(_opened(start, trainer))
         needs = estimate(trainer)
         if log is not None:
-            for line in (needs.line(), *needs.warnings()):
-                _say(line)
-        stopped_by = _train(trainer, log, request.explain)
+            _say(needs.line())
+        stopped_by = _train(trainer, log, request.explain, needs.warnings())
     if stopped_by:
         sys.exit(128 + stopped_by)
 
@@ -123,12 +122,13 @@ def _otherwise(start: Start, trainer: Trainer) -> list[str]:
     return lines
 
 
-def _train(trainer: Trainer, log: RunLog | None, explain: bool) -> int:
+def _train(trainer: Trainer, log: RunLog | None, explain: bool, warnings: list[str]) -> int:
     """Train to the end or a stop.
 
     Args:
         log: on the first process, which shows the run too.
         explain: say what the figures mean.
+        warnings: what the dashboard says first.
 
     Returns:
         The number of the signal that stopped the run before its end, or 0.
@@ -150,7 +150,8 @@ def _train(trainer: Trainer, log: RunLog | None, explain: bool) -> int:
                     trainer.save()
             else:
                 history = History(read_history(trainer.run.path))
-                with Dashboard(trainer, trainer.run.name, history, explain) as dashboard:
+                name = trainer.run.name
+                with Dashboard(trainer, name, history, explain, warnings) as dashboard:
                     tell.append(dashboard.interrupted)
                     _watch(trainer, log, dashboard)
         except LostPeer as error:
