@@ -114,6 +114,7 @@ class Dashboard:
         self._live = None
         self._stack.close()
         show(report(self.history, self.console.width), self.console)
+        self.console.print()
         for line in self._said:
             self.say(line)
 
