@@ -7,14 +7,12 @@ and that only while it is read.
 from __future__ import annotations
 
 import csv
-import glob
 import json
 import logging
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import os_error
@@ -23,6 +21,8 @@ from training.text_files import BYTE_ORDER_MARK, TextFile, not_utf8
 TEXT_COLUMN = "text"
 STRINGS = ("string", "large_string")
 _LONGEST_FIELD = 2**31 - 1
+_READ_AT_ONCE = 2**20
+_ROWS = 500
 
 
 class StoryFile(Protocol):
@@ -136,29 +136,51 @@ def _is_number(field: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ParquetFile:
-    """An Apache Parquet file, read through `datasets` batch by batch."""
+    """An Apache Parquet file, of which only the one column is read, some rows at a time."""
 
     path: Path
     text_column: str | None = None
 
     def texts(self) -> Iterator[tuple[str | None, int]]:
-        """See `StoryFile`; how far it has been read is only known at its end."""
-        with tempfile.TemporaryDirectory() as cache:
-            try:
-                # Not load_dataset, which reports its use to the hub even for local files.
-                data = _datasets().Dataset.from_parquet(
-                    glob.escape(str(self.path)), cache_dir=cache, streaming=True
-                )
-                for text in _column_of(data, str(self.path), self.text_column):
-                    yield text, 0
-                yield None, self.path.stat().st_size
-            except OSError as error:
-                raise os_error(error, self.path) from error
-            except ValueError as error:  # pyarrow's ArrowInvalid is one
-                raise UserError(
-                    f"{self.path} cannot be read as Parquet: {_first_line(error)}",
-                    "It may be damaged or something else; fetch it again.",
-                ) from None
+        """See `StoryFile`; the position is reckoned from the number of rows."""
+        try:
+            with self.path.open("rb") as stream:
+                yield from self._texts(stream)
+        except ValueError as error:  # pyarrow's ArrowInvalid is one
+            raise self._damaged(error) from None
+        except OSError as error:
+            raise (os_error(error, self.path) if error.errno else self._damaged(error)) from error
+
+    def _texts(self, stream: BinaryIO) -> Iterator[tuple[str | None, int]]:
+        from pyarrow import parquet
+
+        # Row groups may be large: without a buffer, a whole column of one would be in memory.
+        file = parquet.ParquetFile(stream, pre_buffer=False, buffer_size=_READ_AT_ONCE)
+        types = {field.name: _is_text(field.type) for field in file.schema_arrow}
+        strings = [name for name, is_text in types.items() if is_text]
+        column = choose_column(str(self.path), types, strings, self.text_column)
+        if not types[column]:
+            raise UserError(f"{self.path}: {column!r} is no text.", "Give another --text-column.")
+        size, rows, read = self.path.stat().st_size, file.metadata.num_rows, 0
+        for batch in file.iter_batches(_ROWS, columns=[column], use_threads=False):
+            for text in batch.column(0).to_pylist():
+                read += 1
+                yield text, size * read // rows
+
+    def _damaged(self, error: Exception) -> UserError:
+        return UserError(
+            f"{self.path} cannot be read as Parquet: {_first_line(error)}",
+            "It may be damaged or something else; fetch it again.",
+        )
+
+
+def _is_text(type: Any) -> bool:
+    """Whether a pyarrow type is one of text."""
+    from pyarrow import types
+
+    if types.is_dictionary(type):
+        type = type.value_type
+    return bool(types.is_string(type) or types.is_large_string(type) or types.is_string_view(type))
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,43 @@ def test_the_only_column_of_text_is_taken(tmp_path, ending, write):
     assert "tale" in refused.value.remedy
 
 
+def parquet_of(path, **columns):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table(columns), path, row_group_size=700)
+    return path
+
+
+def test_parquet_is_read_some_rows_at_a_time(tmp_path):
+    import pyarrow as pa
+
+    stories = [f"Story {number}." for number in range(1600)]
+    path = parquet_of(
+        tmp_path / "a.parquet",
+        text=pa.array(stories).dictionary_encode(),
+        length=pa.array(range(1600)),
+    )
+    found = list(open_source(str(path)).stories())
+    assert [story.text for story in found] == stories
+    positions = [story.position for story in found]
+    assert positions == sorted(positions)
+    assert abs(positions[799] - path.stat().st_size / 2) < 10
+    assert positions[-1] == path.stat().st_size
+    with pytest.raises(UserError, match="'length' is no text"):
+        read(path, "length")
+
+
+def test_parquet_damaged_within(tmp_path):
+    path = parquet_of(tmp_path / "a.parquet", text=[f"Story {number}." for number in range(3000)])
+    content = bytearray(path.read_bytes())
+    content[4:3000] = bytes(2996)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.parquet cannot be read as Parquet") as refused:
+        read(path)
+    assert "damaged" in refused.value.remedy
+
+
 def test_two_columns_of_text_need_a_choice(tmp_path):
     path = tmp_path / "stories.jsonl"
     path.write_text('{"title": "Goat", "body": "A goat sang."}\n')
