@@ -6,6 +6,7 @@ import hashlib
 import math
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from training.sources import Portion, Source, open_source
 
 Keys = NDArray[np.uint64]
+Lengths = NDArray[np.uint32]
 Fates = NDArray[np.uint8]
 
 _LONG = 2**20
@@ -26,6 +28,23 @@ class Fate(IntEnum):
     TRAIN = 0
     VAL = 1
     DROPPED = 2  # it is in the validation source too
+
+
+@dataclass(frozen=True, slots=True)
+class Allotment:
+    """What becomes of all stories.
+
+    Attributes:
+        fates: a `Fate` for each story of each part of the corpus.
+        stories: how many there are of each fate.
+        bytes: how long these are together, in UTF-8.
+        duplicates: stories to learn from that had been there before, as far as 64 bits can tell.
+    """
+
+    fates: list[Fates]
+    stories: tuple[int, ...]
+    bytes: tuple[int, ...]
+    duplicates: int
 
 
 class Corpus:
@@ -73,25 +92,41 @@ class Corpus:
             for portion in source.portions(size):
                 yield number, portion
 
-    def fates(self, keys: Sequence[tuple[int, Keys]]) -> list[Fates]:
-        """What becomes of every story.
+    def allot(
+        self, sources: Sequence[int], keys: Sequence[Keys], lengths: Sequence[Lengths]
+    ) -> Allotment:
+        """Decide what becomes of every story.
 
         Args:
-            keys: the number of a source and the `story_key` of some of its stories.
-
-        Returns:
-            A `Fate` for each key, uint8, in the shape of `keys`.
+            sources: the number of the source of each part of the corpus.
+            keys: the `story_key` of each story of each part.
+            lengths: their bytes.
         """
+        fates = self._fates(sources, keys)
+        train = np.concatenate([own[of == Fate.TRAIN] for own, of in zip(keys, fates, strict=True)])
+        train.sort()
+        return Allotment(
+            fates,
+            tuple(sum(int(np.count_nonzero(of == fate)) for of in fates) for fate in Fate),
+            tuple(
+                sum(int(own[of == fate].sum()) for own, of in zip(lengths, fates, strict=True))
+                for fate in Fate
+            ),
+            int(np.count_nonzero(train[1:] == train[:-1])),
+        )
+
+    def _fates(self, sources: Sequence[int], keys: Sequence[Keys]) -> list[Fates]:
         if not self._has_val:
             # Exact: a key is below a float if it is below the whole number next above it.
             limit = np.uint64(math.ceil(self._fraction * 2**64))
-            return [np.where(own < limit, Fate.VAL, Fate.TRAIN).astype(np.uint8) for _, own in keys]
-        held_out = np.unique(np.concatenate([own for source, own in keys if source == 0]))
+            return [np.where(own < limit, Fate.VAL, Fate.TRAIN).astype(np.uint8) for own in keys]
+        of_source = list(zip(sources, keys, strict=True))
+        held_out = np.unique(np.concatenate([own for source, own in of_source if source == 0]))
         return [
             np.full(len(own), Fate.VAL, np.uint8)
             if source == 0
             else np.where(_are_in(held_out, own), Fate.DROPPED, Fate.TRAIN).astype(np.uint8)
-            for source, own in keys
+            for source, own in of_source
         ]
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mgpt_tui import __version__
 from mgpt_tui.errors import UserError
@@ -31,7 +30,7 @@ from mgpt_tui.model.tokenizer import (
     Tokenizer,
 )
 from mgpt_tui.settings_fields import setting, validate
-from training.corpus import Corpus, Fate, Fates, Keys
+from training.corpus import Allotment, Corpus, Fate, Keys, Lengths
 from training.prepared import FILES, FORMAT, META_FILE, SPLITS, TOKEN_TYPE, TokenFile, split_file
 from training.shards import (
     Trim,
@@ -195,35 +194,33 @@ class _Job:
         self.pool = pool
         self.tokenizer = tokenizer
         self.trim: Trim | None = None
-        self.found = [0] * len(corpus.sources)  # stories in each source
         self.shards: list[_Shard] = []
-        self.keys: list[Keys] = []  # of the stories of each shard
-        self.bytes: list[NDArray[np.uint32]] = []  # of each of them
-        self.fates: list[Fates] = []
+        self.allotment: Allotment
 
     def encode(self, portion_bytes: int) -> Iterator[Progress]:
         """Make the shards of all stories, as far as they are not there."""
         stage, total = "encoding stories", self.corpus.size
         stories, done, kept = 0, 0, 0
         yield Progress(stage, stories, done, total)
+        keys: list[Keys] = []
+        lengths: list[Lengths] = []
+        found = [0] * len(self.corpus.sources)
         waiting: deque[_Shard] = deque()
         for _ in self.pool.in_order(encode_portion, self._encodings(portion_bytes, waiting)):
             shard = waiting.popleft()
-            self._check_sources(shard.source)
+            self._check_sources(found[: shard.source])
             content = read_stories(shard.path)
             self.shards.append(shard)
-            self.found[shard.source] += len(content)
-            self.keys.append(content["key"].copy())
-            self.bytes.append(content["bytes"].copy())
+            found[shard.source] += len(content)
+            keys.append(content["key"].copy())
+            lengths.append(content["bytes"].copy())
             stories += len(content)
             done += shard.size
             kept += shard.size if shard.was_there else 0
             yield Progress(stage, stories, done, total, kept)
-        self._check_sources(len(self.corpus.sources))
+        self._check_sources(found)
         self.work.keep_shards({shard.path.name for shard in self.shards})
-        self.fates = self.corpus.fates(
-            [(shard.source, keys) for shard, keys in zip(self.shards, self.keys, strict=True)]
-        )
+        self.allotment = self.corpus.allot([shard.source for shard in self.shards], keys, lengths)
         self._check_splits()
 
     def _encodings(
@@ -235,17 +232,17 @@ class _Job:
             waiting.append(_Shard(path, source, portion.size, path.exists()))
             yield portion, vocabulary, path
 
-    def _check_sources(self, end: int) -> None:
-        """Raise `UserError` where one of the first `end` sources has given no story."""
-        for source, found in list(zip(self.corpus.sources, self.found, strict=True))[:end]:
-            if not found:
+    def _check_sources(self, found: list[int]) -> None:
+        """Raise `UserError` where one of the first sources has no stories."""
+        for source, stories in zip(self.corpus.sources, found, strict=False):
+            if not stories:
                 raise self._refused(
                     f"{source.name} holds no stories.", "Give a source with text in it."
                 )
 
     def _check_splits(self) -> None:
         """Raise `UserError` where a split would remain empty."""
-        train, val = (self._stories(split) for split in (Fate.TRAIN, Fate.VAL))
+        train, val, _ = self.allotment.stories
         if train and val:
             return
         if self.config.val is not None:
@@ -274,7 +271,7 @@ class _Job:
         counts = np.zeros(self.tokenizer.vocab_size, dtype=np.int64)
         tasks = (
             (shard.path, fates, Fate.TRAIN, len(counts))
-            for shard, fates in zip(self.shards, self.fates, strict=True)
+            for shard, fates in zip(self.shards, self.allotment.fates, strict=True)
         )
         progress = self._progress("counting tokens")
         yield next(progress)
@@ -294,7 +291,7 @@ class _Job:
         """Write the .bin files, and `meta.json` last."""
         tasks = (
             (shard.path, fates, self.trim)
-            for shard, fates in zip(self.shards, self.fates, strict=True)
+            for shard, fates in zip(self.shards, self.allotment.fates, strict=True)
         )
         progress = self._progress("writing tokens")
         yield next(progress)
@@ -314,30 +311,18 @@ class _Job:
         total = sum(shard.size for shard in self.shards) or None
         stories, done = 0, 0
         yield Progress(stage, stories, done, total)
-        for shard, keys in zip(self.shards, self.keys, strict=True):
-            stories += len(keys)
+        for shard, fates in zip(self.shards, self.allotment.fates, strict=True):
+            stories += len(fates)
             done += shard.size
             yield Progress(stage, stories, done, total)
 
-    def _stories(self, fate: Fate) -> int:
-        return sum(int(np.count_nonzero(fates == fate)) for fates in self.fates)
-
-    def _duplicates(self) -> int:
-        """Stories to learn from that had been there before, as far as 64 bits can tell."""
-        keys = [own[fates == Fate.TRAIN] for own, fates in zip(self.keys, self.fates, strict=True)]
-        every = np.concatenate(keys)
-        return len(every) - len(np.unique(every))
-
     def _meta(self, bins: list[TokenFile]) -> dict[str, Any]:
-        config, tokenizer = self.config, self.tokenizer
-        ranks = {
-            "bytes": (self.work.data / TOKENIZER_FILE).stat().st_size,
-            "sha256": tokenizer.digest,
-        }
-        files = [{"bytes": split.bytes, "sha256": split.digest.hexdigest()} for split in bins]
+        config, tokenizer, allotment = self.config, self.tokenizer, self.allotment
         held_out = (
             {"fraction": config.val_fraction} if config.val is None else {"source": config.val}
         )
+        ranks = (self.work.data / TOKENIZER_FILE).stat().st_size
+        files = [(split.bytes, split.digest.hexdigest()) for split in bins]
         return {
             "format": FORMAT,
             "version": __version__,
@@ -351,17 +336,17 @@ class _Job:
                 "special_tokens": {END_OF_TEXT: tokenizer.end_token},
             },
             "splits": {
-                name: {
-                    "stories": self._stories(Fate(number)),
-                    "tokens": bins[number].bytes // TOKEN_TYPE.itemsize,
-                    "bytes": sum(
-                        int(own[fates == number].sum(dtype=np.int64))
-                        for own, fates in zip(self.bytes, self.fates, strict=True)
-                    ),
-                }
-                for number, name in enumerate(SPLITS)
+                name: {"stories": stories, "tokens": split.tokens, "bytes": bytes}
+                for name, stories, split, bytes in zip(
+                    SPLITS, allotment.stories, bins, allotment.bytes, strict=False
+                )
             },
-            "dropped": self._stories(Fate.DROPPED),
-            "duplicates": self._duplicates(),
-            "files": dict(zip(FILES, [*files, ranks], strict=True)),
+            "dropped": allotment.stories[Fate.DROPPED],
+            "duplicates": allotment.duplicates,
+            "files": {
+                name: {"bytes": size, "sha256": digest}
+                for name, (size, digest) in zip(
+                    FILES, [*files, (ranks, tokenizer.digest)], strict=True
+                )
+            },
         }

@@ -121,6 +121,11 @@ class TokenFile:
                 self._stream.flush()
                 os.fsync(self._stream.fileno())
 
+    @property
+    def tokens(self) -> int:
+        """How many tokens these bytes are."""
+        return self.bytes // TOKEN_TYPE.itemsize
+
     def append(self, tokens: bytes) -> None:
         self._stream.write(tokens)
         self.digest.update(tokens)

@@ -35,21 +35,37 @@ def source(tmp_path):
     return str(path)
 
 
+def allot(corpus, *parts):
+    """Of (source, keys) pairs; every story is 10 bytes long."""
+    return corpus.allot(
+        [source for source, _ in parts],
+        [np.array(keys, np.uint64) for _, keys in parts],
+        [np.full(len(keys), 10, np.uint32) for _, keys in parts],
+    )
+
+
 @pytest.mark.parametrize("fraction", [0.0001, 0.01, 1 / 3, 0.9])
 def test_the_share_is_cut_exactly(source, fraction):
     limit = fraction * 2**64
     keys = [0, int(limit) - 1, int(limit), int(limit) + 1, 2**64 - 1]
-    (fates,) = Corpus((source,), None, fraction).fates([(0, np.array(keys, np.uint64))])
+    (fates,) = allot(Corpus((source,), None, fraction), (0, keys)).fates
     assert fates.tolist() == [Fate.VAL if key < limit else Fate.TRAIN for key in keys]
 
 
 def test_stories_of_the_validation_source_are_dropped_elsewhere(source):
-    shards = [(0, [5, 2**64 - 1]), (0, [3, 5]), (1, [2**64 - 1, 9, 0]), (2, [])]
-    keys = [(number, np.array(own, np.uint64)) for number, own in shards]
-    fates = Corpus((source, source), source, 0.01).fates(keys)
-    assert [own.tolist() for own in fates] == [
-        [Fate.VAL] * 2,
-        [Fate.VAL] * 2,
-        [Fate.DROPPED, Fate.TRAIN, Fate.TRAIN],
+    large = 2**64 - 1
+    corpus = Corpus((source, source), source, 0.01)
+    allotment = allot(
+        corpus, (0, [5, large]), (0, [3, 5]), (1, [large, 9, 0, 9]), (2, []), (2, [0])
+    )
+    train, val, dropped = Fate
+    assert [own.tolist() for own in allotment.fates] == [
+        [val, val],
+        [val, val],
+        [dropped, train, train, train],
         [],
+        [train],
     ]
+    assert allotment.stories == (4, 4, 1)
+    assert allotment.bytes == (40, 40, 10)
+    assert allotment.duplicates == 2  # of 9 and of 0; that 5 is held out twice does not count
