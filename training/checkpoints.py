@@ -151,6 +151,7 @@ class RunFolder:
         """
         folder = self.checkpoint(step)
         self._sweep()
+        self._prune(keep, best)  # a full disk may be why `keep` is smaller than it was
         try:
             with atomic_folder(folder) as temporary:
                 save_checkpoint(temporary, model, tokenizer, training)

@@ -56,9 +56,9 @@ class Estimate:
         if self.seconds is not None and self.step_seconds is not None:
             parts.append(f"{duration(self.seconds)} ({self.step_seconds:.2g} s a step)")
         if self.memory is not None:
-            there = f" of {size(self.memory_free)}" if self.memory_free is not None else ""
-            parts.append(f"{size(self.memory)}{there} of memory")
-        parts.append(f"{size(self.disk)} of {size(self.disk_free)} free on the disk")
+            there = f" ({size(self.memory_free)} free)" if self.memory_free is not None else ""
+            parts.append(f"{size(self.memory)} of memory{there}")
+        parts.append(f"{size(self.disk)} of disk ({size(self.disk_free)} free)")
         return "This will take about " + ", ".join(parts) + "."
 
     def warnings(self) -> list[str]:
