@@ -19,6 +19,7 @@ test: $(READY)
 
 campaign: $(READY)
 	$(BIN)/python campaigns/resume.py
+	$(BIN)/python campaigns/processes.py
 
 check: lint types imports wheel
 

@@ -1,0 +1,185 @@
+"""What campaigns share: a home of their own for real runs of the program, and how runs compare."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TIMES = ("tokens_per_second", "seconds", "mfu", "memory_bytes", "memory_peak_bytes")
+"""What a log tells of the machine rather than of the model."""
+
+
+class Different(Exception):
+    """What the campaign is there to find."""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A folder with a home of its own and prepared data.
+
+    Attributes:
+        launcher: words to put before `-m mgpt_tui`, as those of torchrun.
+        threads: that a process computes with.
+    """
+
+    folder: Path
+    launcher: tuple[str, ...] = ()
+    threads: int = 2
+
+    @property
+    def runs(self) -> Path:
+        return self.folder / "home" / "runs"
+
+    def start(self, *arguments: str, log: str) -> subprocess.Popen[bytes]:
+        """`mgpt-tui` with these arguments; what it says goes to the file `log`."""
+        environment = os.environ | {
+            "MGPT_DATA_DIR": str(self.folder / "home"),
+            "MGPT_CONFIG_DIR": str(self.folder / "config"),
+            "MGPT_STATE_DIR": str(self.folder / "state"),
+            "MGPT_CACHE_DIR": str(self.folder / "cache"),
+            "OMP_NUM_THREADS": str(self.threads),
+        }
+        with (self.folder / log).open("ab") as stream:
+            return subprocess.Popen(
+                [sys.executable, *self.launcher, "-m", "mgpt_tui", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                env=environment,
+            )
+
+    def finish(self, *arguments: str, log: str) -> None:
+        """Run `mgpt-tui` to its end.
+
+        Raises:
+            Different: where it fails.
+        """
+        code = self.start(*arguments, log=log).wait()
+        if code != 0:
+            raise Different(
+                f"`mgpt-tui {' '.join(arguments)}` exited with {code}:\n{self.said(log)}"
+            )
+
+    def said(self, log: str, characters: int = 2000) -> str:
+        """The end of what was written to the file `log`."""
+        return (self.folder / log).read_text(errors="replace")[-characters:]
+
+
+def prepare(lab: Lab) -> None:
+    """Make up stories and turn them into tokens."""
+    names = ("Mia", "Tom", "Ada", "Ben", "Zoe", "Sam", "Lio", "Eva")
+    things = ("kite", "boat", "drum", "lamp", "ball", "cake", "shell", "cart")
+    places = ("pond", "hill", "barn", "shore", "yard")
+    draw = random.Random(0)
+    stories = [
+        f"{draw.choice(names)} found a {draw.choice(things)} by the {draw.choice(places)}. "
+        f"It was number {number}. {draw.choice(names)} came and asked to see it, so they played "
+        f"{draw.randint(2, 99)} times and went home before the rain."
+        for number in range(800)
+    ]
+    text = lab.folder / "stories.txt"
+    text.write_text("\n<|endoftext|>\n".join(stories), encoding="utf-8")
+    lab.finish(
+        *("prepare", "--source", str(text), "--out", str(lab.folder / "data")),
+        *("--vocab-size", "400", "--val-fraction", "0.05"),
+        log="prepare.log",
+    )
+
+
+def logged(run: Path) -> int:
+    """Steps in the log of a run so far, where it logs every one."""
+    log = run / "metrics.jsonl"
+    return log.read_bytes().count(b"\n") if log.exists() else 0
+
+
+def records(run: Path) -> dict[int, dict[str, Any]]:
+    """The log of a run by step, without what depends on the clock.
+
+    Raises:
+        Different: where a step is there twice.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        if record["step"] in found:
+            raise Different(f"{run.name} has step {record['step']} twice in its log.")
+        found[record["step"]] = {key: record[key] for key in record if key not in TIMES}
+    return found
+
+
+def digests(run: Path) -> dict[str, str]:
+    """SHA-256 of what the last checkpoint of a run learned."""
+    folder = run / json.loads((run / "last.json").read_text())["checkpoint"]
+    names = ("model.safetensors", "optimizer.safetensors")
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+
+
+def compare(left_alone: Path, killed: Path, steps: int) -> None:
+    """Hold a run that was killed against the same run left alone.
+
+    Raises:
+        Different: where anything does.
+    """
+    expected, found = records(left_alone), records(killed)
+    if list(expected) != list(range(1, steps + 1)):
+        raise Different(f"{left_alone.name} has not logged every step.")
+    if list(found) != list(expected):
+        missing = sorted(expected.keys() - found.keys())
+        raise Different(f"{killed.name} has not logged every step in order; missing: {missing}")
+    for step, record in expected.items():
+        for key, value in record.items():
+            if found[step].get(key) != value:
+                raise Different(
+                    f"{killed.name} differs at step {step}: {key} is {found[step].get(key)!r}, "
+                    f"undisturbed it was {value!r}."
+                )
+    for name, digest in digests(left_alone).items():
+        if digests(killed)[name] != digest:
+            raise Different(f"{killed.name} ends with another {name}.")
+
+
+def campaign(about: str, ends: int, body: Callable[[Lab, random.Random, int], str]) -> int:
+    """Run a campaign in a folder of its own and report.
+
+    Args:
+        about: the docstring of the script.
+        ends: how often `body` ends a run by default.
+        body: takes the lab, what draws the moments, and how often to end a run; returns a
+            summary.
+
+    Returns:
+        The exit code: 1 where something differs.
+    """
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    parser.add_argument(
+        "--ends", type=int, default=ends, help="how often a run is ended [default: %(default)s]"
+    )
+    parser.add_argument("--seed", type=int, help="draws the moments; left out, a new one is drawn")
+    parser.add_argument("--keep-files", action="store_true", help="leave the runs behind")
+    options = parser.parse_args()
+    seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
+    folder = Path(tempfile.mkdtemp(prefix="mgpt-campaign-"))
+    print(f"{about.splitlines()[0]}\nseed {seed}, in {folder}", flush=True)
+    started, lab = time.monotonic(), Lab(folder)
+    try:
+        prepare(lab)
+        summary = body(lab, random.Random(seed), options.ends)
+    except Different as difference:
+        print(f"\nDIFFERENT (seed {seed}): {difference}\nThe runs are left in {folder}.")
+        return 1
+    if not options.keep_files:
+        shutil.rmtree(folder)
+    print(f"{summary}; {time.monotonic() - started:.0f} s.")
+    return 0
