@@ -16,6 +16,8 @@ LATEST = 20
 class History:
     """Takes in a run's steps in order; the same from a log as from a trainer.
 
+    One thread may read it while another adds to it.
+
     Args:
         steps: what was logged so far.
 
@@ -75,12 +77,12 @@ class History:
     @property
     def tokens_per_second(self) -> float | None:
         """The middle one of the latest steps' speeds, which one slow step does not change."""
-        return _middle(metrics.tokens_per_second for metrics in self._latest)
+        return _middle(metrics.tokens_per_second for metrics in tuple(self._latest))
 
     @property
     def mfu(self) -> float | None:
         """The same of their shares of the machine's peak."""
-        return _middle(metrics.mfu for metrics in self._latest)
+        return _middle(metrics.mfu for metrics in tuple(self._latest))
 
 
 def _validation(metrics: StepMetrics) -> float:

@@ -1,6 +1,8 @@
 """A run so far, as it is shown."""
 
 import itertools
+import sys
+import threading
 from dataclasses import replace
 
 import pytest
@@ -34,6 +36,26 @@ def test_one_slow_step_does_not_change_the_speed(watched):
     assert History(steps).tokens_per_second == 100.0
     assert History().tokens_per_second is None
     assert History([replace(watched[0], mfu=None)]).mfu is None
+
+
+def test_it_may_be_read_while_steps_come_in(watched):
+    history, done = History(watched), threading.Event()
+
+    def train():
+        while not done.is_set():
+            history.add(watched[0])
+
+    trainer, interval = threading.Thread(target=train), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    trainer.start()
+    try:
+        for _ in range(2000):
+            assert history.tokens_per_second > 0
+            assert history.mfu > 0
+    finally:
+        done.set()
+        trainer.join()
+        sys.setswitchinterval(interval)
 
 
 def test_the_smoothed_loss_of_the_trainer(watched):
