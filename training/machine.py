@@ -21,7 +21,6 @@ except ImportError:  # Windows
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
-
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
 
 
@@ -62,12 +61,13 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     """The dtype asked for; "auto" takes bf16 where a product of matrices is faster in it.
 
     CPUs without AMX or AVX512-BF16 emulate bf16 and are slower, so it is measured (a tenth of
-    a second). CUDA devices without bf16 get fp16.
+    a second). CUDA devices that emulate it get fp16.
     """
     if name != "auto":
         return DTYPES[name]
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else torch.float16
     shape = (1024, 384, 1536)  # as in the `small` preset
     return min(
         (torch.float32, torch.bfloat16),
