@@ -20,6 +20,8 @@ from training.metrics import Evaluation, Sample, Score, StepMetrics
 METRICS_FILE = "metrics.jsonl"
 DIGITS = {"tokens_per_second": 1, "passes": 4, "seconds": 3, "mfu": 5}
 """What is rounded in the log; losses are written in full, so that runs can be compared."""
+LARGEST = 1e39
+"""No figure of a training in 32 bits is beyond it."""
 STEP_FIELDS = tuple(entry.name for entry in fields(StepMetrics) if entry.name != "evaluation")
 
 
@@ -77,7 +79,10 @@ def to_record(metrics: StepMetrics) -> dict[str, Any]:
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The records of a run so far; a line cut short by a crash is left out."""
+    """The records of a run so far, None for what is no finite number.
+
+    A line cut short by a crash is left out.
+    """
     records = []
     try:
         lines = (folder / METRICS_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
@@ -85,12 +90,21 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
         return []
     for line in lines:
         try:
-            record = json.loads(line)
+            record = json.loads(line, parse_constant=_no_number, parse_float=_finite)
         except (ValueError, RecursionError):
             continue
         if isinstance(record, dict) and isinstance(record.get("step"), int):
             records.append(record)
     return records
+
+
+def _no_number(name: str) -> None:
+    """NaN and the infinities, which JSON does not have, though many programs write them."""
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def read_history(folder: Path) -> list[StepMetrics]:
@@ -126,7 +140,7 @@ def _evaluation(record: dict[str, Any], checkpoint: Path) -> Evaluation | None:
     if not isinstance(score, dict):
         return None
     loss, tokens, size = _number(score, "loss"), _whole(score, "tokens"), _whole(score, "bytes")
-    if loss is None or not tokens or not size:
+    if loss is None or tokens is None or size is None or min(tokens, size) < 1:
         return None
     return Evaluation(
         train_loss=_number(record, "train_loss", math.nan),
@@ -154,7 +168,7 @@ def _number(record: dict[str, Any], name: str, default: float | None = None) -> 
     value = record.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return default
-    return float(value) if abs(value) < 1e300 else default  # NaN, too, is not below
+    return float(value) if abs(value) < LARGEST else default
 
 
 def _whole(record: dict[str, Any], name: str) -> int | None:

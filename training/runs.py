@@ -102,8 +102,8 @@ class Run:
 
 
 def list_runs() -> list[Run]:
-    """All runs, by name."""
-    return [read_run(folder) for folder in _folders()]
+    """All runs, by name; one whose log cannot be read is told of without it."""
+    return [_run(folder, _history(folder)) for folder in _folders()]
 
 
 def find_run(name: str) -> Run:
@@ -111,16 +111,17 @@ def find_run(name: str) -> Run:
 
     Raises:
         UserError: where there is none, with the names of those that there are.
+        OSError: where its log cannot be read.
     """
     folders = {folder.name: folder for folder in _folders()}
     if name not in folders:
         raise UserError(
             f"There is no run {name!r}.", f"Known runs: {', '.join(folders) or 'none'}."
         )
-    return read_run(folders[name])
+    return _run(folders[name], History(read_history(folders[name])))
 
 
-def read_run(folder: Path) -> Run:
+def _run(folder: Path, history: History) -> Run:
     """Whatever the folder of a run tells; damaged files are passed over."""
     config, data = _settings(folder)
     size, written = _on_disk(folder)
@@ -128,7 +129,7 @@ def read_run(folder: Path) -> Run:
         path=folder,
         config=config,
         data=data,
-        history=_history(folder),
+        history=history,
         held=is_held(folder),
         model=_model(folder),
         written=written,
@@ -140,16 +141,21 @@ def _folders() -> Iterator[Path]:
     """Folders that a training began in."""
     runs = paths.runs_dir()
     for folder in sorted(runs.iterdir()) if runs.is_dir() else []:
-        named = RUN_NAME.fullmatch(folder.name) and folder.name != EMBEDDED
-        begun = any((folder / name).is_file() for name in (SETTINGS_FILE, METRICS_FILE))
-        if named and (begun or any(_checkpoints(folder))):
+        if RUN_NAME.fullmatch(folder.name) and folder.name != EMBEDDED and _begun(folder):
             yield folder
 
 
-def _checkpoints(folder: Path) -> Iterator[Path]:
-    """In no order."""
-    found = folder.iterdir() if folder.is_dir() else ()
-    return (path for path in found if STEP_FOLDER.fullmatch(path.name))
+def _begun(folder: Path) -> bool:
+    """Whether a training began there; a folder that may not be looked into counts as one."""
+    try:
+        names = {path.name for path in folder.iterdir()}
+    except PermissionError:
+        return True
+    except OSError:  # no folder
+        return False
+    return any(
+        name in (SETTINGS_FILE, METRICS_FILE) or STEP_FOLDER.fullmatch(name) for name in names
+    )
 
 
 def _settings(folder: Path) -> tuple[TrainConfig | None, str | None]:

@@ -21,16 +21,15 @@ def command(name: str | None, as_json: bool, explain: bool) -> None:
     from training.runs import find_run, list_runs
     from training.terminal import console_for, show
 
+    if as_json:
+        content: object = (
+            [run.to_dict() for run in list_runs()] if name is None else run_details(find_run(name))
+        )
+        click.echo(json.dumps(content, indent=2))
+        return
     console = console_for(sys.stdout)
     if name is None:
-        runs = list_runs()
-        content: object = [run.to_dict() for run in runs]
-        parts = list_report(runs, console.width, explain)
+        parts = list_report(list_runs(), console.width, explain)
     else:
-        run = find_run(name)
-        content = run_details(run)
-        parts = run_report(run, console.width, explain)
-    if as_json:
-        click.echo(json.dumps(content, indent=2))
-    else:
-        show(parts, console)
+        parts = run_report(find_run(name), console.width, explain)
+    show(parts, console)

@@ -49,12 +49,10 @@ def pointed_to(run: Path, pointer: str) -> Path | None:
     """The checkpoint that `RUN/best.json` or `RUN/last.json` names, or None."""
     try:
         name = json.loads((run / f"{pointer}.json").read_text(encoding="utf-8"))["checkpoint"]
-    except (OSError, ValueError, KeyError, TypeError):
+        folder: Path | None = run / name if STEP_FOLDER.fullmatch(name) else None
+        return folder if folder is not None and (folder / CONFIG_FILE).is_file() else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    if not isinstance(name, str) or not STEP_FOLDER.fullmatch(name):
-        return None
-    folder = run / name
-    return folder if (folder / CONFIG_FILE).is_file() else None
 
 
 def list_models() -> list[ModelEntry]:

@@ -1,6 +1,7 @@
 """`mgpt-tui runs`, as a user runs it."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -98,6 +99,18 @@ def test_one_run_as_json(mgpt):
     assert len(content["metrics"]) == 80
     samples = [record["sample"]["text"] for record in content["metrics"] if "sample" in record]
     assert len(samples) == 8
+
+
+def test_json_holds_nothing_that_json_does_not_know(mgpt):
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    with (write_run() / "metrics.jsonl").open("a") as log:
+        score = {"loss": 1e200, "tokens": 1e200, "bytes": 1}
+        print('\n{"step": 81, "loss": 2.0, "mfu": NaN, "grad_norm": 1e999}', file=log)
+        print(json.dumps({"step": 82, "loss": -math.inf, "validation": score}), file=log)
+    for arguments in (["runs"], ["runs", "mine"]):
+        json.loads(mgpt(*arguments, "--json").out, parse_constant=refuse)
 
 
 @pytest.mark.parametrize("arguments", [["runs"], ["runs", "mine"]])

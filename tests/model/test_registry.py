@@ -55,7 +55,10 @@ def test_unknown_names_list_the_known_ones(run, name):
     assert "mine/best" in caught.value.remedy
 
 
-@pytest.mark.parametrize("content", ['{"checkpoint": "../../etc"}', "[]", "{", '{"checkpoint": 3}'])
+@pytest.mark.parametrize(
+    "content",
+    ['{"checkpoint": "../../etc"}', "[]", "{", '{"checkpoint": 3}', "[" * 100_000],
+)
 def test_a_foreign_pointer_leads_nowhere(run, content):
     (run / "last.json").write_text(content)
     with pytest.raises(UserError):

@@ -69,6 +69,13 @@ def test_a_log_of_an_older_version_is_read(tmp_path):
     assert unknown == (None,) * 4
 
 
+def test_what_json_does_not_know_is_read_as_null(tmp_path):
+    line = b'{"step": 1, "loss": 3.0, "mfu": NaN, "passes": [Infinity, -Infinity, 1e999, 1.5]}'
+    write(tmp_path, line)
+    [record] = read_metrics(tmp_path)
+    assert record == {"step": 1, "loss": 3.0, "mfu": None, "passes": [None, None, None, 1.5]}
+
+
 GOOD = b'{"step": 1, "loss": 3.0}'
 
 
@@ -102,6 +109,8 @@ def test_damaged_lines_are_left_out(tmp_path, line):
         {"validation": [1]},
         {"validation": {"loss": 1.0, "tokens": 0, "bytes": 0}},
         {"validation": {"loss": "low", "tokens": 1, "bytes": 1}},
+        {"validation": {"loss": 1.0, "tokens": -3, "bytes": 1}},
+        {"validation": {"loss": 1e200, "tokens": 1, "bytes": 1}},
     ],
 )
 def test_a_damaged_evaluation_leaves_its_step(tmp_path, damage):

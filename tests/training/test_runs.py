@@ -123,8 +123,25 @@ def test_an_unknown_run_names_the_known_ones(watched):
         assert "one, two" in caught.value.remedy
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all")
 def test_a_log_that_cannot_be_read_hides_no_other_run(watched):
-    (write_run(watched, "one") / "metrics.jsonl").chmod(0)
+    log = write_run(watched, "one") / "metrics.jsonl"
+    log.unlink()
+    log.mkdir()
     write_run(watched, "two")
     assert [run.step for run in list_runs()] == [0, 30]
+    with pytest.raises(OSError, match=r"metrics\.jsonl"):
+        find_run("one")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all")
+@pytest.mark.parametrize("closed", ["metrics.jsonl", "run.json", "."])
+def test_permissions_that_are_missing_hide_no_other_run(watched, closed):
+    path = write_run(watched, "one") / closed
+    write_run(watched, "two")
+    mode = path.stat().st_mode
+    path.chmod(0)
+    try:
+        assert [run.name for run in list_runs()] == ["one", "two"]
+        assert find_run("two").step == 30
+    finally:
+        path.chmod(mode)
