@@ -22,7 +22,7 @@ from training.live_view import LiveView
 from training.metrics import StepMetrics
 from training.terminal import console_for, show
 from training.trainer import Trainer
-from training.views import evaluation_rows, explanations, latest_figures, report, sample_text
+from training.views import evaluation_row, explanations, latest_figures, report, sample_text
 
 REFRESHES = 1
 """Times a second that the live view is drawn; each takes some milliseconds of a core."""
@@ -69,6 +69,7 @@ class Dashboard:
         self._pace = Pace(total, 2 * eval_every)
         self._live: Live | None = None
         self._said: list[str] = []
+        self._lines = _Lines(self)
         self._stack = ExitStack()
 
     def __enter__(self) -> Dashboard:
@@ -87,7 +88,8 @@ class Dashboard:
         for line in self.warnings:
             self.say(line)
         if self.console.is_terminal and not self.console.is_dumb_terminal:
-            self._stack.enter_context(redirect_stderr(_Lines(self)))
+            self._stack.callback(self._lines.finish)
+            self._stack.enter_context(redirect_stderr(self._lines))
             self._live = Live(
                 self._view,
                 console=self.console,
@@ -110,9 +112,9 @@ class Dashboard:
     ) -> None:
         if self._live is None:
             return
+        self._stack.close()
         self._live.stop()
         self._live = None
-        self._stack.close()
         show(report(self.history, self.console.width), self.console)
         self.console.print()
         for line in self._said:
@@ -135,7 +137,8 @@ class Dashboard:
                 figures["time_left"] = self._view.time_left
             self._say_figures(figures)
             return
-        row = evaluation_rows(self.history)[-1] | {"step": f"{metrics.step}"}
+        at = len(self.history.evaluations) - 1
+        row = evaluation_row(self.history, at) | {"step": f"{metrics.step}"}
         best = row.pop("best")
         self._say_figures({name: value for name, value in row.items() if value}, best)
         if metrics.evaluation.sample is not None:
@@ -210,3 +213,7 @@ class _Lines(io.TextIOBase):
         for line in filter(str.strip, lines):
             self._dashboard.say(clean_text(line))
         return len(text)
+
+    def finish(self) -> None:
+        """Say what no line break has ended."""
+        self.write("\n")

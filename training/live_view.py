@@ -183,7 +183,7 @@ class LiveView:
         if not height:
             return []
         key = (self._step, width, height)
-        late = self._clock() - self._plot_drawn >= PLOT_SECONDS
+        late = not self._plot or self._clock() - self._plot_drawn >= PLOT_SECONDS
         if self._plot_of is None or key[1:] != self._plot_of[1:] or (key != self._plot_of and late):
             self._plot = loss_plot(
                 self.history.training, self.history.validation, width, height - 1

@@ -47,30 +47,24 @@ def memory(metrics: StepMetrics | None) -> str:
     return f"{now} ({peak})" if now.endswith(f" {unit}") else f"{now} ({peak} {unit})"
 
 
-def change(history: History, at: int) -> float | None:
-    """How much the validation loss of evaluation `at` differs from that before it."""
-    losses = history.validation
-    return losses[at][1] - losses[at - 1][1] if at > 0 else None
-
-
-def evaluation_rows(history: History) -> list[dict[str, str]]:
-    """Every evaluation as text, by figure."""
-    rows = []
-    for at, metrics in enumerate(history.evaluations):
-        evaluation = metrics.evaluation
-        assert evaluation is not None
-        values = {
-            "step": metrics.step,
-            "train_loss": evaluation.train_loss,
-            "val_loss": evaluation.validation.loss,
-            "change": change(history, at),
-            "perplexity": evaluation.validation.perplexity,
-            "bits_per_byte": evaluation.validation.bits_per_byte,
-        }
-        row = {name: written(name, value) for name, value in values.items()}
-        row["change"] = "" if at == 0 else row["change"]
-        rows.append(row | {"best": label("best") if metrics is history.best else ""})
-    return rows
+def evaluation_row(history: History, at: int) -> dict[str, str]:
+    """Evaluation number `at`, counted from 0, as text by figure."""
+    metrics = history.evaluations[at]
+    evaluation = metrics.evaluation
+    before = history.evaluations[at - 1].evaluation
+    assert evaluation is not None and before is not None
+    loss = evaluation.validation.loss
+    values = {
+        "step": metrics.step,
+        "train_loss": evaluation.train_loss,
+        "val_loss": loss,
+        "change": loss - before.validation.loss,
+        "perplexity": evaluation.validation.perplexity,
+        "bits_per_byte": evaluation.validation.bits_per_byte,
+    }
+    row = {name: written(name, value) for name, value in values.items()}
+    row["change"] = row["change"] if at > 0 else ""
+    return row | {"best": label("best") if metrics is history.best else ""}
 
 
 def evaluation_table(
@@ -83,10 +77,7 @@ def evaluation_table(
         most: rows there are; the newest are shown, and the best one in any case.
         marked: the figure whose heading is set off.
     """
-    rows = evaluation_rows(history)
-    if most is not None and len(rows) > most:
-        best = next((row for row in rows[:-most] if row["best"]), None)
-        rows = rows[-most:] if best is None else [best, *rows[len(rows) - most + 1 :]]
+    rows = [evaluation_row(history, at) for at in _shown(history, most)]
     headings = {name: "" if name == "best" else label(name) for name in OF_EVALUATIONS}
     names = _fitting([headings, *rows], width)
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
@@ -97,6 +88,16 @@ def evaluation_table(
         style = "green" if row["best"] else None
         table.add_row(*(row[name] for name in names), style=style)
     return table
+
+
+def _shown(history: History, most: int | None) -> Sequence[int]:
+    """The numbers of the `most` newest evaluations; the oldest of them makes way for the best."""
+    count = len(history.evaluations)
+    shown = range(max(0, count - most) if most is not None else 0, count)
+    if not shown.start or history.best is None:
+        return shown
+    best = history.evaluations.index(history.best)
+    return shown if best in shown else [best, *shown[1:]]
 
 
 def _fitting(lines: Sequence[dict[str, str]], width: int) -> list[str]:

@@ -81,10 +81,11 @@ def test_the_live_view_leaves_the_run_behind_when_it_closes(prepared):
 def test_what_is_said_on_stderr_during_the_live_view_is_not_lost(prepared):
     def during():
         sys.stderr.write("half a line, ")
-        sys.stderr.write("then the rest \x1b[2J\n")
+        sys.stderr.write("then the rest \x1b[2J\nand no line break")
 
     after = shown(prepared, terminal=True, during=during).rpartition("\x1b[?1049l")[2]
     assert "half a line, then the rest ␛[2J" in after
+    assert "and no line break" in after
     assert not isinstance(sys.stderr, module._Lines)
 
 

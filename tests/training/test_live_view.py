@@ -211,6 +211,15 @@ def test_a_plot_is_drawn_anew_only_for_new_data_and_not_too_often(watched, monke
     assert len(drawn) == 3
 
 
+def test_the_first_steps_are_plotted_at_once(watched):
+    history = History()
+    view = LiveView("mine", "about", 40, history, 5, clock=lambda: 0.0)
+    assert not any("│" in line for line in screen(view, 80, 24))
+    for metrics in watched[:4]:
+        history.add(metrics)
+    assert any("│" in line for line in screen(view, 80, 24))
+
+
 @pytest.mark.parametrize("evaluations", [0, 1, 40])
 @pytest.mark.parametrize("sample", [0, 1, 30])
 def test_shares_never_exceed_the_room(evaluations, sample):
