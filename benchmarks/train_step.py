@@ -10,8 +10,8 @@ the same batches of 16 x 256 tokens: once with GPT-2's vocabulary, once with it 
 `--vocab-size` entries ("trimmed"). Each side runs in a process of its own, in turn.
 
 The first two steps of a process are not timed. In a last turn every side trains `--loss-steps`
-steps from the same start; then its loss on the same held-out text, in nats per token, is
-compared, of the mean over the last steps also the training loss.
+steps from the same start; then the losses are compared, in nats per token: that on the same
+held-out text, and the mean training loss of the last ten steps.
 
 One JSON line on standard output: medians of tokens/s, ratios to the peer, peak memory of each
 process in bytes, losses, and the share of the machine's peak that ours reaches (MFU).
@@ -34,13 +34,15 @@ from typing import Any
 
 WARM_UP = 2
 BATCH = 16
+BLOCK = 256
 DROPOUT = 0.2
 LEARNING_RATE = 3e-4
 HELD_OUT = 32
-"""Windows of held-out text that the losses are of."""
+"""Windows of held-out text that the losses are of, where there are so many."""
 
 SETTINGS = {
     "preset": "small",
+    "block_size": BLOCK,
     "batch_size": BATCH,
     "dropout": DROPOUT,
     "learning_rate": LEARNING_RATE,
@@ -78,19 +80,16 @@ def measure(side: str, folder: Path, steps: int) -> dict[str, Any]:
         extra.update(told)
         losses.append(loss)
         seconds.append(spent)
-    block = 256
-    tokens = np.asarray(data.val.tokens[: HELD_OUT * block + 1], dtype=np.int64)
-    inputs = torch.from_numpy(tokens[:-1]).view(HELD_OUT, block).to(device)
-    targets = torch.from_numpy(tokens[1:]).view(HELD_OUT, block).to(device)
     peak = memory_used(device)[1]
+    windows = min(HELD_OUT, (len(data.val.tokens) - 1) // BLOCK)
+    tokens = np.asarray(data.val.tokens[: windows * BLOCK + 1], dtype=np.int64)
+    inputs = torch.from_numpy(tokens[:-1]).view(windows, 1, BLOCK).to(device)
+    targets = torch.from_numpy(tokens[1:]).view(windows, 1, BLOCK).to(device)
     with torch.no_grad():
-        held_out = [
-            float(loss_of(inputs[row : row + 4], targets[row : row + 4]))
-            for row in range(0, HELD_OUT, 4)
-        ]
+        held_out = [float(loss_of(*pair)) for pair in zip(inputs, targets, strict=True)]
     timed = seconds[WARM_UP:]
     return {
-        "tokens_per_second": BATCH * block / statistics.median(timed) if timed else None,
+        "tokens_per_second": BATCH * BLOCK / statistics.median(timed) if timed else None,
         "peak_memory_bytes": peak,
         "train_loss": statistics.mean(losses[-10:]),
         "held_out_loss": statistics.mean(held_out),
@@ -124,29 +123,13 @@ def _peer(config: Any, data: Any) -> tuple[Iterator[tuple[float, float, dict[str
     """The same for GPT2LMHeadModel and AdamW, from our initial weights."""
     import torch
     import torch.nn.functional as F
-    from transformers import GPT2Config, GPT2LMHeadModel
 
-    from mgpt_tui.model.gpt import GPT
     from training.dataset import BatchSampler
     from training.machine import choose_device
 
     shape = config.model.gpt_config(data.tokenizer.vocab_size)
     device = choose_device(config.machine.device)
-    model = GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=shape.vocab_size,
-            n_positions=shape.block_size,
-            n_embd=shape.n_embd,
-            n_layer=shape.n_layer,
-            n_head=shape.n_head,
-            resid_pdrop=DROPOUT,
-            embd_pdrop=DROPOUT,
-            attn_pdrop=DROPOUT,
-            bos_token_id=None,
-            eos_token_id=None,
-        )
-    ).to(device)
-    _begin_alike(model, GPT(shape, torch.Generator().manual_seed(config.machine.seed)))
+    model = _peer_model(shape, config.machine.seed).to(device)
     optimizer = torch.optim.AdamW(
         model.parameters(),
         lr=LEARNING_RATE,
@@ -178,6 +161,31 @@ def _peer(config: Any, data: Any) -> tuple[Iterator[tuple[float, float, dict[str
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
     return steps(), loss_of, device
+
+
+def _peer_model(shape: Any, seed: int) -> Any:
+    """GPT2LMHeadModel of that shape with our initial weights."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    from mgpt_tui.model.gpt import GPT
+
+    model = GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=shape.vocab_size,
+            n_positions=shape.block_size,
+            n_embd=shape.n_embd,
+            n_layer=shape.n_layer,
+            n_head=shape.n_head,
+            resid_pdrop=DROPOUT,
+            embd_pdrop=DROPOUT,
+            attn_pdrop=DROPOUT,
+            bos_token_id=None,
+            eos_token_id=None,
+        )
+    )
+    _begin_alike(model, GPT(shape, torch.Generator().manual_seed(seed)))
+    return model
 
 
 def _begin_alike(peer: Any, ours: Any) -> None:
@@ -291,7 +299,7 @@ def main() -> None:
             losses = {side: child(side, folder / name, given.loss_steps) for side in SIDES}
             table[name] = compared(results[name], losses)
     report = {
-        "batch": [BATCH, 256],
+        "batch": [BATCH, BLOCK],
         "rounds": given.rounds,
         "steps": given.steps,
         "loss_steps": given.loss_steps,
