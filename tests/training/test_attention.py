@@ -52,16 +52,28 @@ def test_in_bf16_it_is_as_close_to_fp32_as_torchs_kernel():
         assert own_error < 1.5 * other_error + 1e-3
 
 
-def test_dropped_attention_has_the_right_mean_and_gradients():
-    inputs, _ = drawn(40)
+def attended(q, k, v, seed=7):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return causal_attention(q, k, v, 0.25)
+
+
+@pytest.mark.parametrize("length", [1, 40, ROWS + 5])
+def test_gradients_of_dropped_attention(length):
+    inputs, _ = drawn(length)
     inputs = [tensor.detach()[:1, :1].double().requires_grad_() for tensor in inputs]
-
-    def attended(q, k, v, seed=7):
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            return causal_attention(q, k, v, 0.25)
-
     assert torch.autograd.gradcheck(attended, inputs, fast_mode=True)
+
+
+def test_beyond_the_longest_weights_are_dropped_too():
+    inputs, _ = drawn(LONGEST + 1)
+    assert torch.equal(attended(*inputs), attended(*inputs))
+    assert not torch.allclose(attended(*inputs), attended(*inputs, seed=8))
+
+
+def test_dropped_attention_has_the_right_mean():
+    inputs, _ = drawn(40)
+    inputs = [tensor.detach()[:1, :1].double() for tensor in inputs]
     plain = causal_attention(*inputs, 0.0)
     mean = torch.stack([attended(*inputs, seed) for seed in range(1000)]).mean(0)
     assert not torch.equal(attended(*inputs), plain)

@@ -3,7 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
+from training import loss as module
 from training.loss import ROWS, linear_cross_entropy, token_losses
 
 
@@ -17,7 +20,9 @@ def inputs():
     return hidden, weight, targets
 
 
-def test_loss_and_gradients_equal_torchs(inputs):
+@pytest.mark.parametrize("piece", [module.PIECE, 1000, 1])
+def test_loss_and_gradients_equal_torchs(inputs, piece, monkeypatch):
+    monkeypatch.setattr(module, "PIECE", piece)
     hidden, weight, targets = inputs
     ours = [tensor.clone().requires_grad_() for tensor in (hidden, weight)]
     theirs = [tensor.clone().requires_grad_() for tensor in (hidden, weight)]
@@ -28,6 +33,40 @@ def test_loss_and_gradients_equal_torchs(inputs):
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(ours[0].grad, theirs[0].grad, atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(ours[1].grad, theirs[1].grad, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("learning", [0, 1])
+def test_either_input_may_be_fixed(inputs, learning):
+    tensors = list(inputs[:2])
+    tensors[learning] = tensors[learning].requires_grad_()
+    loss = linear_cross_entropy(*tensors, inputs[2])
+    expected = F.cross_entropy(tensors[0] @ tensors[1].T, inputs[2])
+    torch.testing.assert_close(
+        torch.autograd.grad(loss, tensors[learning]),
+        torch.autograd.grad(expected, tensors[learning]),
+        atol=1e-6,
+        rtol=1e-5,
+    )
+
+
+class Largest(TorchDispatchMode):
+    """Numbers in the largest tensor that anything made."""
+
+    numel = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        sizes = [leaf.numel() for leaf in tree_leaves(made) if isinstance(leaf, torch.Tensor)]
+        self.numel = max(self.numel, *sizes, 0)
+        return made
+
+
+def test_there_is_never_a_tensor_of_all_logits(inputs):
+    hidden, weight, targets = inputs
+    with Largest() as largest:
+        loss = linear_cross_entropy(hidden.requires_grad_(), weight.requires_grad_(), targets)
+        loss.backward()
+    assert largest.numel == ROWS * len(weight)
 
 
 def test_under_autocast_it_stays_close(inputs):
