@@ -50,13 +50,13 @@ CAPITALISED = re.compile(r"\b[A-Z][a-z]+\b")
 
 
 def made_up_stories(chance: random.Random) -> Iterator[str]:
-    """Endless stories of GPT-2's words, the lower their rank the likelier (Zipf's law)."""
+    """Endless stories of GPT-2's words, those of low rank by far the likeliest."""
     words = [
         token.decode()
         for token in Tokenizer.gpt2().ranks
         if re.fullmatch(rb" [a-z]{2,}|'s|,", token)
     ]
-    weights = list(accumulate(1 / (place + 10) for place in range(len(words))))
+    weights = list(accumulate((place + 20) ** -1.9 for place in range(len(words))))
     while True:
         paragraphs = []
         for _ in range(chance.randint(1, 5)):

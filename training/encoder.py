@@ -21,6 +21,7 @@ STRETCH = 2**20
 """Characters of a long text that are cut into words at a time."""
 
 _SAFE_SPACE = re.compile(r" (?=\S)")
+_WORD = re.compile(rb" [!-~]")  # of the characters that are not white space, those of ASCII
 
 
 class StoryEncoder:
@@ -66,6 +67,15 @@ class StoryEncoder:
         except _Inseparable:
             first, *words = _SAFE_SPACE.split(text)
             return first_words[first] + b"".join(map(self._words.__getitem__, words))
+
+
+def begins_word(tokenizer: Tokenizer) -> list[bool]:
+    """For each token, whether the text before it can be encoded apart from what it begins."""
+    can_cut = tokenizer.pattern == GPT2_PATTERN
+    return [
+        can_cut and _WORD.match(tokenizer.token_bytes(token)) is not None
+        for token in range(tokenizer.vocab_size)
+    ]
 
 
 class _Inseparable(Exception):

@@ -38,7 +38,6 @@ from training.shards import (
     count_tokens,
     encode_portion,
     read_stories,
-    save_numbers,
     shard_name,
     tokens_of_splits,
 )
@@ -278,13 +277,12 @@ class _Job:
         for own in self.pool.in_order(count_tokens, tasks):
             counts += own
             yield next(progress)
-        old, numbers = self.tokenizer, self.work.path / "numbers.npy"
-        self.tokenizer = old.trimmed(dict(enumerate(counts.tolist())), size)
-        save_numbers(old, self.tokenizer, numbers)
-        self.trim = Trim(
-            Vocabulary(self.work.path / TOKENIZER_FILE, old.digest, old.pattern),
-            Vocabulary.save(self.tokenizer, self.work.data / TOKENIZER_FILE),
-            numbers,
+        old = Vocabulary(
+            self.work.path / TOKENIZER_FILE, self.tokenizer.digest, self.tokenizer.pattern
+        )
+        self.tokenizer = self.tokenizer.trimmed(dict(enumerate(counts.tolist())), size)
+        self.trim = Trim.save(
+            old, self.tokenizer, self.work.data / TOKENIZER_FILE, self.work.path / "trim.npz"
         )
 
     def write(self) -> Iterator[Progress]:

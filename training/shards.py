@@ -20,7 +20,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.files import atomic_writer, os_error
 from mgpt_tui.model.tokenizer import Tokenizer
 from training.corpus import Fates, story_key
-from training.encoder import StoryEncoder
+from training.encoder import StoryEncoder, begins_word
 from training.prepared import SPLITS, TOKEN_TYPE
 from training.sources import Portion
 
@@ -76,12 +76,31 @@ class Trim:
 
     Attributes:
         old, new: the vocabularies.
-        numbers: file of `Tokenizer.numbers_in`, int32 (old size,), `ENCODE_ANEW` for None.
+        table: an .npz file with a row for each old token: `numbers`, int32, as of
+            `Tokenizer.numbers_in`, with `ENCODE_ANEW` for None; and `begins_word`, bool, where
+            text can be cut before the token (see `training.encoder`).
     """
 
     old: Vocabulary
     new: Vocabulary
-    numbers: Path
+    table: Path
+
+    @classmethod
+    def save(cls, old: Vocabulary, trimmed: Tokenizer, new: Path, table: Path) -> Trim:
+        """Write the rank file `new` and the file `table`.
+
+        Raises:
+            UserError: where they cannot be written.
+        """
+        tokenizer = old.encoder().tokenizer
+        numbers = tokenizer.numbers_in(trimmed)
+        with atomic_writer(table) as stream:
+            np.savez(
+                stream,
+                numbers=np.array([ENCODE_ANEW if n is None else n for n in numbers], np.int32),
+                begins_word=np.array(begins_word(tokenizer)),
+            )
+        return cls(old, Vocabulary.save(trimmed, new), table)
 
 
 def shard_name(portion: Portion, tokenizer: Tokenizer) -> str:
@@ -165,31 +184,36 @@ def tokens_of_splits(path: Path, fates: Fates, trim: Trim | None) -> list[bytes]
         return [
             tokens[np.repeat(fates == split, lengths)].tobytes() for split in range(len(SPLITS))
         ]
-    old, new = trim.old.encoder().tokenizer, trim.new.encoder()
+    with np.load(trim.table) as table:
+        numbers, is_cut = table["numbers"][tokens], table["begins_word"][tokens]
     ends = np.cumsum(lengths, dtype=np.int64)
-    numbers = np.load(trim.numbers)[tokens]
-    anew = np.unique(np.searchsorted(ends, np.flatnonzero(numbers == ENCODE_ANEW), side="right"))
+    is_cut[ends[:-1]] = True  # where stories begin
+    is_cut[ends - 1] = True  # <|endoftext|>, which is never encoded anew
+    words = _words_to_encode_anew(numbers, np.flatnonzero(is_cut))
+    old, new = trim.old.encoder().tokenizer, trim.new.encoder()
     renumbered = numbers.astype(TOKEN_TYPE)
     splits = []
     for split in range(len(SPLITS)):
         is_in = np.repeat(fates == split, lengths)
         out = bytearray()
         at = 0
-        for story in anew[fates[anew] == split]:
-            begin, end = int(ends[story] - lengths[story]), int(ends[story])
+        for begin, end in words[is_in[words[:, 0]]].tolist():
             out += renumbered[at:begin][is_in[at:begin]].tobytes()
-            out += new.encode(old.decode(tokens[begin : end - 1].tolist()))
-            at = end - 1  # its <|endoftext|> is renumbered like all others
+            out += new.encode(old.decode(tokens[begin:end].tolist()))
+            at = end
         out += renumbered[at:][is_in[at:]].tobytes()
         splits.append(bytes(out))
     return splits
 
 
-def save_numbers(tokenizer: Tokenizer, trimmed: Tokenizer, path: Path) -> None:
-    """Write the file of `Trim.numbers`."""
-    numbers = tokenizer.numbers_in(trimmed)
-    with atomic_writer(path) as stream:
-        np.save(
-            stream,
-            np.array([ENCODE_ANEW if number is None else number for number in numbers], np.int32),
-        )
+def _words_to_encode_anew(numbers: NDArray[np.int32], cuts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Begin and end of every word that has a token without a number: int64 (words, 2).
+
+    Args:
+        numbers: of the tokens.
+        cuts: where a word begins, in order.
+    """
+    cuts = np.concatenate([[0], cuts, [len(numbers)]])
+    without = np.flatnonzero(numbers == ENCODE_ANEW)
+    word = np.unique(np.searchsorted(cuts, without, side="right"))
+    return np.stack([cuts[word - 1], cuts[word]], axis=1)
