@@ -11,6 +11,9 @@ from mgpt_tui.errors import UserError
 
 Tokens = NDArray[np.uint16]
 
+PIECE = 2**24
+"""Tokens that are looked through at once."""
+
 
 def check_length(tokens: Tokens, block_size: int) -> None:
     """Refuse a corpus that does not fill one block and its target.
@@ -23,6 +26,16 @@ def check_length(tokens: Tokens, block_size: int) -> None:
             f"The corpus has {len(tokens)} tokens, which do not fill one block of {block_size}.",
             "Prepare more text, or lower --block-size.",
         )
+
+
+def _places(tokens: Tokens, token: int) -> NDArray[np.int64]:
+    """Where `token` stands: int64, ascending; found piece by piece, to spare memory."""
+    return np.concatenate(
+        [
+            start + np.flatnonzero(tokens[start : start + PIECE] == token)
+            for start in range(0, len(tokens), PIECE)
+        ]
+    )
 
 
 class BatchSampler:
@@ -63,7 +76,7 @@ class BatchSampler:
         self.story_starts = story_starts
         self.origin = 0
         self.windows = max(1, (len(tokens) - 1) // block_size - 1)
-        self._starts = np.flatnonzero(tokens == end_token) if story_starts > 0 else None
+        self._starts = _places(tokens, end_token) if story_starts > 0 else None
         self._pass = -1
         self._offsets: NDArray[np.int64] = np.empty(0, np.int64)
 

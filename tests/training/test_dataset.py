@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from mgpt_tui.errors import UserError
+from training import dataset
 from training.dataset import BatchSampler
 
 TOKENS = np.arange(1003, dtype=np.uint16)
@@ -52,7 +53,9 @@ def test_parts_make_up_the_step():
     assert torch.equal(torch.cat(parts), whole)
 
 
-def test_windows_move_back_to_the_beginning_of_their_story():
+@pytest.mark.parametrize("piece", [dataset.PIECE, 100, 37])
+def test_windows_move_back_to_the_beginning_of_their_story(monkeypatch, piece):
+    monkeypatch.setattr(dataset, "PIECE", piece)
     tokens = np.tile(np.array([0, *range(1, 37)], dtype=np.uint16), 30)
     batches = BatchSampler(tokens, 10, 8, 0, story_starts=1.0, end_token=0)
     inputs, _ = batches.batch(0, 0, 1)
