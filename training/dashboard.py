@@ -26,6 +26,8 @@ from training.views import evaluation_row, explanations, latest_figures, report,
 
 REFRESHES = 1
 """Times a second that the live view is drawn; each takes some milliseconds of a core."""
+EVALUATIONS = 12
+"""So many are left behind when the live view closes; `mgpt-tui runs` has them all."""
 
 
 class Dashboard:
@@ -115,7 +117,8 @@ class Dashboard:
         self._stack.close()
         self._live.stop()
         self._live = None
-        show(report(self.history, self.console.width), self.console)
+        last = report(self.history, self.console.width, most_evaluations=EVALUATIONS)
+        show(last, self.console)
         self.console.print()
         for line in self._said:
             self.say(line)

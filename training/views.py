@@ -144,12 +144,15 @@ def explanations(names: Iterable[str]) -> list[Text]:
     return [explanation(name) for name in names]
 
 
-def report(history: History, width: int, most_samples: int = 1) -> Iterator[RenderableType]:
+def report(
+    history: History, width: int, most_samples: int = 1, most_evaluations: int | None = None
+) -> Iterator[RenderableType]:
     """A run on paper: its latest figures, plot, evaluations and samples, part by part.
 
     Args:
         width: cells that the plot and the table may take.
         most_samples: of more samples, the newest is shown and others from along the way.
+        most_evaluations: of more, the newest are shown, and the best.
     """
     if history.last is None:
         return
@@ -162,7 +165,7 @@ def report(history: History, width: int, most_samples: int = 1) -> Iterator[Rend
     if not history.evaluations:
         return
     yield Text()
-    yield evaluation_table(history, width)
+    yield evaluation_table(history, width, most_evaluations)
     yield from _samples(history, most_samples)
 
 

@@ -2,8 +2,10 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -76,6 +78,21 @@ def test_the_live_view_leaves_the_run_behind_when_it_closes(prepared):
     assert "sample at step 4" in after
     assert "mgpt-tui runs run" in after
     assert "mgpt-tui --model run" in after
+
+
+def test_of_many_evaluations_the_newest_and_the_best_are_left_behind(prepared, watched):
+    output = io.StringIO()
+    console = Console(file=output, width=80, height=24, force_terminal=True)
+    trainer = Trainer(TrainConfig().updated(SETTINGS), prepared, RunFolder("run"))
+    with Dashboard(trainer, "run", console=console) as dashboard:
+        for step in range(1, 101):
+            score = replace(watched[4].evaluation.validation, loss=2.0 if step == 40 else 3.0)
+            evaluation = replace(watched[4].evaluation, validation=score)
+            dashboard.update(replace(watched[4], step=step, evaluation=evaluation))
+    after = output.getvalue().rpartition("\x1b[?1049l")[2]
+    plain = re.sub(r"\x1b\[[\d;]*m", "", after)
+    rows = re.findall(r"^ *(\d+)  .*\d\.\d{4}", plain, re.MULTILINE)
+    assert rows == ["40", *map(str, range(90, 101))]
 
 
 def test_what_is_said_on_stderr_during_the_live_view_is_not_lost(prepared):
