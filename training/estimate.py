@@ -20,12 +20,14 @@ from training.loss import ROWS
 from training.machine import flops_per_token, memory_used, peak_flops
 from training.trainer import Trainer
 
-SHORT_RUN = 10.0
+SHORT_RUN = 20.0
 """Seconds, at the machine's peak, below which a run is not worth a rehearsal."""
-REHEARSAL = 0.5
-"""Seconds that one pass of the larger rehearsal should take; there are two of them."""
+REHEARSAL = 0.6
+"""Seconds that the largest rehearsal may take; there are two of it."""
 BESIDES = 1.08
 """A step's time over that of its forward and backward passes: the optimizer takes the rest."""
+SCATTERED = 1.1
+"""Memory that the process takes from the system over what it has in use."""
 FORWARD = 0.4
 """Share of the forward pass in forward and backward, for evaluations."""
 
@@ -110,7 +112,7 @@ class _Passes:
 
     Attributes:
         seconds: time of a sequence, forward and backward.
-        kept: bytes kept for going backward, of a whole batch.
+        kept: bytes of a whole batch that are kept for going backward.
         resident: bytes in use when all of torch was awake, but before the larger rehearsal.
     """
 
@@ -120,25 +122,29 @@ class _Passes:
 
 
 def _rehearse(trainer: Trainer) -> _Passes:
-    """Pass one sequence, then as many as `REHEARSAL` allows, each twice: the second one counts.
+    """Pass a few sequences: twice with count, then ever more by the clock.
 
     A compiled model is rehearsed with the whole batch, the shape that it was compiled for.
     """
     whole = trainer.config.batch.batch_size
-    low = whole if trainer.config.machine.compile else 1
-    seconds, kept = _timed(trainer, low)
+    if trainer.config.machine.compile:
+        kept, (resident, _) = _kept(trainer, whole), memory_used(trainer.device)
+        return _Passes(_seconds(trainer, whole) / whole, kept, resident or 0)
+    kept = _kept(trainer, 1)
     resident, _ = memory_used(trainer.device)
-    high = max(low, min(whole, int(REHEARSAL / seconds)))
-    if high > low:
-        kept_low = kept
-        seconds, kept = _timed(trainer, high)
-        kept += (kept - kept_low) / (high - low) * (whole - high)  # a straight line
-    return _Passes(seconds / high, kept, resident or 0)
+    if whole > 1:
+        kept += (_kept(trainer, 2) - kept) * (whole - 1)  # a straight line
+    sequences, seconds = 1, _seconds(trainer, 1)
+    while sequences < whole and 4 * seconds < REHEARSAL:
+        sequences = min(4 * sequences, whole)
+        seconds = _seconds(trainer, sequences)
+    seconds = min(seconds, _seconds(trainer, sequences))
+    return _Passes(seconds / sequences, kept, resident or 0)
 
 
-def _timed(trainer: Trainer, sequences: int) -> tuple[float, float]:
-    """Seconds of a pass, and the bytes that it keeps for going backward."""
-    kept: dict[int, float] = {weight.data_ptr(): 0 for weight in trainer.model.parameters()}
+def _kept(trainer: Trainer, sequences: int) -> int:
+    """Bytes that a pass keeps for going backward, weights left out."""
+    kept = {weight.data_ptr(): 0 for weight in trainer.model.parameters()}
 
     def count(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
@@ -147,9 +153,14 @@ def _timed(trainer: Trainer, sequences: int) -> tuple[float, float]:
 
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         trainer.rehearse(sequences)
+    return sum(kept.values())
+
+
+def _seconds(trainer: Trainer, sequences: int) -> float:
+    """Time of a pass."""
     started = time.perf_counter()
     trainer.rehearse(sequences)
-    return time.perf_counter() - started, sum(kept.values())
+    return time.perf_counter() - started
 
 
 def _memory(trainer: Trainer, passes: _Passes) -> int:
@@ -163,7 +174,7 @@ def _memory(trainer: Trainer, passes: _Passes) -> int:
     passing = tokens * model.n_embd * 10 * width + ROWS * model.vocab_size * (4 + width)
     training = passes.kept + passing
     saving = 2 * weights + _state_bytes(trainer)
-    return int(passes.resident + weights + states + max(training, saving))
+    return int(SCATTERED * (passes.resident + weights + states + max(training, saving)))
 
 
 def _state_bytes(trainer: Trainer) -> int:
