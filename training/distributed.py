@@ -15,13 +15,14 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from mgpt_tui.errors import UserError
@@ -49,6 +50,7 @@ class World:
         local_rank: number of this process on its machine, and of the GPU it takes.
         local_size: how many there are on this machine.
         restarts: how often torchrun has started all of them anew after a failure.
+        store: torchrun's, which outlives any of them.
     """
 
     rank: int = 0
@@ -56,6 +58,7 @@ class World:
     local_rank: int = 0
     local_size: int = 1
     restarts: int = 0
+    store: Any = field(default=None, compare=False, repr=False)
 
     @property
     def first(self) -> bool:
@@ -192,13 +195,8 @@ class World:
 
     def _first_to_tell(self) -> bool:
         """True on one process only, the first that asks; any of the others may be dead."""
-        key = f"mgpt-tui/told/{self.restarts}"
-        address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         try:
-            store = dist.TCPStore(  # type: ignore[attr-defined]
-                address, port, is_master=False, timeout=timedelta(seconds=5)
-            )
-            return bool(store.add(key, 1) == 1)
+            return self.store is None or bool(self.store.add("told", 1) == 1)
         except RuntimeError:  # torchrun's store is gone, and perhaps everyone else
             return True
 
@@ -240,24 +238,29 @@ def joined() -> Iterator[World]:
     if world.size == 1:
         yield world
         return
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
-        dist.init_process_group(
-            "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=TIMEOUT
+        store, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
+        # Under a prefix, for what the processes of an attempt that failed have left in it.
+        store = dist.PrefixStore(  # type: ignore[attr-defined]
+            f"mgpt-tui/{world.restarts}", store
         )
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT)
     except (RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
         raise UserError(
             f"Process {world.rank} of {world.size} cannot reach the others at "
-            f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']} ({error}).",
+            f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']} ({reason}).",
             "Start all of them with torchrun; see the README on several processes.",
         ) from None
-    yield world
+    yield replace(world, store=store)
     # Not after an error: closing the connections would hide it behind the others' complaints.
     dist.destroy_process_group()
 
 
 def _from_environment() -> World:
     given = {name: os.environ[name] for name in VARIABLES if name in os.environ}
-    if "WORLD_SIZE" not in given and "RANK" not in given:
+    if given.get("WORLD_SIZE", "1") == "1" and given.get("RANK", "0") == "0":
         return World()
     missing = [name for name in VARIABLES if name not in given]
     if missing:

@@ -161,7 +161,7 @@ def test_the_words_of_a_process_reach_all():
     ("variables", "words"),
     [
         ({"WORLD_SIZE": "2"}, "RANK"),
-        ({"RANK": "0"}, "WORLD_SIZE"),
+        ({"RANK": "1"}, "WORLD_SIZE"),
         ({"RANK": "2", "WORLD_SIZE": "2"}, "RANK='2'"),
         ({"RANK": "0", "WORLD_SIZE": "many"}, "WORLD_SIZE='many'"),
         ({"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "-1"}, "LOCAL_RANK='-1'"),
