@@ -143,7 +143,7 @@ def _read_meta(folder: Path) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise os_error(error, path) from error
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UserError(f"{path} is damaged: it is not JSON.", REMEDY) from None
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise UserError(

@@ -172,7 +172,7 @@ def _remembered(run: RunFolder, checkpoint: Path) -> tuple[TrainConfig, Path | N
     try:
         content = json.loads((run.path / SETTINGS_FILE).read_text(encoding="utf-8"))
         return TrainConfig().updated(content["settings"]), Path(content["data"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError, UserError):
         settings = read_info(checkpoint).training.get("settings")
     if not isinstance(settings, dict):
         raise UserError(
