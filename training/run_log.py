@@ -13,7 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, overload
 
-from mgpt_tui.files import atomic_write
+from mgpt_tui.files import atomic_write, os_error
 from mgpt_tui.text import clean_text
 from training.metrics import Evaluation, Sample, Score, StepMetrics
 
@@ -35,16 +35,25 @@ class RunLog:
     """
 
     def __init__(self, folder: Path, step: int) -> None:
-        path = folder / METRICS_FILE
+        self._path = folder / METRICS_FILE
         kept = [
             json.dumps(record) + "\n" for record in read_metrics(folder) if record["step"] <= step
         ]
-        atomic_write(path, "".join(kept))
-        self._stream = path.open("a", encoding="utf-8", buffering=1)
+        atomic_write(self._path, "".join(kept))
+        self._stream = self._path.open("ab", buffering=0)
 
     def write(self, metrics: StepMetrics) -> None:
-        """Append one step."""
-        self._stream.write(json.dumps(to_record(metrics)) + "\n")
+        """Append one step.
+
+        Raises:
+            UserError: where the device is full.
+        """
+        line = (json.dumps(to_record(metrics)) + "\n").encode()
+        try:
+            while line:  # a device that is nearly full takes a part
+                line = line[self._stream.write(line) :]
+        except OSError as error:
+            raise os_error(error, self._path) from error
         if metrics.evaluation is not None:
             self.sync()
 

@@ -96,6 +96,10 @@ def look_up(request: Request, run: RunFolder, held: ExitStack) -> Start:
         _refuse_existing(run)
     if folder is None:
         raise UserError("Training needs data.", "Give --data a folder that `prepare` wrote.")
+    if request.data is None and not folder.exists():
+        raise UserError(
+            f"The data of {run.name} is no longer at {folder}.", "Say with --data where it is."
+        )
     asked = asked.updated(request.values)
     data = read_prepared(folder)
     weights = None

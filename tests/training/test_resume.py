@@ -4,6 +4,8 @@ import hashlib
 import itertools
 import json
 import os
+import resource
+import shutil
 import subprocess
 import sys
 
@@ -15,7 +17,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.model.registry import find_model
 from training.checkpoints import Best, RunFolder
 from training.resume import Conditions, use_threads
-from training.run_log import read_metrics
+from training.run_log import RunLog, read_history, read_metrics
 
 SHORT = (
     *("--preset", "tiny", "--n-embd", 16, "--block-size", 32, "--batch-size", 4),
@@ -295,3 +297,35 @@ def test_a_file_that_cannot_grow_leaves_the_checkpoint_before(mgpt, prepared):
     assert run.load().state["step"] == 2
     assert resume(mgpt, "--max-steps", 4).code == 0
     assert [record["step"] for record in read_metrics(run.path)] == [1, 2, 3, 4]
+
+
+def test_a_log_that_cannot_grow_ends_the_run_with_a_message(mgpt, prepared):
+    assert train(mgpt, prepared, "--max-steps", 2).code == 0
+    run = RunFolder("mine")
+    log = RunLog(run.path, 2)
+    before = (run.path / "metrics.jsonl").read_bytes()
+    metrics = read_history(run.path)[-1]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"metrics\.jsonl"):
+            log.write(metrics)
+        log.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (run.path / "metrics.jsonl").read_bytes().startswith(before)
+    RunLog(run.path, 2).close()
+    assert (run.path / "metrics.jsonl").read_bytes() == before
+
+
+def test_data_that_has_moved(mgpt, prepared, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(prepared.folder, tmp_path / "data")
+    name = ("--name", "mine")
+    assert mgpt("train", "--data", tmp_path / "data", *name, *SHORT, "--max-steps", 2).code == 0
+    (tmp_path / "data").rename(moved)
+    refused = resume(mgpt, "--max-steps", 3)
+    assert refused.code == 2
+    assert "--data" in refused.err
+    assert resume(mgpt, "--max-steps", 3, "--data", moved).code == 0
+    assert resume(mgpt, "--max-steps", 4).code == 0
