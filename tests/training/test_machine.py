@@ -41,6 +41,14 @@ def test_the_peak_of_a_cpu_is_measured_once():
     assert peak_flops(CPU, torch.float32) == peak
 
 
+def test_a_product_that_is_held_up_does_not_lower_the_peak(monkeypatch):
+    def seconds(dtype, device, shape, repeats):
+        return 1.0 if shape[0] == 256 else 2 * shape[0] ** 3 / 1e12
+
+    monkeypatch.setattr(machine, "_product_seconds", seconds)
+    assert machine._measured_peak(CPU, torch.float32) == pytest.approx(1e12)
+
+
 @pytest.mark.parametrize(
     ("name", "major", "dtype", "peak"),
     [
