@@ -20,7 +20,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.files import atomic_writer, os_error
 from mgpt_tui.model.tokenizer import Tokenizer
 from training.corpus import Fates, story_key
-from training.encoder import StoryEncoder, begins_word
+from training.encoder import TextEncoder
 from training.prepared import SPLITS, TOKEN_TYPE
 from training.sources import Portion
 
@@ -60,14 +60,14 @@ class Vocabulary:
         tokenizer.save(path)
         return cls(path, tokenizer.digest, tokenizer.pattern)
 
-    def encoder(self) -> StoryEncoder:
+    def encoder(self) -> TextEncoder:
         """An encoder of this vocabulary, the same at every call."""
         return _encoder(self)
 
 
 @lru_cache(maxsize=2)
-def _encoder(vocabulary: Vocabulary) -> StoryEncoder:
-    return StoryEncoder(Tokenizer.load(vocabulary.path, vocabulary.pattern))
+def _encoder(vocabulary: Vocabulary) -> TextEncoder:
+    return TextEncoder(Tokenizer.load(vocabulary.path, vocabulary.pattern))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,8 @@ class Trim:
     Attributes:
         old, new: the vocabularies.
         table: an .npz file with a row for each old token: `numbers`, int32, as of
-            `Tokenizer.numbers_in`, with `ENCODE_ANEW` for None; and `begins_word`, bool, where
-            text can be cut before the token (see `training.encoder`).
+            `Tokenizer.numbers_in`, with `ENCODE_ANEW` for None; and `can_cut`, bool, where
+            text can be cut before the token.
     """
 
     old: Vocabulary
@@ -92,13 +92,13 @@ class Trim:
         Raises:
             UserError: where they cannot be written.
         """
-        tokenizer = old.encoder().tokenizer
-        numbers = tokenizer.numbers_in(trimmed)
+        encoder = old.encoder()
+        numbers = encoder.tokenizer.numbers_in(trimmed)
         with atomic_writer(table) as stream:
             np.savez(
                 stream,
                 numbers=np.array([ENCODE_ANEW if n is None else n for n in numbers], np.int32),
-                begins_word=np.array(begins_word(tokenizer)),
+                can_cut=np.array([encoder.can_cut_before(n) for n in range(len(numbers))]),
             )
         return cls(old, Vocabulary.save(trimmed, new), table)
 
@@ -119,22 +119,17 @@ def encode_portion(portion: Portion, vocabulary: Vocabulary, path: Path) -> None
     if path.exists():
         return
     encoder = vocabulary.encoder()
-    end = np.array([encoder.tokenizer.end_token], TOKEN_TYPE).tobytes()
-    tokens, stories = bytearray(), []
-    for text in portion.stories():
-        encoded = encoder.encode(text)
-        tokens += encoded
-        tokens += end
-        length = len(encoded) // TOKEN_TYPE.itemsize + 1
-        stories.append((story_key(text), length, len(text.encode())))
+    texts = list(portion.stories())
+    tokens, counts = encoder.encode(texts)
+    stories = np.empty(len(texts), STORY)
+    stories["key"] = [story_key(text) for text in texts]
+    stories["tokens"] = counts + 1
+    stories["bytes"] = [len(text.encode()) for text in texts]
     for file in portion.changed():
         raise UserError(f"{file} has changed while it was read.", "Run the same command again.")
     with atomic_writer(path) as stream:
-        np.savez(
-            stream,
-            tokens=np.frombuffer(tokens, TOKEN_TYPE),
-            stories=np.array(stories, STORY),
-        )
+        ends = np.insert(tokens, np.cumsum(counts), encoder.tokenizer.end_token)
+        np.savez(stream, tokens=ends, stories=stories)
 
 
 def read_stories(path: Path) -> NDArray[np.void]:
@@ -185,35 +180,44 @@ def tokens_of_splits(path: Path, fates: Fates, trim: Trim | None) -> list[bytes]
             tokens[np.repeat(fates == split, lengths)].tobytes() for split in range(len(SPLITS))
         ]
     with np.load(trim.table) as table:
-        numbers, is_cut = table["numbers"][tokens], table["begins_word"][tokens]
+        numbers, is_cut = table["numbers"][tokens], table["can_cut"][tokens]
     ends = np.cumsum(lengths, dtype=np.int64)
     is_cut[ends[:-1]] = True  # where stories begin
     is_cut[ends - 1] = True  # <|endoftext|>, which is never encoded anew
-    words = _words_to_encode_anew(numbers, np.flatnonzero(is_cut))
+    begins, ends = _to_encode_anew(numbers, is_cut)
     old, new = trim.old.encoder().tokenizer, trim.new.encoder()
-    renumbered = numbers.astype(TOKEN_TYPE)
-    splits = []
-    for split in range(len(SPLITS)):
-        is_in = np.repeat(fates == split, lengths)
-        out = bytearray()
-        at = 0
-        for begin, end in words[is_in[words[:, 0]]].tolist():
-            out += renumbered[at:begin][is_in[at:begin]].tobytes()
-            out += new.encode(old.decode(tokens[begin:end].tolist()))
-            at = end
-        out += renumbered[at:][is_in[at:]].tobytes()
-        splits.append(bytes(out))
-    return splits
+    words = [tokens[begin:end].tolist() for begin, end in zip(begins, ends, strict=True)]
+    anew, counts = new.encode([old.decode(word) for word in words])
+    # Each old token becomes one, but the first of such a word all its new ones, the others none.
+    become = np.ones(len(tokens), np.int64)
+    become[_between(begins, ends, len(tokens))] = 0
+    become[begins] = counts
+    is_anew = np.zeros(len(tokens), bool)
+    is_anew[begins] = True
+    trimmed = np.repeat(numbers.astype(TOKEN_TYPE), become)
+    trimmed[np.repeat(is_anew, become)] = anew
+    of_split = np.repeat(np.repeat(fates, lengths), become)
+    return [trimmed[of_split == split].tobytes() for split in range(len(SPLITS))]
 
 
-def _words_to_encode_anew(numbers: NDArray[np.int32], cuts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Begin and end of every word that has a token without a number: int64 (words, 2).
+def _to_encode_anew(
+    numbers: NDArray[np.int32], is_cut: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Begins and ends of the words that have a token without a number: int64 (words,) each.
 
     Args:
-        numbers: of the tokens.
-        cuts: where a word begins, in order.
+        numbers: of all tokens.
+        is_cut: for each token, whether a word begins with it.
     """
-    cuts = np.concatenate([[0], cuts, [len(numbers)]])
+    cuts = np.concatenate([[0], np.flatnonzero(is_cut), [len(numbers)]])
     without = np.flatnonzero(numbers == ENCODE_ANEW)
     word = np.unique(np.searchsorted(cuts, without, side="right"))
-    return np.stack([cuts[word - 1], cuts[word]], axis=1)
+    return cuts[word - 1], cuts[word]
+
+
+def _between(begins: NDArray[np.int64], ends: NDArray[np.int64], length: int) -> NDArray[np.bool_]:
+    """Where 0, 1, ... length is in one of the ranges, which do not overlap."""
+    steps = np.zeros(length + 1, np.int64)
+    steps[begins] += 1
+    steps[ends] -= 1
+    return np.cumsum(steps)[:-1] > 0

@@ -120,6 +120,42 @@ def test_a_trimmed_vocabulary_is_exact_closed_and_in_order(gpt2, counts, size):
             assert all(part in trimmed.ranks for part in parts)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    text=st.one_of(st.text(), st.lists(st.sampled_from(CORPUS.split(" "))).map(" ".join)),
+    counted=st.text(),
+    size=st.integers(257, 600),
+)
+def test_numbers_of_kept_tokens_are_the_trimmed_encoding(gpt2, text, counted, size):
+    trimmed = gpt2.trimmed(Counter(gpt2.encode(counted + CORPUS)), size)
+    numbers = gpt2.numbers_in(trimmed)
+    kept = [number for number in numbers if number is not None]
+    assert kept == list(range(size))  # every kept token has its number, in order
+    renumbered = [numbers[token] for token in gpt2.encode(text)]
+    if None not in renumbered:
+        assert renumbered == trimmed.encode(text)
+
+
+def test_all_tokens_of_the_counted_text_have_numbers(gpt2):
+    roomy = gpt2.trimmed(Counter(gpt2.encode(CORPUS)), 1000)
+    numbers = gpt2.numbers_in(roomy)
+    assert [numbers[token] for token in gpt2.encode(CORPUS)] == roomy.encode(CORPUS)
+    assert numbers[gpt2.end_token] == roomy.end_token
+
+
+def test_numbers_in_an_unsound_vocabulary():
+    """A whole that ranks before its parts is not to be trusted, once a part is gone."""
+    single = {bytes([byte]): byte for byte in range(256)}
+    odd = Tokenizer({**single, b"abc": 256, b"ab": 257, b" x": 258})
+    assert odd.encode("abcd") == [256, ord("d")]  # through "ab", which ranks after it
+    trimmed = odd.trimmed({256: 9}, 258)
+    assert b"abc" in trimmed.ranks
+    assert trimmed.encode("abcd") == [97, 98, 99, 100]
+    numbers = odd.numbers_in(trimmed)
+    assert numbers[256] is None
+    assert numbers[97] == 97
+
+
 def test_trimming_prefers_what_is_frequent(gpt2):
     fox, owl = gpt2.encode(" fox")[0], gpt2.encode(" owl")[0]
     room = 257 + len(" fox") - 1  # the bytes, <|endoftext|>, and one chain of merges

@@ -9,14 +9,29 @@ from hypothesis import strategies as st
 
 from mgpt_tui.model.tokenizer import Tokenizer
 from training import encoder as encoder_module
-from training.encoder import StoryEncoder
+from training.encoder import TextEncoder
 
 STORY = (
     "Nia's goat ate 3 hats.  \"Oh no!\" they'd said...\n\n\tIt sang \n all night;it wasn't sorry. "
 )
 WHITE_SPACE = " \n\t\r\x0b\x0c\x1c\x85\xa0\u2003\u3000\u200b\ufeff"
 PIECES = st.sampled_from(
-    [*WHITE_SPACE, "  ", "   ", "goat", "Nia", "'s", "'", "12", "!?", "é", "日本", "🦊", "\ud800"]
+    [
+        *WHITE_SPACE,
+        "  ",
+        "   ",
+        "goat",
+        "Nia",
+        "'s",
+        "'",
+        "12",
+        "!?",
+        "é",
+        "日本",
+        "🦊",
+        "“",
+        "\x7f",
+    ]
 )
 TEXTS = st.one_of(st.text(), st.lists(PIECES).map("".join))
 
@@ -47,89 +62,68 @@ def spacious():
         b"\t ",
         b" \t",
     ]
-    return Tokenizer({token: rank for rank, token in enumerate([*single, *merged])})
+    return Tokenizer({token: rank for rank, token in enumerate(single + merged)})
 
 
 @pytest.fixture(scope="module")
 def encoders(gpt2, trimmed):
-    """Kept over all examples, so that words are remembered from one text to the next."""
-    return StoryEncoder(gpt2), StoryEncoder(trimmed), StoryEncoder(spacious())
+    return TextEncoder(gpt2), TextEncoder(trimmed), TextEncoder(spacious())
 
 
-def ids(encoder, text):
-    return np.frombuffer(encoder.encode(text), dtype="<u2").tolist()
+def check(encoder, texts):
+    """One text after the other, as the tokenizer would."""
+    tokens, counts = encoder.encode(texts)
+    expected = [encoder.tokenizer.encode(text) for text in texts]
+    assert tokens.tolist() == [token for own in expected for token in own]
+    assert counts.tolist() == [len(own) for own in expected]
+    assert tokens.dtype == np.uint16
 
 
 @settings(max_examples=400, deadline=None)
-@given(text=TEXTS)
-@example(text=STORY)
-@example(text=" ")
-@example(text="   goat   ")
-@example(text="goat \n goat")
-def test_it_is_what_the_tokenizer_gives(encoders, text):
+@given(texts=st.lists(TEXTS, max_size=5))
+@example(texts=[STORY, STORY[::-1]])
+@example(texts=["", " ", "", "goat ", "   goat   "])
+@example(texts=["goat\n", " \n goat \n goat"])
+def test_it_is_what_the_tokenizer_gives(encoders, texts):
     for encoder in encoders:
-        assert ids(encoder, text) == encoder.tokenizer.encode(text)
-        assert ids(encoder, text) == encoder.tokenizer.encode(text)  # now from memory
+        check(encoder, texts)
 
 
-@settings(max_examples=100, deadline=None)
-@given(text=TEXTS)
-def test_long_texts_are_cut_where_it_does_not_show(gpt2, text):
-    for tokenizer in (gpt2, spacious()):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(encoder_module, "STRETCH", 3)
-            assert ids(StoryEncoder(tokenizer), text) == tokenizer.encode(text)
+@settings(max_examples=150, deadline=None)
+@given(texts=st.lists(TEXTS, max_size=3), together=st.integers(1, 20))
+def test_neither_batches_nor_cuts_in_long_texts_show(encoders, texts, together):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoder_module, "TOGETHER", together)
+        patch.setattr(encoder_module, "LONG_TEXT", 2)
+        patch.setattr(encoder_module, "LONG_WORD", 4)
+        for encoder in encoders:
+            check(encoder, texts)
 
 
 @pytest.mark.parametrize(
     "text",
-    ["a" + " " * 120_000 + "b", "a" + " " * 50_000 + "b", "ab" * 40_000, (STORY + "\n") * 2000],
-    ids=["space", "one stretch", "word", "long"],
+    [
+        "a" + " " * 120_000 + "b",
+        "a" + " " * 50_000 + "b",
+        "a" + " " * 49_999 + "b c",
+        "ab" * 40_000,
+        (STORY + "\n") * 2000,
+    ],
+    ids=["space", "a stretch", "nearly one", "word", "long"],
 )
-def test_monotonous_text(trimmed, text):
-    assert ids(StoryEncoder(trimmed), text) == trimmed.encode(text)
-
-
-def test_few_words_are_remembered(gpt2, monkeypatch):
-    monkeypatch.setattr(encoder_module, "MOST_WORDS", 3)
-    encoder = StoryEncoder(gpt2)
-    for text in ("one two three four five six", "one " + "x" * 100 + " two", "six five"):
-        assert ids(encoder, text) == gpt2.encode(text)
-    assert len(encoder._words) <= 3
-    assert not any(len(word) > 64 for word in encoder._words)
+def test_monotonous_text(encoders, text):
+    for encoder in encoders:
+        check(encoder, ["a", text, "b"])
 
 
 def test_another_pattern_is_not_cut_at_spaces(gpt2):
     lines = Tokenizer(gpt2.ranks, r"[^\n]+|\n+")  # pieces may reach over spaces
-    text = "the end of the story\nand on"
-    assert ids(StoryEncoder(lines), text) == lines.encode(text)
+    check(TextEncoder(lines), ["the end of the story\nand on", "", "on and on"])
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    texts=st.lists(TEXTS, min_size=1, max_size=4),
-    counted=TEXTS,
-    size=st.integers(257, 600),
-)
-def test_numbers_of_kept_tokens_are_the_trimmed_encoding(gpt2, texts, counted, size):
-    trimmed = gpt2.trimmed(Counter(gpt2.encode(counted + STORY)), size)
-    numbers = gpt2.numbers_in(trimmed)
-    kept = [number for number in numbers if number is not None]
-    assert kept == list(range(size))  # every kept token has its number, in order
-    for text in [*texts, STORY]:
-        renumbered = [numbers[token] for token in gpt2.encode(text)]
-        if None not in renumbered:
-            assert renumbered == trimmed.encode(text)
-
-
-def test_numbers_in_an_unsound_vocabulary():
-    """A whole that ranks before its parts is not to be trusted, once a part is gone."""
-    single = {bytes([byte]): byte for byte in range(256)}
-    odd = Tokenizer({**single, b"abc": 256, b"ab": 257, b" x": 258})
-    assert odd.encode("abcd") == [256, ord("d")]  # through "ab", which ranks after it
-    trimmed = odd.trimmed({256: 9}, 258)
-    assert b"abc" in trimmed.ranks
-    assert trimmed.encode("abcd") == [97, 98, 99, 100]
-    numbers = odd.numbers_in(trimmed)
-    assert numbers[256] is None
-    assert numbers[97] == 97
+def test_where_text_can_be_cut(gpt2):
+    encoder = TextEncoder(gpt2)
+    tokens = gpt2.encode(" the goat's  2 \u201chats\n x\t y")
+    cut = [gpt2.token_bytes(token) for token in tokens if encoder.can_cut_before(token)]
+    assert cut == [b" the", b" goat", b" 2", b" x", b" y"]
+    assert not encoder.can_cut_before(gpt2.end_token)

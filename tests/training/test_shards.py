@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mgpt_tui.model.tokenizer import GPT2_PATTERN, Tokenizer
 from training.corpus import Fate, story_key
-from training.encoder import StoryEncoder
+from training.encoder import TextEncoder
 from training.shards import (
     Trim,
     Vocabulary,
@@ -67,8 +67,10 @@ def shard_of(trim, stories, folder):
 
 
 def straight(encoder, stories):
-    end = np.array([encoder.tokenizer.end_token], "<u2").tobytes()
-    return b"".join(encoder.encode(story) + end for story in stories)
+    end = encoder.tokenizer.end_token
+    return b"".join(
+        np.array([*encoder.tokenizer.encode(story), end], "<u2").tobytes() for story in stories
+    )
 
 
 @settings(max_examples=150, deadline=None)
@@ -80,7 +82,7 @@ def test_trimming_a_shard_is_encoding_its_stories(tmp_path_factory, trim, storie
         [text for text, fate in zip(texts, fates, strict=True) if fate == split]
         for split in (Fate.TRAIN, Fate.VAL)
     ]
-    new = StoryEncoder(Tokenizer.load(trim.new.path, trim.new.pattern))
+    new = TextEncoder(Tokenizer.load(trim.new.path, trim.new.pattern))
     assert tokens_of_splits(path, fates, trim) == [straight(new, own) for own in by_split]
     old = trim.old.encoder()
     assert tokens_of_splits(path, fates, None) == [straight(old, own) for own in by_split]
@@ -88,14 +90,14 @@ def test_trimming_a_shard_is_encoding_its_stories(tmp_path_factory, trim, storie
 
 def test_there_is_something_to_encode_anew(trim):
     with np.load(trim.table) as table:
-        numbers, begins_word = table["numbers"], table["begins_word"]
+        numbers, can_cut = table["numbers"], table["can_cut"]
     old = trim.old.encoder().tokenizer
     assert (numbers == -1).sum() == old.vocab_size - SIZE
     assert set(numbers.tolist()) == {-1, *range(SIZE)}
     (the,), (x,) = old.encode(" the")[:1], old.encode("x")
-    assert begins_word[the] == (trim.old.pattern == GPT2_PATTERN)
-    assert not begins_word[x]
-    assert not begins_word[old.end_token]
+    assert can_cut[the] == (trim.old.pattern == GPT2_PATTERN)
+    assert not can_cut[x]
+    assert not can_cut[old.end_token]
 
 
 def test_what_a_shard_knows_of_its_stories(trim, tmp_path):
