@@ -19,6 +19,8 @@ from typing import Any
 
 TIMES = ("tokens_per_second", "seconds", "mfu", "memory_bytes", "memory_peak_bytes")
 """What a log tells of the machine rather than of the model."""
+HANGS = 120.0
+"""Seconds after which a process that does not reach a step counts as hung."""
 
 
 class Different(Exception):
@@ -96,6 +98,32 @@ def prepare(lab: Lab) -> None:
         *("--vocab-size", "400", "--val-fraction", "0.05"),
         log="prepare.log",
     )
+
+
+def wait_for(process: subprocess.Popen[bytes], run: Path, step: int, log: int) -> bool:
+    """Wait until `process` has logged `step`; False where it ends before.
+
+    Args:
+        log: what `identity` was before the process started, which makes a new log.
+
+    Raises:
+        Different: where it hangs.
+    """
+    deadline = time.monotonic() + HANGS
+    while identity(run) == log or logged(run) < step:
+        if process.poll() is not None:
+            return False
+        if time.monotonic() > deadline:
+            process.kill()
+            raise Different(f"{run.name} does not reach step {step}.")
+        time.sleep(0.002)
+    return True
+
+
+def identity(run: Path) -> int:
+    """Which file the log of a run is; 0 where there is none."""
+    log = run / "metrics.jsonl"
+    return log.stat().st_ino if log.exists() else 0
 
 
 def logged(run: Path) -> int:

@@ -18,7 +18,7 @@ import sys
 import time
 from dataclasses import replace
 
-from lab import Different, Lab, campaign, compare, logged
+from lab import Different, Lab, campaign, compare, identity, logged, wait_for
 
 STEPS = 240
 EVERY = 8
@@ -64,11 +64,10 @@ def body(lab: Lab, draw: random.Random, ends: int) -> str:
     for number, step in enumerate(sorted(draw.sample(range(EVERY + 1, STEPS - EVERY), ends))):
         what = list(ENDS)[number % len(ENDS)]
         begin = resume if number else (*data, "--name", "run", *SETTINGS)
+        log = identity(run)
         process = two.start(*begin, log=f"{number}.log")
-        while logged(run) < step:
-            if process.poll() is not None:
-                raise Different(f"It ended by itself:\n{lab.said(f'{number}.log')}")
-            time.sleep(0.002)
+        if not wait_for(process, run, step, log):
+            raise Different(f"It ended by itself:\n{lab.said(f'{number}.log')}")
         time.sleep(draw.uniform(0, 0.05))
         end(process, *ENDS[what])
         if "mgpt-tui train --name run --resume" not in lab.said(f"{number}.log", 10_000):

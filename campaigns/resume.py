@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import Different, Lab, campaign, compare, logged
+from lab import Different, Lab, campaign, compare, identity, logged, wait_for
 
 STEPS = 240
 EVERY = 8
@@ -36,24 +36,27 @@ SETTINGS = (
     *("--eval-every", str(EVERY), "--eval-stories", "12", "--sample-tokens", "8"),
     *("--log-every", "1", "--keep", "2", "--device", "cpu"),
 )
-PATIENCE = 120.0
-"""Seconds after which a process that makes no step counts as hung."""
-
+STEPPING = "in a step"
 STARTING = "starting"
 ASKED = "asked to stop"
 PHASES: dict[str, Callable[[str], bool]] = {
-    "in a step": lambda name: True,
     "saving": lambda name: name.startswith(".tmp-step-") and name.count("-") == 3,
     "pointing": lambda name: name.startswith((".tmp-last.json-", ".tmp-best.json-")),
     "pruning": lambda name: name.startswith(".tmp-step-") and name.count("-") == 2,
 }
-"""Moments to kill at, by the names in the run's folder that betray them. Two more are `STARTING`,
-and `ASKED`, which is no kill but a SIGTERM, so that there is a checkpoint between evaluations too.
+"""Moments to kill at, by the names in the run's folder that betray them. Three more are `STEPPING`,
+`STARTING`, and `ASKED`, which is no kill but a SIGTERM, so that there is a checkpoint between
+evaluations too.
 """
 
 
 def kill_in(
-    process: subprocess.Popen[bytes], run: Path, step: int, phase: str, draw: random.Random
+    process: subprocess.Popen[bytes],
+    run: Path,
+    step: int,
+    log: int,
+    phase: str,
+    draw: random.Random,
 ) -> str | None:
     """Kill `process` once it has logged `step` and is in `phase`.
 
@@ -64,31 +67,33 @@ def kill_in(
         time.sleep(draw.uniform(0.5, 4))
         process.kill()
         return f"{phase}{_left(process, run)}"
-    deadline = time.monotonic() + PATIENCE
-    while logged(run) < step:
-        if process.poll() is not None:
-            return None
-        if time.monotonic() > deadline:
-            process.kill()
-            raise Different(f"{run.name} does not reach step {step}.")
-        time.sleep(0.002)
+    if not wait_for(process, run, step, log):
+        return None
     if phase == ASKED:
         process.terminate()
         if process.wait() != 128 + signal.SIGTERM:
             raise Different(f"{run.name} exited with {process.returncode} on SIGTERM.")
         return phase
-    is_phase, seen = PHASES[phase], ""
-    deadline = time.monotonic() + 5
-    while process.poll() is None:
-        seen = next(filter(is_phase, os.listdir(run)), "")  # noqa: PTH208 - as fast as can be
-        if seen or time.monotonic() > deadline:
-            break
-    if phase in ("in a step", "saving"):
-        time.sleep(draw.uniform(0, 0.03 if phase == "in a step" else 0.01))
+    if phase == STEPPING:
+        time.sleep(draw.uniform(0, 0.03))
+    elif not _betrayed(process, run, PHASES[phase]):
+        phase = STEPPING
+    if phase == "saving":
+        time.sleep(draw.uniform(0, 0.01))
     if process.poll() is not None:
         return None
     process.kill()
-    return f"{phase if seen else 'in a step'}{_left(process, run)}"
+    return f"{phase}{_left(process, run)}"
+
+
+def _betrayed(process: subprocess.Popen[bytes], run: Path, is_phase: Callable[[str], bool]) -> bool:
+    """Wait for a new name in the run's folder that shows a phase; False where none comes soon."""
+    old, deadline = set(os.listdir(run)), time.monotonic() + 5  # noqa: PTH208
+    while process.poll() is None and time.monotonic() < deadline:
+        names = os.listdir(run)  # noqa: PTH208 - as fast as can be
+        if any(is_phase(name) and name not in old for name in names):
+            return True
+    return False
 
 
 def _left(process: subprocess.Popen[bytes], run: Path) -> str:
@@ -103,13 +108,14 @@ def torment(lab: Lab, name: str, options: tuple[str, ...], ends: int, draw: rand
     run = lab.runs / name
     begin = ("train", "--data", str(lab.folder / "data"), "--name", name, *SETTINGS, *options)
     resume = ("train", "--name", name, "--resume")
-    phases = [*PHASES, STARTING, ASKED]
+    phases = [*PHASES, STEPPING, STARTING, ASKED]
     draw.shuffle(phases)
     killed = 0
     for number, step in enumerate(sorted(draw.sample(range(EVERY + 1, STEPS - EVERY), ends))):
         phase = phases[number % len(phases)]
+        log = identity(run)
         process = lab.start(*(resume if any(run.glob("step-*")) else begin), log=f"{name}.log")
-        moment = kill_in(process, run, step, phase, draw)
+        moment = kill_in(process, run, step, log, phase, draw)
         if moment is None:
             raise Different(
                 f"{name} ended by itself with code {process.returncode}:\n"
