@@ -6,8 +6,6 @@ import json
 import os
 import resource
 import shutil
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -259,60 +257,40 @@ def test_a_resumed_run_heals_its_pointers(mgpt, prepared):
     assert find_model("mine/best").path in run.checkpoints()
 
 
-FULL = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2)
-from mgpt_tui.cli import main
-main()
-"""
+@pytest.fixture
+def largest_file():
+    """Sets how large a file may grow, as a full disk would; the kernel refuses to write on."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_a_file_that_cannot_grow_leaves_the_checkpoint_before(mgpt, prepared):
-    """As on a full disk: the kernel refuses to write on."""
+def test_a_file_that_cannot_grow_leaves_the_checkpoint_before(mgpt, prepared, largest_file):
     assert train(mgpt, prepared, "--max-steps", 2).code == 0
     run = RunFolder("mine")
-    small = str((run.checkpoint(2) / "optimizer.safetensors").stat().st_size // 2)
-    stopped = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            FULL,
-            small,
-            "train",
-            "--name",
-            "mine",
-            "--resume",
-            "--max-steps",
-            "9",
-        ],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert stopped.returncode == 2, stopped.stderr
-    assert "Step 4 was not saved" in stopped.stderr
-    assert "step-00000002 is as it was" in stopped.stderr
-    assert "Traceback" not in stopped.stderr
+    largest_file((run.checkpoint(2) / "optimizer.safetensors").stat().st_size // 2)
+    stopped = resume(mgpt, "--max-steps", 9)
+    largest_file(resource.RLIM_INFINITY)
+    assert stopped.code == 2
+    assert "Step 4 was not saved" in stopped.err
+    assert "step-00000002 is as it was" in stopped.err
     assert not list(run.path.glob(".tmp-*"))
     assert run.load().state["step"] == 2
     assert resume(mgpt, "--max-steps", 4).code == 0
     assert [record["step"] for record in read_metrics(run.path)] == [1, 2, 3, 4]
 
 
-def test_a_log_that_cannot_grow_ends_the_run_with_a_message(mgpt, prepared):
+def test_a_log_that_cannot_grow_ends_the_run_with_a_message(mgpt, prepared, largest_file):
     assert train(mgpt, prepared, "--max-steps", 2).code == 0
     run = RunFolder("mine")
     log = RunLog(run.path, 2)
     before = (run.path / "metrics.jsonl").read_bytes()
     metrics = read_history(run.path)[-1]
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, limits[1]))
-    try:
-        with pytest.raises(UserError, match=r"metrics\.jsonl"):
-            log.write(metrics)
-        log.close()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    largest_file(len(before) + 20)
+    with pytest.raises(UserError, match=r"metrics\.jsonl"):
+        log.write(metrics)
+    log.close()
+    largest_file(resource.RLIM_INFINITY)
     assert (run.path / "metrics.jsonl").read_bytes().startswith(before)
     RunLog(run.path, 2).close()
     assert (run.path / "metrics.jsonl").read_bytes() == before

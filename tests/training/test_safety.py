@@ -3,10 +3,12 @@
 import json
 import math
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -42,12 +44,14 @@ def wait_for_steps(process):
         time.sleep(0.02)
 
 
-def test_sigterm_saves_like_ctrl_c_and_has_its_own_exit_code(prepared):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_says_how_to_go_on(prepared, number, code):
     process = start(prepared, "--max-steps", "100000", "--eval-every", "100000")
     wait_for_steps(process)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 143, err
+    assert process.returncode == code, err
+    assert "Traceback" not in err
     assert "mgpt-tui train --name run --resume" in err
     records = read_metrics(paths.runs_dir() / "run")
     saved = json.loads((paths.runs_dir() / "run" / "last.json").read_text())
@@ -150,30 +154,19 @@ def test_patience_on_the_command_line(mgpt, prepared):
     )
 
 
-LIMITED = """
-import resource, sys
-import torch
-import training.launch  # what the libraries take is not the point
-size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (size + 3 * 10**8,) * 2)
-from mgpt_tui.cli import main
-main()
-"""
-
-
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is Linux's")
-def test_too_little_memory_says_what_to_lower(prepared):
-    arguments = ("train", "--data", str(prepared.folder), "--name", "run", *SHORT)
-    ended = subprocess.run(
-        [sys.executable, "-c", LIMITED, *arguments, "--batch-size", "20000", "--max-steps", "1"],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert ended.returncode == 2, ended.stderr
-    assert "not enough memory" in ended.stderr
-    assert "--batch-size" in ended.stderr
-    assert "Traceback" not in ended.stderr
+def test_too_little_memory_says_what_to_lower(mgpt, prepared):
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (taken + 3 * 10**8, limits[1]))
+    try:
+        more = ("--batch-size", 20_000, "--max-steps", 1)
+        ended = mgpt("train", "--data", prepared.folder, "--name", "run", *SHORT, *more)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+    assert ended.code == 2, ended.err
+    assert "not enough memory" in ended.err
+    assert "--batch-size" in ended.err
 
 
 @pytest.mark.parametrize(

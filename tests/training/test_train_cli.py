@@ -1,11 +1,6 @@
 """`mgpt-tui train`, `eval`, `models` and `export`, as a user runs them."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
@@ -152,23 +147,3 @@ def test_fine_tuning_on_another_vocabulary_is_refused(mgpt, trained, prepared, t
     measured = mgpt("eval", "--model", "mine", "--data", tmp_path / "other")
     assert measured.code == 2
     assert "another vocabulary" in measured.err
-
-
-def test_ctrl_c_saves_and_says_how_to_go_on(prepared, home):
-    command = [
-        sys.executable, "-m", "mgpt_tui", "train", "--data", str(prepared.folder),
-        "--name", "long", "--max-steps", "100000", *map(str, SHORT), "--eval-every", "100000",
-    ]  # fmt: skip
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
-    metrics = home / "data" / "runs" / "long" / "metrics.jsonl"
-    deadline = time.monotonic() + 60
-    while not (metrics.exists() and metrics.stat().st_size) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "mgpt-tui train --name long --resume" in err
-    assert "Traceback" not in err
-    assert (home / "data" / "runs" / "long" / "last.json").is_file()
