@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mgpt_tui.model.tokenizer import GPT2_PATTERN, Tokenizer
@@ -15,8 +16,10 @@ from training.prepared import TOKEN_TYPE
 Tokens = NDArray[np.uint16]
 Integers = NDArray[np.int64]
 
-TOGETHER = 2**22
+TOGETHER = 2**20
 """Bytes of text whose words are looked for together: more have fewer new ones, but need memory."""
+
+_POOL = pa.system_memory_pool()  # the default one keeps tens of megabytes for itself
 
 LONG_WORD = 256
 LONG_TEXT = 50_000
@@ -110,7 +113,7 @@ class TextEncoder:
         cuts = _cuts(text, ends)
         buffers = [None, pa.py_buffer(cuts), pa.py_buffer(text)]
         words = pa.Array.from_buffers(pa.large_binary(), len(cuts) - 1, buffers)
-        encoded = words.dictionary_encode()
+        encoded = pc.dictionary_encode(words, memory_pool=_POOL)
         numbers = encoded.indices.to_numpy(zero_copy_only=False)
         table, begins, lengths = self._table(encoded.dictionary)
         # Word n of the text has the tokens table[begins[numbers[n]]:][:lengths[numbers[n]]].
@@ -125,7 +128,7 @@ class TextEncoder:
         begins = np.zeros(len(words), np.int64)
         lengths = np.zeros(len(words), np.int64)
         is_joined = _can_be_joined(words)
-        text, ends = _content(words.filter(pa.array(is_joined)))
+        text, ends = _content(pc.array_filter(words, is_joined, memory_pool=_POOL))
         found = [np.array(self.tokenizer.encode(text.decode()), TOKEN_TYPE)]
         after = np.concatenate([[0], np.cumsum(self._sizes[found[0]])])  # bytes before each token
         borders = np.searchsorted(after, ends)
