@@ -258,7 +258,7 @@ class _Job:
 
     def _refused(self, message: str, remedy: str) -> UserError:
         """An error after which there is nothing to go on with."""
-        self.work.discard()
+        self.work.is_wanted = False
         return UserError(message, remedy)
 
     def choose_vocabulary(self) -> Iterator[Progress]:

@@ -36,11 +36,19 @@ def partial_folder(out: Path) -> Path:
 
 
 class WorkFolder:
-    """The folder in which `out` is made, while it is locked."""
+    """The folder in which `out` is made, while it is locked.
+
+    Attributes:
+        out: where the data is to be.
+        path: the folder itself.
+        shards, data: the folders in it.
+        is_wanted: whether shards are to be kept when it is left.
+    """
 
     def __init__(self, out: Path) -> None:
         self.out = out
         self.path = partial_folder(out)
+        self.is_wanted = True
         self.shards = self.path / "shards"
         self.data = self.path / "data"
 
@@ -62,13 +70,16 @@ class WorkFolder:
                 path.unlink()
 
     def finish(self, *, replace: bool) -> None:
-        """Let the data become `out`, and remove all else."""
+        """Let the data become `out`; nothing else is wanted then."""
         put_folder(self.data, self.out, replace=replace)
-        self.discard()
+        self.is_wanted = False
 
-    def discard(self) -> None:
-        """Remove the folder."""
-        _remove(self.path)
+    def leave(self) -> None:
+        """Keep nothing but whole shards, or nothing at all."""
+        if self.is_wanted and any(self.shards.glob("[!.]*")):
+            shutil.rmtree(self.data, ignore_errors=True)
+        else:
+            _remove(self.path)
 
 
 def _remove(folder: Path) -> None:
@@ -85,7 +96,8 @@ def _remove(folder: Path) -> None:
 def work_folder(out: Path) -> Iterator[WorkFolder]:
     """Work on `out`, which no other process does meanwhile.
 
-    When the block ends otherwise than by `finish`, finished shards are kept for the next try.
+    When the block ends without `finish`, shards are kept for the next try, unless they are not
+    wanted.
 
     Raises:
         UserError: where another process is at it, something else is in the place of the folder,
@@ -104,18 +116,9 @@ def work_folder(out: Path) -> Iterator[WorkFolder]:
             try:
                 yield work
             finally:
-                if work.path.exists():
-                    _tidy_up(work)
+                work.leave()
     except OSError as error:
         raise os_error(error, work.path) from error
-
-
-def _tidy_up(work: WorkFolder) -> None:
-    """Leave nothing but whole shards, or nothing at all."""
-    if any(work.shards.glob("[!.]*")):
-        shutil.rmtree(work.data, ignore_errors=True)
-    else:
-        work.discard()
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def test_what_is_stopped_keeps_its_shards(tmp_path):
     with work_folder(out) as work:
         assert names(work.shards) == ["a.npz"]
         assert names(work.data) == []
-        work.discard()
+        work.is_wanted = False
     assert names(tmp_path) == []
 
 
@@ -54,7 +54,7 @@ def test_one_at_a_time(tmp_path):
             pytest.fail("two at once")
         assert names(work.path) == [LABEL, "data", "shards"]
         with work_folder(tmp_path / "other") as other:
-            other.discard()
+            other.is_wanted = False
 
 
 def test_what_is_not_ours_is_left_alone(tmp_path):
@@ -74,7 +74,7 @@ def test_a_kill_at_the_very_beginning_is_no_obstacle(tmp_path):
     (tmp_path / "data.partial").mkdir()
     (tmp_path / "data.partial" / LABEL).touch()
     with work_folder(tmp_path / "data") as work:
-        work.discard()
+        work.is_wanted = False
     assert names(tmp_path) == []
 
 
@@ -93,7 +93,7 @@ def test_nothing_stays_for_ever(tmp_path):
         forget(tmp_path / "old.partial")
         forget(busy.path)
         with work_folder(tmp_path / "data") as work:
-            work.discard()
+            work.is_wanted = False
     assert names(tmp_path) == ["busy.partial", "mine.partial", "new.partial"]
     forget(tmp_path / "new.partial")  # but whoever comes back after long finds his own
     with work_folder(tmp_path / "new") as work:
