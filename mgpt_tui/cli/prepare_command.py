@@ -67,7 +67,8 @@ def command(
 def _stopped(folder: Path) -> str:
     if not folder.is_dir():
         return "Stopped; nothing was done yet."
-    return f"Stopped. The same command goes on from here; what is done is in {clean_text(str(folder))}"
+    place = clean_text(str(folder))
+    return f"Stopped. The same command goes on from here; what is done is in {place}"
 
 
 def show(steps: Iterable[Progress], console: Console) -> None:
