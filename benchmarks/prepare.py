@@ -1,6 +1,6 @@
 """`mgpt-tui prepare` beside one plain tiktoken `encode_ordinary` over the same text.
 
-    python benchmarks/prepare.py [--source stories.txt] [--megabytes 100] [--rounds 3]
+    python benchmarks/prepare.py [--source stories.txt] [--megabytes 300] [--rounds 3]
 
 Without --source the text is made up of GPT-2's own words. A --source that is smaller than
 --megabytes is repeated with its characters renamed and its stories shuffled, so that no story
@@ -134,7 +134,7 @@ def memory_of(process: int) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", type=Path, help="a .txt file of stories")
-    parser.add_argument("--megabytes", type=int, default=100)
+    parser.add_argument("--megabytes", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--vocab-size", type=int, default=9984, help="0 does not trim")
     parser.add_argument("--no-peer", action="store_true", help="for texts that it has no room for")

@@ -73,11 +73,6 @@ class TextEncoder:
             np.add.at(counts, owners, lengths)
         return np.concatenate(found), counts
 
-    def can_cut_before(self, token: int) -> bool:
-        """Whether what comes before a token can be encoded apart from what begins with it."""
-        text = self.tokenizer.token_bytes(token)
-        return self._can_cut and len(text) > 1 and text[0] == _SPACE and 0x20 < text[1] < 0x7F
-
     def _batches(self, texts: Sequence[str]) -> Iterator[tuple[list[bytes], list[int]]]:
         """Texts, or parts of long ones, about `TOGETHER` bytes at a time, and whose they are."""
         parts: list[bytes] = []
@@ -140,6 +135,13 @@ class TextEncoder:
             begins[number], lengths[number] = at, len(found[-1])
             at += len(found[-1])
         return np.concatenate(found), begins, lengths
+
+
+def can_cut_before(tokenizer: Tokenizer, token: int) -> bool:
+    """Whether what comes before a token can be encoded apart from what begins with it."""
+    text = tokenizer.token_bytes(token)
+    begins_word = len(text) > 1 and text[0] == _SPACE and 0x20 < text[1] < 0x7F
+    return tokenizer.pattern == GPT2_PATTERN and begins_word
 
 
 def _can_be_joined(words: pa.LargeBinaryArray) -> NDArray[np.bool_]:

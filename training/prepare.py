@@ -45,7 +45,7 @@ from training.sources import Portion
 from training.work_folder import WorkFolder, work_folder
 from training.workers import Workers, cores
 
-PORTION_BYTES = 4 * 2**20
+PORTION_BYTES = 2 * 2**20
 """About so much text is in a shard."""
 
 
@@ -277,12 +277,14 @@ class _Job:
         for own in self.pool.in_order(count_tokens, tasks):
             counts += own
             yield next(progress)
-        old = Vocabulary(
-            self.work.path / TOKENIZER_FILE, self.tokenizer.digest, self.tokenizer.pattern
-        )
-        self.tokenizer = self.tokenizer.trimmed(dict(enumerate(counts.tolist())), size)
+        old = self.tokenizer
+        self.tokenizer = old.trimmed(dict(enumerate(counts.tolist())), size)
         self.trim = Trim.save(
-            old, self.tokenizer, self.work.data / TOKENIZER_FILE, self.work.path / "trim.npz"
+            Vocabulary(self.work.path / TOKENIZER_FILE, old.digest, old.pattern),
+            old,
+            self.tokenizer,
+            self.work.data / TOKENIZER_FILE,
+            self.work.path / "trim.npz",
         )
 
     def write(self) -> Iterator[Progress]:

@@ -20,7 +20,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.files import atomic_writer, os_error
 from mgpt_tui.model.tokenizer import Tokenizer
 from training.corpus import Fates, story_key
-from training.encoder import TextEncoder
+from training.encoder import TextEncoder, can_cut_before
 from training.prepared import SPLITS, TOKEN_TYPE
 from training.sources import Portion
 
@@ -86,19 +86,26 @@ class Trim:
     table: Path
 
     @classmethod
-    def save(cls, old: Vocabulary, trimmed: Tokenizer, new: Path, table: Path) -> Trim:
+    def save(
+        cls, old: Vocabulary, tokenizer: Tokenizer, trimmed: Tokenizer, new: Path, table: Path
+    ) -> Trim:
         """Write the rank file `new` and the file `table`.
+
+        Args:
+            old: the file of `tokenizer`.
+            tokenizer: the old vocabulary.
+            trimmed: the new one.
 
         Raises:
             UserError: where they cannot be written.
         """
-        encoder = old.encoder()
-        numbers = encoder.tokenizer.numbers_in(trimmed)
+        numbers = tokenizer.numbers_in(trimmed)
+        can_cut = [can_cut_before(tokenizer, token) for token in range(tokenizer.vocab_size)]
         with atomic_writer(table) as stream:
             np.savez(
                 stream,
                 numbers=np.array([ENCODE_ANEW if n is None else n for n in numbers], np.int32),
-                can_cut=np.array([encoder.can_cut_before(n) for n in range(len(numbers))]),
+                can_cut=np.array(can_cut),
             )
         return cls(old, Vocabulary.save(trimmed, new), table)
 

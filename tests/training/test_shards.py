@@ -56,7 +56,7 @@ def trim(request, tmp_path_factory):
     tokenizer = vocabulary(request.param)
     trimmed = tokenizer.trimmed(Counter(tokenizer.encode(COUNTED)), SIZE)
     old = Vocabulary.save(tokenizer, folder / "old")
-    return Trim.save(old, trimmed, folder / "new", folder / "table.npz")
+    return Trim.save(old, tokenizer, trimmed, folder / "new", folder / "table.npz")
 
 
 def shard_of(trim, stories, folder):
