@@ -44,8 +44,11 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def atomic_writer(path: Path) -> Iterator[BinaryIO]:
+def atomic_writer(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path`; on success it becomes `path`, else it is removed.
+
+    Args:
+        durable: wait until it is on disk, so that it outlasts a power cut.
 
     Raises:
         UserError: where the folder cannot be written or the device is full.
@@ -57,13 +60,15 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
         temporary = Path(name)
         with os.fdopen(descriptor, "wb") as stream:
             yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         # mkstemp makes files private; a saved story should have the user's usual mode.
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         temporary = None
-        sync_dir(path.parent)
+        if durable:
+            sync_dir(path.parent)
     except OSError as error:
         raise os_error(error, path) from error
     finally:

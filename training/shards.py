@@ -117,13 +117,15 @@ def shard_name(portion: Portion, tokenizer: Tokenizer) -> str:
 
 
 def encode_portion(portion: Portion, vocabulary: Vocabulary, path: Path) -> None:
-    """Write the shard of a portion, unless it is there; it is whole once it is.
+    """Write the shard of a portion, unless it is there and whole.
+
+    That is not waited for until it is on disk: should a power cut damage it, that will be seen.
 
     Raises:
         UserError: where a file cannot be read or is no longer what it was, or the shard cannot
             be written.
     """
-    if path.exists():
+    if path.exists() and _is_whole(path):
         return
     encoder = vocabulary.encoder()
     texts = list(portion.stories())
@@ -134,16 +136,25 @@ def encode_portion(portion: Portion, vocabulary: Vocabulary, path: Path) -> None
     stories["bytes"] = [len(text.encode()) for text in texts]
     for file in portion.changed():
         raise UserError(f"{file} has changed while it was read.", "Run the same command again.")
-    with atomic_writer(path) as stream:
+    with atomic_writer(path, durable=False) as stream:
         ends = np.insert(tokens, np.cumsum(counts), encoder.tokenizer.end_token)
         np.savez(stream, tokens=ends, stories=stories)
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        read_stories(path)
+        _read(path, "tokens")
+    except UserError:
+        return False
+    return True
 
 
 def read_stories(path: Path) -> NDArray[np.void]:
     """The stories of a shard: `STORY` (stories,).
 
     Raises:
-        UserError: where it cannot be read, or is damaged; a damaged one is removed.
+        UserError: where it cannot be read, or is damaged.
     """
     return _read(path, "stories")
 
@@ -158,10 +169,9 @@ def _read(path: Path, name: str) -> NDArray[np.void]:
             array: NDArray[np.void] = np.load(stream)[name]  # which checks a CRC
             return array
         except _DAMAGE:
-            path.unlink(missing_ok=True)
             raise UserError(
-                f"{path} is damaged, and has been removed.",
-                "Run the same command again: it makes anew what is missing.",
+                f"{path} has been damaged.",
+                "Run the same command again: it makes anew what is damaged.",
             ) from None
 
 
