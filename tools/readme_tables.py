@@ -20,7 +20,7 @@ from mgpt_tui.paths import LOCATIONS
 from mgpt_tui.settings_fields import declared
 from mgpt_tui.ui.keys import KEYS
 from training.config import SECTIONS
-from training.explain import FIGURES
+from training.explain import FIGURES, OF_WRITING
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -97,7 +97,18 @@ def places() -> str:
 
 
 def figures() -> str:
-    return table(("figure", "meaning"), ((entry.label, entry.words) for entry in FIGURES.values()))
+    return explained(name for name in FIGURES if name not in OF_WRITING)
+
+
+def writing() -> str:
+    return explained(OF_WRITING)
+
+
+def explained(names: Iterable[str]) -> str:
+    """What figures mean."""
+    return table(
+        ("figure", "meaning"), ((FIGURES[name].label, FIGURES[name].words) for name in names)
+    )
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -108,6 +119,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "presets": presets,
     "places": places,
     "figures": figures,
+    "writing": writing,
 }
 MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -174,15 +174,89 @@ FIGURES: dict[str, Figure] = {
             "last_written", "last written", "when the run's log or a checkpoint was last written"
         ),
         Figure("bytes", "on disk", "what its folder takes up, checkpoints included", size),
+        Figure("completions", "completions", "stories that it wrote, each from a given beginning"),
+        Figure(
+            "ended",
+            "ended",
+            "share of them that came to an end by themselves within the length given",
+            percent,
+        ),
+        Figure(
+            "median_tokens",
+            "median length",
+            "tokens that the model added, of the completion in the middle",
+            digits(".0f"),
+        ),
+        Figure(
+            "repetitive",
+            "repetitive",
+            "share of stories that say some four words (marks count) more than four times",
+            percent,
+        ),
+        Figure(
+            "distinct_2",
+            "distinct pairs",
+            "different pairs of words by all pairs of words (distinct-2); the lower, the more "
+            "alike all texts are; more text has less of it",
+            percent,
+        ),
+        Figure(
+            "distinct_4",
+            "distinct fours",
+            "the same with four words in a row (distinct-4)",
+            percent,
+        ),
+        Figure(
+            "self_similarity",
+            "self-similarity",
+            "mean of each text's largest ROUGE-2 with another: 0 has no pair of words in common, "
+            "1 all; high where the same story is told whatever was asked for",
+            digits(".3f"),
+        ),
+        Figure(
+            "longest_shared",
+            "longest shared",
+            "most words in a row that a completion has in common with a story of the training text",
+        ),
+        Figure(
+            "median_shared",
+            "median shared",
+            "the same for the completion in the middle",
+            digits(".1f"),
+        ),
+        Figure(
+            "known_share",
+            "known fives",
+            "share of the completions' runs of five words that stand in the training text",
+            percent,
+        ),
     )
 }
+
+OF_SCORES = ("val_loss", "perplexity", "bits_per_byte")
+"""What `mgpt-tui eval` tells of held-out stories."""
+OF_WRITING = (
+    "completions",
+    "ended",
+    "median_tokens",
+    "repetitive",
+    "distinct_2",
+    "distinct_4",
+    "self_similarity",
+    "longest_shared",
+    "median_shared",
+    "known_share",
+)
+"""What `mgpt-tui eval` tells of stories that a model wrote."""
 
 OF_EVALUATIONS = ("step", "train_loss", "val_loss", "change", "perplexity", "bits_per_byte", "best")
 """The columns of the table of evaluations."""
 OF_RUNS = ("state", "step", "bits_per_byte", "tokens", "seconds", "last_written", "bytes")
 """The columns of the list of runs."""
 OF_TRAINING = tuple(
-    name for name in FIGURES if name not in ("state", "seconds", "last_written", "bytes")
+    name
+    for name in FIGURES
+    if name not in ("state", "seconds", "last_written", "bytes", *OF_WRITING)
 )
 """What is shown of one run, in this order."""
 

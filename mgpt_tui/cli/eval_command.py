@@ -1,46 +1,206 @@
-"""`mgpt-tui eval`: measure a model on held-out stories."""
+"""`mgpt-tui eval`: measure models on held-out stories and on what they write."""
 
 from __future__ import annotations
 
 import json
 import math
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from mgpt_tui.cli.generate_command import NUM_SAMPLES
+from mgpt_tui.cli.options import SettingType, given, setting_options
 from mgpt_tui.errors import UserError
-from mgpt_tui.model.registry import find_model
+from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.model.registry import ModelEntry, find_model
+from mgpt_tui.text import clean_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mgpt_tui.model.checkpoint import Checkpoint
+    from training.completions import Completion
+    from training.eval_report import Measured
+    from training.evaluate import ScoredStory
+    from training.metrics import Score
+    from training.novelty import Novelty
+
+FIRST_SEED = 1
+"""Measurements are to be repeated, so without --seed they do not draw one."""
+
+PEOPLE = "held-out"
+"""Name of the column of stories that people wrote."""
 
 
 @click.command()
-@click.option(
-    "--model", metavar="NAME_OR_PATH", help="Model to measure; the embedded one if left out."
-)
+@click.argument("models", metavar="[MODEL]...", nargs=-1)
 @click.option(
     "--data",
-    required=True,
     metavar="FILE_OR_DIR",
-    help="Stories, as `prepare` takes them, or a folder that it wrote (its val.bin).",
+    help="Held-out stories, as `prepare` takes them, or a folder that it wrote (its val.bin).",
 )
 @click.option("--text-column", help="Column that holds the stories, as for `prepare`.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(model: str | None, data: str, text_column: str | None, as_json: bool) -> None:
-    """Score every story from its own beginning: loss, perplexity, bits per byte."""
-    entry = find_model(model)
+@click.option(
+    "--prompts",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Beginnings to be continued: a YAML list, or a file of stories as `prepare` takes it.",
+)
+@click.option(
+    NUM_SAMPLES.flag,
+    type=SettingType(NUM_SAMPLES),
+    help="how many continuations of each beginning; each adds 1 to the seed [default: 1]",
+)
+@click.option(
+    "--against",
+    metavar="SOURCE",
+    help="The training text, as `prepare` takes it: tells what the continuations share with it.",
+)
+@setting_options(SamplingSettings)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line and model.")
+def command(
+    models: tuple[str, ...],
+    data: str | None,
+    text_column: str | None,
+    prompts: Path | None,
+    num_samples: int | None,
+    against: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Measure models: the embedded one, or MODEL... side by side.
 
+    With --data, how well they foretell stories that they have not seen: loss, perplexity, bits
+    per byte; each story is scored from its own beginning. With --prompts, what they write: how
+    often a story ends, how repetitive and how alike they are, and, with --against, how much of
+    them stands in the training text.
+    """
+    sampling = given(options)
+    _check(data, prompts, num_samples, against, sampling)
+    entries = [find_model(name) for name in models or (None,)]
+
+    from training.completions import read_beginnings, told_by_people
+    from training.eval_report import Measured, eval_report
+    from training.terminal import console_for, show
+
+    beginnings = read_beginnings(prompts) if prompts is not None else []
+    samples = num_samples or NUM_SAMPLES.default
+    settings = SamplingSettings(**{"seed": FIRST_SEED} | sampling)
+    assert settings.seed is not None
+    replace(settings, seed=settings.seed + samples - 1)  # the last seed must be one, too
+    notes = console_for(sys.stderr)
+    measured = []
+    for entry in entries:
+        checkpoint, stories = _load(entry, data, text_column)
+        measured.append(
+            Measured(
+                entry.name,
+                _score(entry.name, checkpoint, stories, notes) if stories else None,
+                _write(entry.name, checkpoint, beginnings, settings, samples, notes),
+            )
+        )
+    if stories and beginnings:
+        chosen = stories[: len(beginnings) * samples]
+        measured.append(Measured(PEOPLE, None, told_by_people(chosen, checkpoint.tokenizer)))
+    if beginnings:
+        measured = _summed_up(measured, against, text_column, notes)
+    if as_json:
+        for model in measured:
+            click.echo(json.dumps(model.to_dict()))
+    else:
+        show(eval_report(measured, each=against is not None), console_for(sys.stdout))
+
+
+def _check(
+    data: str | None,
+    prompts: Path | None,
+    num_samples: int | None,
+    against: str | None,
+    sampling: dict[str, Any],
+) -> None:
+    """Refuse options that say nothing without another one."""
+    if data is None and prompts is None:
+        raise UserError(
+            "There is nothing to measure with.",
+            "Give --data held-out stories, --prompts beginnings of stories, or both.",
+        )
+    given_options = {"num_samples": num_samples, "against": against} | sampling
+    idle = [name for name, value in given_options.items() if value is not None]
+    if prompts is None and idle:
+        raise UserError(
+            f"--{idle[0].replace('_', '-')} is about what models write.", "Give --prompts, too."
+        )
+
+
+def _load(
+    entry: ModelEntry, data: str | None, text_column: str | None
+) -> tuple[Checkpoint, list[ScoredStory]]:
+    """A model, and the stories to score it on as its tokens."""
     from mgpt_tui.model.checkpoint import load_checkpoint
-    from training.evaluate import score, stories_to_score
+    from training.evaluate import stories_to_score
     from training.machine import choose_device
 
     checkpoint = load_checkpoint(entry.path, choose_device("auto"))
-    stories = stories_to_score(data, checkpoint.tokenizer, text_column)
-    result = score(checkpoint.model, checkpoint.tokenizer.end_token, stories)
+    if data is None:
+        return checkpoint, []
+    return checkpoint, stories_to_score(data, checkpoint.tokenizer, text_column)
+
+
+def _score(
+    name: str, checkpoint: Checkpoint, stories: Sequence[ScoredStory], notes: Console
+) -> Score:
+    from training.evaluate import score
+
+    with notes.status(f"{clean_text(name)}: scoring {len(stories):,} stories"):
+        result = score(checkpoint.model, checkpoint.tokenizer.end_token, stories)
     if not math.isfinite(result.loss):
-        raise UserError(f"The loss of {entry.name} is no number.", "Take an earlier checkpoint.")
-    if as_json:
-        click.echo(json.dumps(result.to_dict()))
-        return
-    click.echo(f"loss           {result.loss:.4f} nats per token")
-    click.echo(f"perplexity     {result.perplexity:.2f}")
-    click.echo(f"bits per byte  {result.bits_per_byte:.4f}")
-    click.echo(f"tokens         {result.tokens:,}")
-    click.echo(f"bytes          {result.bytes:,}")
+        raise UserError(f"The loss of {name} is no number.", "Take an earlier checkpoint.")
+    return result
+
+
+def _write(
+    name: str,
+    checkpoint: Checkpoint,
+    beginnings: Sequence[str],
+    settings: SamplingSettings,
+    samples: int,
+    notes: Console,
+) -> list[Completion]:
+    from rich.progress import track
+
+    from mgpt_tui.inference.engine import Engine
+    from training.completions import complete
+
+    model = checkpoint.model
+    engine = Engine(model, checkpoint.tokenizer, model.token_embedding.weight.device)
+    told = complete(engine, beginnings, settings, samples)
+    what, total = f"{clean_text(name)}: writing", len(beginnings) * samples
+    return list(track(told, what, total, console=notes, disable=not notes.is_terminal))
+
+
+def _summed_up(
+    measured: Sequence[Measured], against: str | None, text_column: str | None, notes: Console
+) -> list[Measured]:
+    """The same with the figures of what was written, and what of it is in `against`."""
+    from training.completions import sum_up
+    from training.measures import words
+    from training.novelty import SharedRuns
+    from training.sources import open_source
+
+    novelty: list[Novelty] | None = None
+    if against is not None:
+        runs = SharedRuns([words(one.text) for model in measured for one in model.completions])
+        with notes.status(f"looking for it in {clean_text(against)}"):
+            runs.read(words(story.text) for story in open_source(against, text_column).stories())
+        novelty = list(runs.results())
+    done, start = [], 0
+    for model in measured:
+        end = start + len(model.completions)
+        own = None if novelty is None else novelty[start:end]
+        done.append(replace(model, novelty=own or (), writing=sum_up(model.completions, own)))
+        start = end
+    return done

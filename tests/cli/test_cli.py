@@ -41,7 +41,7 @@ def test_paths(mgpt, home):
     assert "MGPT_DATA_DIR" in outcome.out
 
 
-@pytest.mark.parametrize("command", ["eval --data x --model nobody", "export nobody out"])
+@pytest.mark.parametrize("command", ["eval nobody --data x", "export nobody out"])
 def test_unknown_models_name_the_known_ones(mgpt, command):
     outcome = mgpt(*command.split())
     assert outcome.code == 2

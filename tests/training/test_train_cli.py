@@ -86,17 +86,17 @@ def test_fine_tuning(mgpt, trained, prepared):
 
 
 def test_eval_of_a_trained_model(mgpt, trained, prepared):
-    outcome = mgpt("eval", "--model", "mine", "--data", prepared.folder, "--json")
+    outcome = mgpt("eval", "mine", "--data", prepared.folder, "--json")
     figures = json.loads(outcome.out)
-    assert set(figures) == {"loss", "perplexity", "bits_per_byte", "tokens", "bytes"}
+    assert set(figures) == {"model", "loss", "perplexity", "bits_per_byte", "tokens", "bytes"}
     assert figures["bytes"] == prepared.val.bytes
-    assert "bits per byte" in mgpt("eval", "--model", "mine", "--data", prepared.folder).out
+    assert "bits/byte" in mgpt("eval", "mine", "--data", prepared.folder).out
 
 
 def test_export_can_be_used_by_its_path(mgpt, trained, prepared, tmp_path):
     outcome = mgpt("export", "mine", tmp_path / "shared", "--weights", "int8")
     assert outcome.code == 0
-    measured = mgpt("eval", "--model", tmp_path / "shared", "--data", prepared.folder, "--json")
+    measured = mgpt("eval", tmp_path / "shared", "--data", prepared.folder, "--json")
     assert measured.code == 0
     again = mgpt("export", "mine", tmp_path / "shared")
     assert again.code == 2
@@ -144,6 +144,6 @@ def test_fine_tuning_on_another_vocabulary_is_refused(mgpt, trained, prepared, t
     )
     assert outcome.code == 2
     assert "--tokenizer mine" in outcome.err
-    measured = mgpt("eval", "--model", "mine", "--data", tmp_path / "other")
+    measured = mgpt("eval", "mine", "--data", tmp_path / "other")
     assert measured.code == 2
     assert "another vocabulary" in measured.err

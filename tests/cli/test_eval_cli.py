@@ -1,0 +1,100 @@
+"""`mgpt-tui eval` as it is typed."""
+
+import json
+
+import pytest
+import torch
+
+from mgpt_tui.model.checkpoint import save_checkpoint
+from mgpt_tui.model.gpt import GPT
+
+STORIES = "Mia had a kite. It was red.\n<|endoftext|>\nTom had a drum. It was loud.\n"
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Held-out stories, beginnings and a training text."""
+    (tmp_path / "held-out.txt").write_text(STORIES)
+    (tmp_path / "beginnings.yaml").write_text('- "Mia had"\n- "[bold]Tom"\n')
+    (tmp_path / "training.txt").write_text(STORIES)
+    return tmp_path
+
+
+@pytest.fixture
+def model(tiny_checkpoint):
+    return tiny_checkpoint
+
+
+def lines(outcome):
+    assert outcome.code == 0, outcome.err
+    return [json.loads(line) for line in outcome.out.splitlines()]
+
+
+def test_a_score_alone(mgpt, files, model):
+    (figures,) = lines(mgpt("eval", model, "--data", files / "held-out.txt", "--json"))
+    assert figures["model"] == str(model)
+    assert figures["bytes"] == len(STORIES) - len("\n<|endoftext|>\n") - 1
+    assert "writing" not in figures
+    shown = mgpt("eval", model, "--data", files / "held-out.txt").out
+    assert f"{figures['bits_per_byte']:.4f}" in shown
+    assert "bits/byte" in shown and "repetitive" not in shown
+
+
+def test_models_stand_side_by_side(mgpt, files, model, tmp_path, tiny_model, byte_tokenizer):
+    other = GPT(tiny_model.config, torch.Generator().manual_seed(5))
+    save_checkpoint(tmp_path / "other", other, byte_tokenizer, {})
+    found = lines(
+        mgpt("eval", model, tmp_path / "other", "--data", files / "held-out.txt", "--json")
+    )
+    assert [line["model"] for line in found] == [str(model), str(tmp_path / "other")]
+    assert found[0]["loss"] != found[1]["loss"]
+    shown = mgpt("eval", model, tmp_path / "other", "--data", files / "held-out.txt").out
+    for line in found:
+        assert f"{line['loss']:.4f}" in shown
+
+
+def test_what_a_model_writes(mgpt, files, model):
+    arguments = (
+        "eval", model, "--prompts", files / "beginnings.yaml", "--num-samples", 2,
+        "--max-tokens", 6, "--seed", 3, "--against", files / "training.txt",
+        "--data", files / "held-out.txt",
+    )  # fmt: skip
+    tiny, people = lines(mgpt(*arguments, "--json"))
+    assert tiny["writing"]["completions"] == 4
+    assert [one["seed"] for one in tiny["completions"]] == [3, 4, 3, 4]
+    generated = mgpt(
+        "generate", "--model", model, "--prompt", "Mia had", "--seed", 4, "--max-tokens", 6,
+        "--json",
+    )  # fmt: skip
+    assert tiny["completions"][1]["text"] == json.loads(generated.out)["text"]
+    # Held-out stories that stand in the training text are found there whole.
+    assert people["model"] == "held-out"
+    assert people["completions"][0]["longest_shared"] == "mia had a kite it was red"
+    assert people["writing"]["known_share"] == 1
+    outcome = mgpt(*arguments)
+    assert "[bold]Tom" in outcome.out
+    assert "mia had a kite it was red" in outcome.out
+    assert "longest shared" in outcome.out
+    assert outcome.err == "" and "\x1b" not in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "nothing to measure"),
+        (["--data", "held-out.txt", "--num-samples", "2"], "--num-samples"),
+        (["--data", "held-out.txt", "--temperature", "1"], "--temperature"),
+        (["--data", "held-out.txt", "--against", "training.txt"], "--against"),
+        (["--data", "nowhere.txt"], "does not exist"),
+        (["--prompts", "nowhere.txt"], "does not exist"),
+        (["--prompts", "beginnings.yaml", "--against", "nowhere.txt"], "does not exist"),
+        (["--prompts", "beginnings.yaml", "--num-samples", "0"], "1 or more"),
+        (["--prompts", "beginnings.yaml", "--num-samples", "2", "--seed", str(2**63 - 1)], "seed"),
+    ],
+)
+def test_bad_input_gets_one_clear_message(mgpt, files, model, monkeypatch, arguments, words):
+    monkeypatch.chdir(files)
+    outcome = mgpt("eval", model, *arguments)
+    assert outcome.code == 2
+    assert words in outcome.err
+    assert outcome.out == "" and "Traceback" not in outcome.err
