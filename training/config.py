@@ -38,6 +38,9 @@ class ModelSettings:
         "what is dropped: single activations, or a channel of a whole sequence",
         choices=("element", "channel"),
     )
+    dropout_after: float = setting(
+        0.0, "share of the run that goes by before dropout begins", minimum=0, maximum=1
+    )
 
     def __post_init__(self) -> None:
         validate(self)

@@ -6,7 +6,7 @@ Order and dropout are functions of seed and step, so no random state is among th
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -180,7 +180,7 @@ def check_fits(
     Raises:
         UserError: for another shape, optimizer or vocabulary.
     """
-    if checkpoint.model.config != model.config:
+    if replace(checkpoint.model.config, dropout=model.config.dropout) != model.config:
         raise UserError(
             f"The run {run} has another shape than these settings ask for.",
             "Resume it without settings of the model.",

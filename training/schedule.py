@@ -1,10 +1,10 @@
-"""The learning rate of every step."""
+"""The learning rate of every step, and when dropout begins."""
 
 from __future__ import annotations
 
 import math
 
-from training.config import ScheduleSettings
+from training.config import ScheduleSettings, TrainConfig
 
 
 def learning_rate_factor(step: int, schedule: ScheduleSettings) -> float:
@@ -22,3 +22,8 @@ def learning_rate_factor(step: int, schedule: ScheduleSettings) -> float:
     done = min(1.0, (step - start) / max(1, schedule.max_steps - start))
     fall = 0.5 * (1 + math.cos(math.pi * done)) if schedule.decay == "cosine" else 1 - done
     return schedule.final_ratio + (1 - schedule.final_ratio) * fall
+
+
+def dropout_begun(step: int, config: TrainConfig) -> bool:
+    """Whether step `step` (the first is 0) of the run has dropout."""
+    return step >= round(config.schedule.max_steps * config.model.dropout_after)

@@ -34,7 +34,7 @@ from training.optimizer import Optimizers
 from training.prepared import Prepared
 from training.resume import Conditions, Progress, check_fits, history
 from training.sample import write_sample
-from training.schedule import learning_rate_factor
+from training.schedule import dropout_begun, learning_rate_factor
 
 
 class Trainer:
@@ -75,7 +75,8 @@ class Trainer:
             self.model.load_state_dict(init_from.state_dict())
         self.model.to(self.device)
         # What is saved is `model` itself, so that names in checkpoints are its own.
-        install_dropout(self.model, config.model.dropout_form, config.model.attention_dropout)
+        own = config.model
+        self.dropout = install_dropout(self.model, own.dropout_form, own.attention_dropout)
         install_attention(self.model, self.device)
         self.loss: nn.Module = TrainingLoss(self.model)
         self.optimizers = Optimizers(self.model, config.optimizer, self.device)
@@ -149,6 +150,7 @@ class Trainer:
             self._validated = None
             factor = learning_rate_factor(self.step, self.config.schedule)
             self.optimizers.set_learning_rate(factor)
+            self.dropout.turn(on=dropout_begun(self.step, self.config))
             loss, norm = self._update()
             spent = time.perf_counter() - started
             progress.step += 1

@@ -87,3 +87,17 @@ def test_a_model_gets_them_everywhere():
         "dropout": (0.3, "channel"),
         "attention_dropout": (0.1, None),
     }
+
+
+def test_a_switch_turns_all_of_it_off_and_on():
+    config = GPTConfig(vocab_size=257, block_size=8, n_layer=1, n_head=2, n_embd=8, dropout=0.3)
+    model = GPT(config, torch.Generator().manual_seed(0))
+    switch = install_dropout(model, "element", attention=0.1)
+    tokens = torch.arange(8)[None]
+    full = seeded(model, tokens)
+    switch.turn(on=False)
+    assert torch.equal(seeded(model, tokens), model.eval()(tokens))
+    model.train()
+    switch.turn(on=True)
+    assert torch.equal(seeded(model, tokens), full)
+    assert not torch.equal(full, model.eval()(tokens))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.config import ScheduleSettings
-from training.schedule import learning_rate_factor
+from training.config import ScheduleSettings, TrainConfig
+from training.schedule import dropout_begun, learning_rate_factor
 
 
 def test_cosine_by_hand():
@@ -48,3 +48,11 @@ def test_it_rises_then_falls_within_its_bounds(max_steps, warmup, decay, share, 
     assert rising == sorted(rising)
     assert all(a >= b - 1e-12 for a, b in itertools.pairwise(falling))
     assert all(factor >= final - 1e-12 for factor in falling)
+
+
+def test_dropout_begins_after_its_share_of_the_run():
+    config = TrainConfig().updated({"max_steps": 10, "dropout_after": 0.3})
+    assert [dropout_begun(step, config) for step in range(10)] == [False] * 3 + [True] * 7
+    assert dropout_begun(0, TrainConfig())
+    never = TrainConfig().updated({"max_steps": 10, "dropout_after": 1})
+    assert not any(dropout_begun(step, never) for step in range(10))

@@ -228,3 +228,18 @@ def test_the_form_of_dropout_and_that_of_attention_are_settings(make_trainer):
     channel = losses(make_trainer("channel", dropout=0.3, dropout_form="channel").steps())
     attention = losses(make_trainer("attention", dropout=0.3, attention_dropout=0).steps())
     assert len({tuple(plain), tuple(channel), tuple(attention)}) == 3
+
+
+def test_dropout_may_begin_later(make_trainer):
+    late = losses(make_trainer("late", dropout=0.3, dropout_after=0.5).steps())
+    none = losses(make_trainer("none", dropout=0.0).steps())
+    assert late[:4] == none[:4]
+    assert late[4] != none[4]
+
+
+def test_dropout_may_change_in_a_run(make_trainer):
+    begun = make_trainer("changed", dropout=0.0)
+    first = losses(itertools.islice(begun.steps(), 4))
+    begun.save()
+    rest = losses(make_trainer("changed", resume=True, dropout=0.3).steps())
+    assert first + rest == losses(make_trainer("planned", dropout=0.3, dropout_after=0.5).steps())
