@@ -11,7 +11,7 @@ from mgpt_tui import paths
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import atomic_write, os_error
 from mgpt_tui.inference.request import SamplingSettings
-from mgpt_tui.settings_fields import declared
+from mgpt_tui.settings_fields import arguments_from, declared
 
 FORMAT = 1
 
@@ -81,6 +81,7 @@ def _sampling(content: Any) -> SamplingSettings:
     """Sampling settings, each one that is allowed, so that a bad value costs no other."""
     if not isinstance(content, dict):
         return SamplingSettings()
+    content = arguments_from(SamplingSettings, content)
     kept = {}
     for setting in declared(SamplingSettings):
         if setting.name in content:

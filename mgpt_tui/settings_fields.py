@@ -28,6 +28,7 @@ class Limits:
         choices: the only values allowed, where they can be listed.
         off: the word that stands for None (`--top-k off`).
         note: what a value at the edge means ("0 is greedy"), added to error messages.
+        panel: whether the app's panel of settings has it.
     """
 
     help: str
@@ -36,6 +37,7 @@ class Limits:
     choices: tuple[str, ...] = ()
     off: str | None = None
     note: str = ""
+    panel: bool = True
 
 
 def setting(default: Any, help: str, **limits: Any) -> Any:
@@ -51,6 +53,7 @@ class Declared:
         name: the field's name, with underscores.
         type: the plain type (int, float, str or bool), without the `| None`.
         optional: True where None is allowed.
+        many: True where the value is a tuple of that type.
         default: the default value.
         limits: help and bounds.
     """
@@ -60,6 +63,7 @@ class Declared:
     optional: bool
     default: Any
     limits: Limits
+    many: bool = False
 
     @property
     def flag(self) -> str:
@@ -69,6 +73,10 @@ class Declared:
     def check(self, value: Any) -> None:
         """Raise `UserError` where `value` is not allowed, naming what is."""
         remedy = f"Give {self.flag} {self.allowed()}."
+        if self.many:
+            if not isinstance(value, tuple) or not all(type(part) is self.type for part in value):
+                raise UserError(f"{self.name} cannot be {value!r}.", remedy)
+            return
         if value is None:
             if not self.optional:
                 raise UserError(f"{self.name} needs a value.", remedy)
@@ -111,11 +119,14 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else f"{value:g}"
 
 
-def _plain_type(hint: Any) -> tuple[type, bool]:
+def _plain_type(hint: Any) -> tuple[type, bool, bool]:
+    """The plain type of a field, whether None is allowed, and whether it is a tuple of these."""
     if get_origin(hint) in (types.UnionType, Union):
         inner = [arg for arg in get_args(hint) if arg is not type(None)]
-        return inner[0], True
-    return hint, False
+        return inner[0], True, False
+    if get_origin(hint) is tuple:
+        return get_args(hint)[0], False, True
+    return hint, False, False
 
 
 def declared(config_class: type) -> Iterator[Declared]:
@@ -125,9 +136,18 @@ def declared(config_class: type) -> Iterator[Declared]:
     for entry in fields(config_class):
         limits = entry.metadata.get("limits")
         if limits is not None:
-            plain, optional = _plain_type(hints[entry.name])
+            plain, optional, many = _plain_type(hints[entry.name])
             default = None if entry.default is MISSING else entry.default
-            yield Declared(entry.name, plain, optional, default, limits)
+            yield Declared(entry.name, plain, optional, default, limits, many)
+
+
+def arguments_from(config_class: type, content: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `config_class` as JSON has them: its lists are tuples again."""
+    many = {entry.name for entry in declared(config_class) if entry.many}
+    return {
+        name: tuple(value) if name in many and isinstance(value, list) else value
+        for name, value in content.items()
+    }
 
 
 def validate(config: Any) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from mgpt_tui.cli import COMMANDS
-from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.inference.request import DecodingSettings, SamplingSettings
 from mgpt_tui.model.config import PRESETS
 from mgpt_tui.paths import LOCATIONS
 from mgpt_tui.settings_fields import declared
@@ -36,7 +36,7 @@ def table(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 def shown(value: object, off: str | None) -> str:
     """A default as a user would type it."""
-    if value is None:
+    if value is None or value == ():
         return off or ""
     if isinstance(value, bool):
         return "on" if value else "off"
@@ -65,6 +65,10 @@ def keys() -> str:
 
 def sampling() -> str:
     return table(("flag", "default", "values", "meaning"), settings_rows(SamplingSettings))
+
+
+def decoding() -> str:
+    return table(("flag", "default", "values", "meaning"), settings_rows(DecodingSettings))
 
 
 def training() -> str:
@@ -115,6 +119,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "commands": commands,
     "keys": keys,
     "sampling": sampling,
+    "decoding": decoding,
     "training": training,
     "presets": presets,
     "places": places,

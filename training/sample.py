@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mgpt_tui.inference.decoder import PlainDecoder
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.model.gpt import GPT
@@ -28,7 +29,7 @@ def write_sample(model: GPT, tokenizer: Tokenizer, prompt: str, tokens: int) -> 
     """
     was_training = model.training
     try:
-        engine = Engine(model, tokenizer, model.token_embedding.weight.device)
+        engine = Engine(PlainDecoder(model), tokenizer)
         settings = SamplingSettings(max_tokens=tokens, seed=SEED)
         text = "".join(chunk.text for chunk in engine.stream([prompt], settings))
     finally:

@@ -170,16 +170,19 @@ def _write(
     samples: int,
     notes: Console,
 ) -> list[Completion]:
+    import torch
     from rich.progress import track
 
-    from mgpt_tui.inference.engine import Engine
+    from mgpt_tui.inference.loading import engine_of
     from training.completions import complete
 
-    model = checkpoint.model
-    engine = Engine(model, checkpoint.tokenizer, model.token_embedding.weight.device)
+    threads = torch.get_num_threads()
+    engine = engine_of(checkpoint).engine
     told = complete(engine, beginnings, settings, samples)
     what, total = f"{clean_text(name)}: writing", len(beginnings) * samples
-    return list(track(told, what, total, console=notes, disable=not notes.is_terminal))
+    completions = list(track(told, what, total, console=notes, disable=not notes.is_terminal))
+    torch.set_num_threads(threads)  # the next model is scored with all of them
+    return completions
 
 
 def _summed_up(

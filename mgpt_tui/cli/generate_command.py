@@ -17,17 +17,34 @@ import click
 
 from mgpt_tui.cli.options import SettingType, given, setting_options
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.request import FinishReason, SamplingSettings, fresh_seed
+from mgpt_tui.inference.request import (
+    DecodingSettings,
+    FinishReason,
+    SamplingSettings,
+    fresh_seed,
+)
 from mgpt_tui.model.registry import find_model
-from mgpt_tui.settings_fields import Declared, Limits
+from mgpt_tui.settings_fields import Declared, Limits, declared
 from mgpt_tui.text import clean_text
 
 if TYPE_CHECKING:
-    from mgpt_tui.inference.engine import Generation
+    from mgpt_tui.inference.chances import Chances
+    from mgpt_tui.inference.generation import Generation
+    from mgpt_tui.inference.loading import Loaded
+    from mgpt_tui.model.tokenizer import Tokenizer
 
 NUM_SAMPLES = Declared(
     "num_samples", int, False, 1, Limits(help="how many continuations to write", minimum=1)
 )
+ALTERNATIVES = Declared(
+    "alternatives",
+    int,
+    True,
+    None,
+    Limits(help="with --json, how many of the likeliest tokens to tell of at each", minimum=0),
+)
+TOGETHER = 8
+"""Samples that are decoded side by side: more of them would take more memory than time."""
 RULE = "-" * 40
 
 
@@ -45,43 +62,59 @@ RULE = "-" * 40
     help=f"{NUM_SAMPLES.limits.help}; each adds 1 to the seed",
 )
 @setting_options(SamplingSettings)
+@setting_options(DecodingSettings)
 @click.option(
     "--model", metavar="NAME_OR_PATH", help="Model to write with; the embedded one if left out."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line and sample.")
+@click.option(ALTERNATIVES.flag, type=SettingType(ALTERNATIVES), help=ALTERNATIVES.limits.help)
 def command(
-    prompt: str | None, num_samples: int, model: str | None, as_json: bool, **options: Any
+    prompt: str | None,
+    num_samples: int,
+    model: str | None,
+    as_json: bool,
+    alternatives: int | None,
+    **options: Any,
 ) -> None:
     """Continue a beginning, or make up a story, and print it while it is being written.
 
     Notes go to standard error. Ctrl-C keeps what is there and ends with code 130.
     """
-    settings = SamplingSettings(**given(options))
+    chosen = given(options)
+    names = {setting.name for setting in declared(DecodingSettings)}
+    decoding = DecodingSettings(**{name: chosen.pop(name) for name in names & chosen.keys()})
+    settings = SamplingSettings(**chosen)
+    if alternatives is not None and not as_json:
+        raise UserError("--alternatives is about the JSON.", "Give --json, too.")
     seed = fresh_seed() if settings.seed is None else settings.seed
     replace(settings, seed=seed + num_samples - 1)  # the last seed must be one, too
     entry = find_model(model)
     prompt = _read_prompt(prompt)
 
-    from mgpt_tui.inference.engine import Engine
-    from mgpt_tui.model.checkpoint import load_checkpoint
+    from mgpt_tui.inference.loading import load_engine
 
-    checkpoint = load_checkpoint(entry.path)
-    engine = Engine(checkpoint.model, checkpoint.tokenizer)
+    loaded = load_engine(entry.path, decoding)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without curly quotes gets "?"
     with _noting_interrupts() as interrupted:
-        for sample in range(num_samples):
-            generation = engine.stream(
-                [prompt], replace(settings, seed=seed + sample), interrupted.is_set
+        for first in range(0, num_samples, TOGETHER):
+            rows = min(TOGETHER, num_samples - first)
+            generations = loaded.engine.together(
+                [prompt],
+                replace(settings, seed=seed + first),
+                rows,
+                interrupted.is_set,
+                alternatives,
             )
-            if sample == 0 and generation.window_start > 0:
-                _note_long_prompt(generation)
-            if as_json:
-                _print_json(sample, prompt, generation)
-            else:
-                _print_text(sample, prompt, generation)
-            if interrupted.is_set():
-                raise click.Abort
+            if first == 0 and generations[0].window_start > 0:
+                _note_long_prompt(generations[0])
+            for sample, generation in enumerate(generations, first):
+                if as_json:
+                    _print_json(sample, prompt, generation, loaded, rows)
+                else:
+                    _print_text(sample, prompt, generation)
+                if interrupted.is_set():
+                    raise click.Abort
 
 
 def _read_prompt(prompt: str | None) -> str:
@@ -152,7 +185,9 @@ def _print_text(sample: int, prompt: str, generation: Generation) -> None:
     )
 
 
-def _print_json(sample: int, prompt: str, generation: Generation) -> None:
+def _print_json(
+    sample: int, prompt: str, generation: Generation, loaded: Loaded, batch_size: int
+) -> None:
     chunks = list(generation)
     finished = generation.finished
     line = {
@@ -164,5 +199,28 @@ def _print_json(sample: int, prompt: str, generation: Generation) -> None:
         "finish_reason": finished.reason,
         "seed": finished.seed,
         "tokens_per_second": round(finished.tokens_per_second, 1),
+        "precision": loaded.choice.precision,
+        "device": loaded.device,
+        "threads": loaded.choice.threads,
+        "batch_size": batch_size,
     }
+    if generation.chances:
+        line["steps"] = [_step(chances, loaded.engine.tokenizer) for chances in generation.chances]
     click.echo(json.dumps(line))
+
+
+def _step(chances: Chances, tokenizer: Tokenizer) -> dict[str, Any]:
+    """What is told of one token; a part of a character is shown as U+FFFD."""
+    return {
+        "log_probability": round(chances.log_probability, 4),
+        "entropy": round(chances.entropy, 4),
+        "alternatives": [
+            {
+                "token": entry.token,
+                "text": tokenizer.decode([entry.token]),
+                "before": round(entry.before, 6),
+                "after": round(entry.after, 6),
+            }
+            for entry in chances.alternatives
+        ],
+    }

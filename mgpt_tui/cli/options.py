@@ -69,13 +69,15 @@ def setting_options(
             text = setting.limits.help
             if setting.limits.note:
                 text += f" ({setting.limits.note})"
-            if shown is not None and setting.type is not bool:
+            if shown is not None and setting.type is not bool and not setting.many:
                 text += f" [default: {shown}]"
             if setting.type is bool:
                 flags = f"{setting.flag}/--no-{setting.flag[2:]}"
                 if setting.default is not None:
                     text += f" [default: {'on' if setting.default else 'off'}]"
                 option = click.option(flags, setting.name, default=None, help=text)
+            elif setting.many:
+                option = click.option(setting.flag, setting.name, multiple=True, help=text)
             else:
                 option = click.option(
                     setting.flag, setting.name, type=SettingType(setting), default=None, help=text
@@ -91,5 +93,5 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
     return {
         name: None if value is OFF else value
         for name, value in options.items()
-        if value is not None
+        if value is not None and value != ()
     }

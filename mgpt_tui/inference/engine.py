@@ -3,76 +3,82 @@
 Three storeys, each usable by itself:
 
     Engine.next_logits   tokens so far -> logits of the next one    (window, cache)
-    Engine.tokens        -> token ids                               (sampling)
+    Engine.steps         -> token ids, and what each step knows     (sampling)
     Engine.stream        -> text                                    (characters, cleaning)
 
-The upper two are iterators, so to stop is to stop iterating.
+The upper two are iterators, so to stop is to stop iterating. `Engine.together` makes several
+texts at once, of which each is such an iterator too.
 """
 
 from __future__ import annotations
 
+import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.inference.chances import Chances, chances
+from mgpt_tui.inference.decoder import Decoder
+from mgpt_tui.inference.generation import Generation
 from mgpt_tui.inference.messages import ContextPart
-from mgpt_tui.inference.request import Finished, FinishReason, SamplingSettings, fresh_seed
-from mgpt_tui.inference.sampling import choose, uniform
-from mgpt_tui.model.gpt import GPT
-from mgpt_tui.model.kv_cache import KVCache
-from mgpt_tui.model.tokenizer import StreamingDecoder, Tokenizer
-from mgpt_tui.text import StreamingCleaner, TextChunk
+from mgpt_tui.inference.reader import Reader
+from mgpt_tui.inference.request import SamplingSettings, fresh_seed
+from mgpt_tui.inference.sampling import Logits, draw, filtered, uniform
+from mgpt_tui.model.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One token of a generation.
+
+    Attributes:
+        token: its id.
+        seconds: time that the engine has worked so far on its generation, or on all of a batch.
+        chances: how it came about, where that was asked for.
+    """
+
+    token: int
+    seconds: float
+    chances: Chances | None = None
 
 
 class Engine:
     """A model and its tokenizer, with a memory of what was read last.
 
     Args:
-        model: put into evaluation mode and moved to `device`.
+        decoder: the model as it runs.
         tokenizer: the one the model was trained with.
     """
 
-    def __init__(
-        self, model: GPT, tokenizer: Tokenizer, device: torch.device | str = "cpu"
-    ) -> None:
-        self.model = model.to(device).eval()
+    def __init__(self, decoder: Decoder, tokenizer: Tokenizer) -> None:
+        self.decoder = decoder
+        self.config = decoder.config
         self.tokenizer = tokenizer
-        weight = model.token_embedding.weight
-        self._cache = KVCache(model.config, device=weight.device, dtype=weight.dtype)
-        self._held: list[int] = []  # the tokens whose keys and values the cache holds
+        self._reader = Reader(decoder)
 
-    @torch.inference_mode()
-    def next_logits(self, tokens: Sequence[int]) -> Tensor:
+    def next_logits(self, tokens: list[int]) -> Tensor:
         """Logits of what follows `tokens`, of which the model sees the last window.
-
-        What the cache holds is compared with the window: the longest common beginning is not
-        read again, whether it comes from the token before, from the same story told otherwise
-        (retry) or from its last page (continue). Keys and values depend on nothing but the
-        tokens up to their own and on their positions, so this changes no result. When the
-        window moves, every position in it does, and it is read anew.
 
         Args:
             tokens: at least one; any number of them.
 
         Returns:
-            (V,), on the model's device.
+            fp32 (V,), on the decoder's device.
         """
-        window = list(tokens[self.model.config.window_start(len(tokens)) :])
-        kept = _common_beginning(self._held, window[:-1])  # the last is always read, for logits
-        self._cache.truncate(kept)
-        del self._held[kept:]  # before reading, so that an interrupted read leaves no lie
-        new = torch.tensor([window[kept:]], device=self._cache.keys.device)  # (1, T)
-        hidden = self.model.hidden(new, self._cache)  # (1, T, C)
-        self._held = window
-        return self.model.head(hidden[0, -1])  # (V,)
+        return self._reader.read([tokens])[0]
 
-    def tokens(
-        self, context_tokens: Sequence[int], settings: SamplingSettings, seed: int
-    ) -> Iterator[int]:
-        """Token ids that continue `context_tokens`, at most `settings.max_tokens`.
+    def steps(
+        self,
+        context_tokens: Sequence[int],
+        settings: SamplingSettings,
+        seed: int,
+        n_best: int | None = None,
+    ) -> Iterator[Step]:
+        """Tokens that continue `context_tokens`, at most `settings.max_tokens`.
 
         The end token, if it comes, is the last. A token is computed when it is asked for.
 
@@ -80,20 +86,27 @@ class Engine:
             context_tokens: at least one (a story begins with the end token).
             settings: its `seed` is not looked at.
             seed: decides all draws, each by its position in this generation.
+            n_best: how many alternatives each step tells of; None leaves its chances out.
+
+        Raises:
+            UserError: where `settings` names tokens that the model does not have.
         """
-        told = list(context_tokens)
-        for position in range(settings.max_tokens):
-            token = choose(self.next_logits(told), settings, uniform(seed, position))
-            yield token
-            if token == self.tokenizer.end_token:
-                return
-            told.append(token)
+        choice, limit = _Choice(self, settings, n_best), settings.max_tokens
+        end = self.tokenizer.end_token
+        return _alone(self._reader, list(context_tokens), choice, seed, limit, end)
+
+    def tokens(
+        self, context_tokens: Sequence[int], settings: SamplingSettings, seed: int
+    ) -> Iterator[int]:
+        """The token ids of `steps`."""
+        return (step.token for step in self.steps(context_tokens, settings, seed))
 
     def stream(
         self,
         context: Sequence[ContextPart],
         settings: SamplingSettings,
         should_stop: Callable[[], bool] = lambda: False,
+        n_best: int | None = None,
     ) -> Generation:
         """Text that continues `context`.
 
@@ -101,11 +114,42 @@ class Engine:
             context: the story so far, without the `<|endoftext|>` in front of it.
             settings: where it has no seed, one is drawn.
             should_stop: asked before every token; once true, the generation ends.
+            n_best: how many alternatives each step tells of; None leaves its chances out.
 
         Raises:
-            UserError: where `context` has tokens that the model does not know.
+            UserError: where `context` or `settings` has tokens that the model does not know.
         """
-        return Generation(self, self.encode(context), settings, should_stop)
+        seed = fresh_seed() if settings.seed is None else settings.seed
+        tokens = self.encode(context)
+        steps = self.steps(tokens, settings, seed, n_best)
+        return Generation(self, len(tokens), replace(settings, seed=seed), steps, should_stop)
+
+    def together(
+        self,
+        context: Sequence[ContextPart],
+        settings: SamplingSettings,
+        samples: int,
+        should_stop: Callable[[], bool] = lambda: False,
+        n_best: int | None = None,
+    ) -> list[Generation]:
+        """Several texts that continue `context`, decoded side by side.
+
+        Each may be iterated by itself, in any order and to any length; a token that one of them
+        asks for is computed for all. Sample i has the seed of the first one plus i.
+
+        Args and errors as in `stream`.
+        """
+        first = fresh_seed() if settings.seed is None else settings.seed
+        tokens = self.encode(context)
+        seeds = range(first, first + samples)
+        choice, limit = _Choice(self, settings, n_best), settings.max_tokens
+        batch = _Batch(self._reader, tokens, choice, seeds, limit, self.tokenizer.end_token)
+        return [
+            Generation(
+                self, len(tokens), replace(settings, seed=seed), batch.steps(row), should_stop
+            )
+            for row, seed in enumerate(seeds)
+        ]
 
     def encode(self, context: Sequence[ContextPart]) -> list[int]:
         """The tokens of a story so far, with `<|endoftext|>` in front.
@@ -123,86 +167,144 @@ class Engine:
             )
         return tokens
 
+    def biases(self, settings: SamplingSettings) -> dict[int, float]:
+        """What `bias`, `ban` and `ignore_end` add to the score of each token they name.
 
-class Generation(Iterator[TextChunk]):
-    """One generation in progress: iterate over it for its text.
+        Raises:
+            UserError: where a text is not one token of this model, or a number is none.
+        """
+        bias: dict[int, float] = {}
+        for entry in settings.bias:
+            text, equals, number = entry.rpartition("=")
+            try:
+                value = float(number)
+            except ValueError:
+                value = math.nan
+            if not equals or math.isnan(value) or value == math.inf:
+                raise UserError(f"The bias {entry!r} is not TOKEN=NUMBER.", 'Give " cat=-2", say.')
+            token = self._one_token(text)
+            bias[token] = bias.get(token, 0.0) + value
+        bias |= dict.fromkeys(map(self._one_token, settings.ban), -math.inf)
+        if settings.ignore_end:
+            bias[self.tokenizer.end_token] = -math.inf
+        return bias
 
-    Nothing is computed before the first chunk is asked for.
+    def _one_token(self, text: str) -> int:
+        tokens = self.tokenizer.encode(text)
+        if len(tokens) != 1:
+            parts = " + ".join(repr(self.tokenizer.decode([token])) for token in tokens)
+            raise UserError(
+                f"{text!r} is not one token of this model" + (f" but {parts}." if parts else "."),
+                "Name one of its tokens; most words have a space in front.",
+            )
+        return tokens[0]
 
-    Attributes:
-        seed: the seed in use.
-        context_tokens: tokens of the context, the first `<|endoftext|>` included.
-        window_start: the first of them that the model sees; above 0 where they are too many.
+
+class _Choice:
+    """How the tokens of one request are chosen."""
+
+    def __init__(self, engine: Engine, settings: SamplingSettings, n_best: int | None) -> None:
+        self._config = engine.config
+        self._settings = settings
+        self._bias = engine.biases(settings)
+        self._n_best = n_best
+
+    def __call__(
+        self, logits: Logits, story: list[int], number: float
+    ) -> tuple[int, Chances | None]:
+        """The token that follows `story`, and its chances; `number` is the uniform that decides."""
+        penalized = self._settings.repetition_penalty != 1
+        seen = story[self._config.window_start(len(story)) :] if penalized else ()
+        left = filtered(logits, self._settings, self._bias, seen)
+        token = int(left.candidates.tokens[draw(left.shares, number)])
+        if self._n_best is None:
+            return token, None
+        return token, chances(logits, left, token, self._n_best)
+
+
+def _alone(
+    reader: Reader, story: list[int], choice: _Choice, seed: int, limit: int, end: int
+) -> Iterator[Step]:
+    """The steps of one generation, at most `limit`; `story` grows."""
+    told, seconds = [story], 0.0
+    for position in range(limit):
+        began = time.perf_counter()
+        logits = reader.read(told)[0].cpu().numpy()
+        token, how = choice(logits, story, uniform(seed, position))
+        seconds += time.perf_counter() - began
+        yield Step(token, seconds, how)
+        if token == end:
+            return
+        story.append(token)
+
+
+class _Batch:
+    """Generations that go on together: whoever is ahead computes the next token of all.
+
+    A generation that has ended leaves the batch, so that the others have the processor to
+    themselves.
     """
 
     def __init__(
         self,
-        engine: Engine,
-        context: list[int],
-        settings: SamplingSettings,
-        should_stop: Callable[[], bool],
+        reader: Reader,
+        story: list[int],
+        choice: _Choice,
+        seeds: Sequence[int],
+        limit: int,
+        end: int,
     ) -> None:
-        self.seed = fresh_seed() if settings.seed is None else settings.seed
-        self.context_tokens = len(context)
-        self.window_start = engine.model.config.window_start(len(context))
-        self._engine = engine
-        self._tokens = engine.tokens(context, settings, self.seed)
-        self._should_stop = should_stop
-        self._reason = FinishReason.CANCELLED  # until it ends by itself
-        self._kept = 0
+        self._first = reader  # reads the context once for all
+        self._reader: Reader | None = None
+        self._context = story
+        self._choice, self._seeds, self._limit, self._end = choice, seeds, limit, end
+        self._active = list(range(len(seeds)))
+        self._told = [list(story) for _ in seeds]  # of the active ones
+        self._waiting: list[deque[Step]] = [deque() for _ in seeds]
+        self._position = 0
         self._seconds = 0.0
-        self._chunks = self._decoded()
 
-    def __next__(self) -> TextChunk:
-        return next(self._chunks)
+    def steps(self, row: int) -> Iterator[Step]:
+        """The steps of one of them."""
+        while self._waiting[row] or row in self._active:
+            if not self._waiting[row]:
+                self._advance()
+            yield self._waiting[row].popleft()
 
-    @property
-    def finished(self) -> Finished:
-        """How it ended; "cancelled" where it was not iterated to its end."""
-        context_tokens = self.context_tokens + self._kept
-        return Finished(
-            reason=self._reason,
-            tokens=self._kept,
-            seconds=self._seconds,
-            seed=self.seed,
-            window_start=self._engine.model.config.window_start(context_tokens),
-            context_tokens=context_tokens,
+    def _advance(self) -> None:
+        """One more step of all that have not ended."""
+        began = time.perf_counter()
+        scores = self._read().cpu().numpy()
+        chosen = [
+            self._choice(scores[at], story, uniform(self._seeds[row], self._position))
+            for at, (row, story) in enumerate(zip(self._active, self._told, strict=True))
+        ]
+        self._seconds += time.perf_counter() - began
+        for row, story, (token, how) in zip(self._active, self._told, chosen, strict=True):
+            self._waiting[row].append(Step(token, self._seconds, how))
+            story.append(token)
+        self._position += 1
+        self._leave()
+
+    def _read(self) -> Tensor:
+        """Scores for every active generation: fp32 (active, V)."""
+        if self._reader is not None:
+            return self._reader.read(self._told)
+        rows = len(self._active)
+        logits = self._first.read([self._context])
+        self._reader = self._first.branches([0] * rows)
+        return logits.expand(rows, -1)
+
+    def _leave(self) -> None:
+        """Let go of those that have ended."""
+        assert self._reader is not None
+        full = self._position == self._limit
+        staying = (
+            [] if full else [at for at, story in enumerate(self._told) if story[-1] != self._end]
         )
-
-    def _decoded(self) -> Iterator[TextChunk]:
-        """Whole characters, cleaned; tokens of an unfinished one at the end are dropped."""
-        decoder, cleaner = StreamingDecoder(self._engine.tokenizer), StreamingCleaner()
-        held: tuple[int, ...] = ()  # tokens of a CR that waits for its LF
-        for token in self._drawn():
-            chunk = decoder.feed(token)
-            if chunk is not None:
-                held += chunk.tokens
-                text = cleaner.feed(chunk.text)
-                if text:
-                    self._kept += len(held)
-                    yield TextChunk(text, held)
-                    held = ()
-        text = cleaner.finish()
-        if text:
-            self._kept += len(held)
-            yield TextChunk(text, held)
-
-    def _drawn(self) -> Iterator[int]:
-        """The tokens of the text, with the clock running and the reason noted."""
-        while not self._should_stop():
-            began = time.perf_counter()
-            token = next(self._tokens, None)
-            self._seconds += time.perf_counter() - began
-            if token is None:
-                self._reason = FinishReason.LENGTH
-                return
-            if token == self._engine.tokenizer.end_token:
-                self._reason = FinishReason.END
-                return
-            yield token
-
-
-def _common_beginning(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two sequences have in common from their beginning on."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+        if len(staying) == len(self._active):
+            return
+        self._active = [self._active[at] for at in staying]
+        self._told = [self._told[at] for at in staying]
+        if staying:
+            self._reader = self._reader.branches(staying)

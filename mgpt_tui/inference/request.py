@@ -22,12 +22,69 @@ class SamplingSettings:
         0.8, "how daring the choice of words is", minimum=0, maximum=10, note="0 is greedy"
     )
     top_k: int | None = setting(50, "choose among the K likeliest tokens", minimum=1, off="off")
+    top_p: float | None = setting(
+        None,
+        "choose among the fewest tokens that are this likely together",
+        minimum=0,
+        maximum=1,
+        off="off",
+    )
+    min_p: float | None = setting(
+        None,
+        "leave out tokens less likely than this share of the likeliest",
+        minimum=0,
+        maximum=1,
+        off="off",
+    )
+    repetition_penalty: float = setting(
+        1.0,
+        "make what was said before less likely",
+        minimum=0.01,
+        maximum=100,
+        note="1 is off",
+    )
     max_tokens: int = setting(200, "length of the continuation, in tokens", minimum=1)
     seed: int | None = setting(
         None,
         "the same seed writes the same text; left out, a new one is drawn",
         minimum=0,
         maximum=2**63 - 1,
+    )
+    stop: tuple[str, ...] = setting(
+        (), "end before this text; may be given several times", panel=False
+    )
+    ban: tuple[str, ...] = setting(
+        (), "never choose this token; may be given several times", panel=False
+    )
+    bias: tuple[str, ...] = setting(
+        (),
+        'TOKEN=X adds X to the score of a token (" cat=-2"); may be given several times',
+        panel=False,
+    )
+    ignore_end: bool = setting(False, "never let the story end", panel=False)
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodingSettings:
+    """How the model is run; texts of one seed may differ between them."""
+
+    precision: str = setting(
+        AUTO,
+        "how exactly weights are kept; auto takes what is fastest here",
+        choices=(AUTO, "fp32", "bf16", "int8"),
+    )
+    threads: int | None = setting(
+        None,
+        "threads to compute with; auto takes what is fastest here",
+        minimum=1,
+        maximum=1024,
+        off=AUTO,
     )
 
     def __post_init__(self) -> None:

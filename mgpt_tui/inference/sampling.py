@@ -1,4 +1,17 @@
-"""From logits to a token: one pure function per step, with no state and no global generator.
+"""From logits to a token: pure functions, with no state and no global generator.
+
+In this order, each as in Hugging Face's processor of like name:
+
+    1. logit bias, bans       add_bias               SequenceBias, SuppressTokens
+    2. repetition penalty     penalize_repetition    RepetitionPenalty
+    3. top-k                  keep_top_k             TopK
+    4. temperature            apply_temperature      Temperature
+    5. top-p                  keep_top_p             TopP
+    6. min-p                  keep_min_p             MinP
+    7. the draw               draw
+
+Top-k comes before the temperature, which changes no order, so that all that follows works on a
+few numbers instead of the whole vocabulary.
 
 Randomness is counter-based: the number that decides a token is a function of the seed and of
 the token's position in the generation, so a generation can be rewound, or drawn in a batch with
@@ -8,59 +21,137 @@ others, without saving the state of a generator.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import SamplingSettings
 
+Logits = NDArray[np.float32]
+"""(V,): a score for every token of the vocabulary."""
 
-def apply_temperature(logits: Tensor, temperature: float) -> Tensor:
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Tokens that may come next, in ascending order of their ids.
+
+    Attributes:
+        tokens: int64 (n,).
+        logits: float64 (n,), their scores.
+    """
+
+    tokens: NDArray[np.int64]
+    logits: NDArray[np.float64]
+
+    def kept(self, mask: NDArray[np.bool_]) -> Candidates:
+        """Those where `mask` (n,) is True."""
+        return Candidates(self.tokens[mask], self.logits[mask])
+
+
+def add_bias(logits: Logits, bias: Mapping[int, float]) -> Logits:
+    """Add a number to the scores of some tokens; -inf bans one.
+
+    Args:
+        bias: by token id.
+
+    Returns:
+        (V,), a new array.
+    """
+    changed = logits.copy()
+    for token, value in bias.items():
+        changed[token] += np.float32(value)
+    return changed
+
+
+def penalize_repetition(logits: Logits, told: Sequence[int], penalty: float) -> Logits:
+    """Make what was said before less likely: positive scores / penalty, negative ones * penalty.
+
+    Keskar et al., "CTRL" (2019), section 4.1.
+
+    Args:
+        told: token ids that the model sees.
+        penalty: above 1 discourages, below 1 encourages; 1 changes nothing.
+
+    Returns:
+        (V,), a new array.
+    """
+    changed = logits.copy()
+    tokens = np.unique(np.asarray(told, dtype=np.int64))
+    scores = changed[tokens]
+    changed[tokens] = np.where(scores > 0, scores / penalty, scores * penalty)
+    return changed
+
+
+def keep_top_k(logits: Logits, k: int | None) -> Candidates:
+    """The k tokens with the largest scores (Fan et al. 2018, section 5.4); all where k is None.
+
+    Exactly k are left, if there are so many: of equal ones those with the lower ids. Tokens
+    whose score is -inf are never left.
+    """
+    if k is None or k >= len(logits):
+        tokens = np.flatnonzero(logits > -math.inf)
+        return Candidates(tokens, logits[tokens].astype(np.float64))
+    smallest = max(np.partition(logits, -k)[-k], np.finfo(np.float32).min)
+    tokens = np.flatnonzero(logits >= smallest)
+    scores = logits[tokens]
+    surplus = len(tokens) - k
+    if surplus > 0:
+        equal = np.flatnonzero(scores == smallest)
+        tokens = np.delete(tokens, equal[-surplus:])
+        scores = logits[tokens]
+    return Candidates(tokens, scores.astype(np.float64))
+
+
+def apply_temperature(candidates: Candidates, temperature: float) -> Candidates:
     """Divide by the temperature: below 1 the likely gets likelier, above 1 less so.
 
-    The largest logit is moved to 0 first, which changes no probability and keeps the result
+    The largest score is moved to 0 first, which changes no probability and keeps the result
     finite, or -inf, for any temperature however small.
 
     Args:
-        logits: (..., V).
         temperature: above 0; greedy choice, the limit at 0, needs no draw (see `choose`).
-
-    Returns:
-        float64 (..., V).
     """
-    logits = logits.double()
-    return (logits - logits.amax(dim=-1, keepdim=True)) / temperature
+    logits = candidates.logits
+    with np.errstate(over="ignore"):
+        return Candidates(candidates.tokens, (logits - logits.max()) / temperature)
 
 
-def keep_top_k(logits: Tensor, k: int | None) -> Tensor:
-    """Leave the k largest logits and set all others to -inf (Fan et al. 2018, section 5.4).
+def keep_top_p(candidates: Candidates, p: float | None) -> Candidates:
+    """The fewest tokens that have the share `p` of the probability together, the likeliest first.
 
-    Exactly k are left (all V where k is larger, or None): of equal ones those with the lower
-    token ids.
-
-    Args:
-        logits: (..., V).
-
-    Returns:
-        (..., V), of the same dtype.
+    Nucleus sampling, Holtzman et al. 2020, section 3.1. At least one is left, and of equal ones
+    that with the lower id.
     """
-    if k is None or k >= logits.shape[-1]:
-        return logits
-    smallest = torch.topk(logits, k, dim=-1).values[..., -1:]  # (..., 1)
-    above = logits > smallest
-    equal = logits == smallest
-    room = k - above.sum(dim=-1, keepdim=True)  # (..., 1), how many of the equal ones fit
-    kept = above | (equal & (equal.cumsum(dim=-1) <= room))
-    return logits.masked_fill(~kept, -math.inf)
+    if p is None or p >= 1:
+        return candidates
+    shares = probabilities(candidates)
+    # All that are below the mean of what is dropped are dropped for sure; sorting takes longest.
+    mask = shares >= (1 - p) / len(shares)
+    order = np.flatnonzero(mask)
+    order = order[np.lexsort((-candidates.tokens[order], shares[order]))]  # ascending
+    dropped = np.cumsum(shares[order]) + shares[~mask].sum() <= 1 - p
+    dropped[-1] = False
+    mask[order] = ~dropped
+    return candidates.kept(mask)
 
 
-def probabilities(logits: Tensor) -> NDArray[np.float64]:
-    """Softmax in float64: (..., V) of any float dtype and device -> numpy (..., V)."""
-    result: NDArray[np.float64] = torch.softmax(logits.double(), dim=-1).cpu().numpy()
-    return result
+def keep_min_p(candidates: Candidates, p: float | None) -> Candidates:
+    """Tokens at least `p` times as likely as the likeliest (Nguyen et al. 2024)."""
+    if p is None or p <= 0:
+        return candidates
+    shares = probabilities(candidates)
+    return candidates.kept(shares >= p * shares.max())
+
+
+def probabilities(candidates: Candidates) -> NDArray[np.float64]:
+    """Softmax over the candidates: float64 (n,)."""
+    with np.errstate(under="ignore"):
+        weights = np.exp(candidates.logits - candidates.logits.max())
+        shares: NDArray[np.float64] = weights / weights.sum()
+    return shares
 
 
 def uniform(seed: int, position: int) -> float:
@@ -80,7 +171,7 @@ def uniform(seed: int, position: int) -> float:
 
 
 def draw(probabilities: NDArray[np.float64], uniform: float) -> int:
-    """The token whose share of [0, 1) holds `uniform`: inversion of the cumulative sum.
+    """Whose share of [0, 1) holds `uniform`: inversion of the cumulative sum.
 
     Tokens lie in the order of their ids, not of their probabilities. So the last digits of the
     logits, which differ with the batch and between cached and uncached decoding, move the
@@ -88,38 +179,74 @@ def draw(probabilities: NDArray[np.float64], uniform: float) -> int:
     would swap whole shares.
 
     Args:
-        probabilities: (V,), none negative; the sum need not be exactly 1.
+        probabilities: (n,), none negative; the sum need not be exactly 1.
         uniform: in [0, 1).
 
     Returns:
-        A token with a probability above 0.
+        An index with a probability above 0.
     """
     cumulative = np.cumsum(probabilities)
     total = cumulative[-1]
-    token = int(np.searchsorted(cumulative, uniform * total, side="right"))
-    if token == len(cumulative):  # uniform * total was rounded up to total
-        token = int(np.searchsorted(cumulative, total, side="left"))
-    return token
+    index = int(np.searchsorted(cumulative, uniform * total, side="right"))
+    if index == len(cumulative):  # uniform * total was rounded up to total
+        index = int(np.searchsorted(cumulative, total, side="left"))
+    return index
 
 
-def choose(logits: Tensor, settings: SamplingSettings, uniform: float) -> int:
-    """The next token.
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """What is left to draw from.
 
-    Temperature 0 takes the likeliest (the lowest id among equals) and ignores `uniform`.
+    Attributes:
+        candidates: the tokens; their logits are those after all filters.
+        shares: float64 (n,), their probabilities.
+    """
+
+    candidates: Candidates
+    shares: NDArray[np.float64]
+
+
+def filtered(
+    logits: Logits, settings: SamplingSettings, bias: Mapping[int, float], told: Sequence[int]
+) -> Filtered:
+    """All filters in their order.
+
+    Temperature 0 leaves the likeliest token alone (the lowest id among equals).
 
     Args:
-        logits: (V,).
-        uniform: in [0, 1).
+        bias: by token id; see `add_bias`.
+        told: token ids that the model sees, for the repetition penalty.
 
     Raises:
-        UserError: where the model gave no usable numbers.
+        UserError: where the model gave no usable numbers, or every token is banned.
     """
-    if not math.isfinite(float(logits.max())):  # NaN, too, is passed on by max
+    if not math.isfinite(logits.max()):  # NaN, too, is passed on by max
         raise UserError(
             "The model's scores are not finite numbers, so no token can be chosen.",
             "Its training may have gone wrong; take another checkpoint (`mgpt-tui models`).",
         )
-    if settings.temperature == 0:
-        return int(logits.argmax())  # documented to be the first of equals
-    logits = apply_temperature(logits, settings.temperature)
-    return draw(probabilities(keep_top_k(logits, settings.top_k)), uniform)
+    if bias:
+        logits = add_bias(logits, bias)
+    if settings.repetition_penalty != 1:
+        logits = penalize_repetition(logits, told, settings.repetition_penalty)
+    greedy = settings.temperature == 0
+    candidates = keep_top_k(logits, 1 if greedy else settings.top_k)
+    if not len(candidates.tokens):
+        raise UserError("Every token is banned.", "Ban fewer of them.")
+    if not greedy:
+        candidates = apply_temperature(candidates, settings.temperature)
+        candidates = keep_top_p(candidates, settings.top_p)
+        candidates = keep_min_p(candidates, settings.min_p)
+    return Filtered(candidates, probabilities(candidates))
+
+
+def choose(
+    logits: Logits,
+    settings: SamplingSettings,
+    uniform: float,
+    bias: Mapping[int, float] | None = None,
+    told: Sequence[int] = (),
+) -> int:
+    """The next token; arguments as in `filtered` and `draw`."""
+    left = filtered(logits, settings, bias or {}, told)
+    return int(left.candidates.tokens[draw(left.shares, uniform)])

@@ -148,23 +148,18 @@ def _private_streams() -> tuple[BinaryIO, BinaryIO]:
 def _load(name: str | None, send: Callable[[Event], None]) -> Engine:
     entry = find_model(name)  # before torch is imported: a wrong name is told at once
 
-    import torch
-
-    from mgpt_tui.inference.engine import Engine
-    from mgpt_tui.model.checkpoint import load_checkpoint
+    from mgpt_tui.inference.loading import load_engine
 
     # The screen needs a core of its own: threads that wait for one another stand still together
     # when it takes one of theirs (on two cores: 19 tokens/s with two threads, 90 with one).
-    torch.set_num_threads(max(1, torch.get_num_threads() - 1))
-    checkpoint = load_checkpoint(entry.path)
-    engine = Engine(checkpoint.model, checkpoint.tokenizer)
-    config = checkpoint.info.config
+    loaded = load_engine(entry.path, spare_cores=1)
+    engine, info = loaded.engine, loaded.info
     send(
         Ready(
             model=entry.name,
-            parameters=config.parameters(),
-            block_size=config.block_size,
-            fingerprint=checkpoint.info.fingerprint,
+            parameters=info.config.parameters(),
+            block_size=info.config.block_size,
+            fingerprint=info.fingerprint,
         )
     )
     engine.next_logits(engine.encode(["Once"]))  # the first run is slow; have it before it counts

@@ -27,6 +27,7 @@ class KVCache:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
+        self.config = config
         shape = (
             config.n_layer,
             batch_size,
@@ -37,6 +38,8 @@ class KVCache:
         self.keys = torch.zeros(shape, device=device, dtype=dtype)
         self.values = torch.zeros(shape, device=device, dtype=dtype)
         self.length = 0
+        # Taking a layer apart costs as much as some sums, so it is done once.
+        self._layers = list(zip(self.keys, self.values, strict=True))
 
     @property
     def capacity(self) -> int:
@@ -53,10 +56,11 @@ class KVCache:
         Returns:
             Views of all keys and values so far: (B, n_head, length + T, head_size).
         """
-        end = self.length + keys.shape[2]
-        self.keys[layer, :, :, self.length : end] = keys
-        self.values[layer, :, :, self.length : end] = values
-        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+        start, new = self.length, keys.shape[2]
+        all_keys, all_values = self._layers[layer]
+        all_keys.narrow(2, start, new).copy_(keys)
+        all_values.narrow(2, start, new).copy_(values)
+        return all_keys.narrow(2, 0, start + new), all_values.narrow(2, 0, start + new)
 
     def advance(self, n_tokens: int) -> None:
         """Count `n_tokens` as held, once every layer has appended them."""
@@ -71,6 +75,16 @@ class KVCache:
         if not 0 <= length <= self.length:
             raise ValueError(f"cannot cut {self.length} tokens to {length}")
         self.length = length
+
+    def rows(self, chosen: list[int]) -> KVCache:
+        """A copy with some of the sequences, each as often as it is chosen."""
+        copy = KVCache(self.config, len(chosen), self.keys.device, self.keys.dtype)
+        index = torch.tensor(chosen, device=self.keys.device)
+        held = slice(0, self.length)
+        copy.keys[:, :, :, held] = self.keys[:, :, :, held].index_select(1, index)
+        copy.values[:, :, :, held] = self.values[:, :, :, held].index_select(1, index)
+        copy.length = self.length
+        return copy
 
     def reset(self) -> None:
         """Forget everything."""

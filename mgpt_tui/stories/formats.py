@@ -15,6 +15,7 @@ from typing import Any
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.settings_fields import arguments_from
 from mgpt_tui.stories.story import Author, Span, Story
 from mgpt_tui.text import clean_text
 
@@ -119,6 +120,8 @@ def _span_from_dict(content: dict[str, Any]) -> Span:
 def _settings_from(content: Any) -> SamplingSettings | None:
     """Settings as they were; None where they mean nothing here, which costs no text."""
     try:
-        return SamplingSettings(**content) if isinstance(content, dict) else None
+        if not isinstance(content, dict):
+            return None
+        return SamplingSettings(**arguments_from(SamplingSettings, content))
     except (TypeError, UserError):
         return None

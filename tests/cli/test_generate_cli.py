@@ -11,7 +11,9 @@ import sys
 import pytest
 
 from mgpt_tui.cli.generate_command import RULE
+from mgpt_tui.inference.decoder import PlainDecoder
 from mgpt_tui.inference.engine import Engine
+from mgpt_tui.inference.reader import Reader
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.model.manifest import WEIGHTS_FILE
 
@@ -24,6 +26,10 @@ KEYS = [
     "finish_reason",
     "seed",
     "tokens_per_second",
+    "precision",
+    "device",
+    "threads",
+    "batch_size",
 ]
 
 
@@ -43,7 +49,7 @@ def expected(tiny_model, byte_tokenizer):
     """The engine's own continuation."""
 
     def write(prompt, **sampling):
-        generation = Engine(tiny_model, byte_tokenizer).stream(
+        generation = Engine(PlainDecoder(tiny_model), byte_tokenizer).stream(
             [prompt], SamplingSettings(**sampling)
         )
         return "".join(chunk.text for chunk in generation)
@@ -242,16 +248,16 @@ def ctrl_c(monkeypatch):
     """Ctrl-C, pressed while the model reads for the n-th time."""
 
     def press_at(n_read):
-        read, original = 0, Engine.next_logits
+        read, original = 0, Reader.read
 
-        def next_logits(engine, tokens):
+        def counting(reader, told):
             nonlocal read
             read += 1
             if read == n_read:
                 os.kill(os.getpid(), signal.SIGINT)
-            return original(engine, tokens)
+            return original(reader, told)
 
-        monkeypatch.setattr(Engine, "next_logits", next_logits)
+        monkeypatch.setattr(Reader, "read", counting)
 
     return press_at
 
@@ -294,3 +300,47 @@ def test_text_streams_and_a_reader_that_leaves_is_no_error(tiny_checkpoint):
     assert process.returncode != 0
     assert b"Traceback" not in noise
     assert b"Exception" not in noise
+
+
+def test_alternatives_are_told_in_the_json(generate):
+    options = ("--json", "--seed", 4, "--max-tokens", 6)
+    (plain,) = samples(generate(*options))
+    (told,) = samples(generate(*options, "--alternatives", 3))
+    assert told["token_ids"] == plain["token_ids"]
+    assert len(told["steps"]) == 6
+    for step in told["steps"]:
+        assert step["log_probability"] < 0 < step["entropy"]
+        likely = [entry["before"] for entry in step["alternatives"]]
+        assert len(likely) == 3 and likely == sorted(likely, reverse=True)
+        assert all(0 <= entry["after"] <= 1 for entry in step["alternatives"])
+    refused = generate("--alternatives", 3)
+    assert refused.code == 2 and "--json" in refused.err
+
+
+def test_all_sampling_settings_reach_the_engine(generate, expected):
+    outcome = generate(
+        "--seed", 3, "--max-tokens", 30, "--top-p", 0.5, "--min-p", 0.01, "--top-k", "off",
+        "--repetition-penalty", 1.5, "--ban", "e", "--ban", "a", "--bias", "o=2", "--ignore-end",
+        "--precision", "fp32", "--threads", 1,
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    text = expected(
+        "The fox", seed=3, max_tokens=30, top_p=0.5, min_p=0.01, top_k=None,
+        repetition_penalty=1.5, ban=("e", "a"), bias=("o=2",), ignore_end=True,
+    )  # fmt: skip
+    assert outcome.out.strip() == f"The fox{text}".strip()
+
+
+def test_a_stop_string_is_told(generate, expected):
+    text = expected("The fox", seed=3, max_tokens=30)
+    (sample,) = samples(generate("--seed", 3, "--max-tokens", 30, "--stop", text[8:10], "--json"))
+    assert sample["finish_reason"] == "stop"
+    assert sample["text"] == text[: text.index(text[8:10])]
+
+
+def test_more_samples_than_are_decoded_together(generate):
+    found = samples(generate("--json", "--num-samples", 10, "--seed", 1, "--max-tokens", 3))
+    assert [sample["seed"] for sample in found] == list(range(1, 11))
+    assert [sample["batch_size"] for sample in found] == [8] * 8 + [2] * 2
+    (last,) = samples(generate("--json", "--seed", 10, "--max-tokens", 3))
+    assert last["token_ids"] == found[-1]["token_ids"]

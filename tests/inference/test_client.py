@@ -14,6 +14,7 @@ import torch
 
 from mgpt_tui import paths
 from mgpt_tui.inference.client import EngineClient, EngineLike
+from mgpt_tui.inference.decoder import PlainDecoder
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.messages import Chunk, Died, Ended, Failed, Ready, Started
 from mgpt_tui.inference.request import FinishReason, SamplingSettings
@@ -88,7 +89,7 @@ def test_a_client_streams_what_the_engine_writes(running, endless_checkpoint):
     sampling = SamplingSettings(max_tokens=50, seed=4)
     id = running.generate(["The fox", (70, 71)], sampling)
     started, *chunks, ended = until(running, Ended, Failed)
-    generation = Engine(checkpoint.model, checkpoint.tokenizer).stream(
+    generation = Engine(PlainDecoder(checkpoint.model), checkpoint.tokenizer).stream(
         ["The fox", (70, 71)], sampling
     )
     assert started == Started(id, generation.context_tokens, 0, 4)

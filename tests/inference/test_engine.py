@@ -6,14 +6,15 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from torch import nn
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.inference.decoder import PlainDecoder
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.request import FinishReason, SamplingSettings
 from mgpt_tui.inference.sampling import choose, uniform
 from mgpt_tui.model.config import PRESETS
 from mgpt_tui.model.gpt import GPT
+from mgpt_tui.model.kv_cache import KVCache
 
 GREEDY = SamplingSettings(temperature=0, max_tokens=90)
 SAMPLED = SamplingSettings(temperature=1.5, top_k=40, max_tokens=90, seed=5)
@@ -29,24 +30,22 @@ class EndlessGPT(GPT):
         return logits
 
 
-class ScriptedGPT(nn.Module):
-    """Stands in for a GPT: whatever it has read, it goes on with its script."""
+class ScriptedDecoder:
+    """Stands in for a model: whatever it has read, it goes on with its script."""
 
     def __init__(self, script, context_tokens, block_size=64):
-        super().__init__()
         self.config = replace(
             PRESETS["tiny"], vocab_size=257, block_size=block_size, n_embd=2, n_layer=1
         )
-        self.token_embedding = nn.Embedding(257, 2)
         self.script, self.context_tokens = script, context_tokens
 
-    def hidden(self, tokens, cache):
-        cache.advance(tokens.shape[1])
-        return torch.full((1, tokens.shape[1], 1), cache.length - self.context_tokens)
+    def new_cache(self, rows):
+        return KVCache(self.config, rows)
 
-    def head(self, hidden):
-        logits = torch.zeros(257)
-        logits[self.script[int(hidden[0])]] = 100.0
+    def read(self, tokens, cache):
+        cache.advance(tokens.shape[1])
+        logits = torch.zeros(1, 257)
+        logits[0, self.script[cache.length - self.context_tokens]] = 100.0
         return logits
 
 
@@ -70,7 +69,7 @@ def uncached_logits(model, tokens):
 def uncached_tokens(model, context, sampling, seed):
     told = list(context)
     for position in range(sampling.max_tokens):
-        told.append(choose(uncached_logits(model, told), sampling, uniform(seed, position)))
+        told.append(choose(uncached_logits(model, told).numpy(), sampling, uniform(seed, position)))
     return told[len(context) :]
 
 
@@ -82,7 +81,7 @@ def byte_ids(tokenizer, text):
 def scripted(byte_tokenizer, script, should_stop=lambda: False):
     """A generation in which the model writes the tokens `script`."""
     sampling = SamplingSettings(temperature=0, max_tokens=len(script))
-    engine = Engine(ScriptedGPT(script, context_tokens=1), byte_tokenizer)
+    engine = Engine(ScriptedDecoder(script, context_tokens=1), byte_tokenizer)
     return engine.stream([], sampling, should_stop)
 
 
@@ -95,7 +94,7 @@ def scripted(byte_tokenizer, script, should_stop=lambda: False):
 def test_cached_tokens_are_uncached_tokens(byte_tokenizer, block_size, sampling, context_size):
     model = endless(block_size)
     context = [END, *range(65, 64 + context_size)]
-    cached = list(Engine(model, byte_tokenizer).tokens(context, sampling, seed=5))
+    cached = list(Engine(PlainDecoder(model), byte_tokenizer).tokens(context, sampling, seed=5))
     assert len(cached) == 90
     assert cached == uncached_tokens(model, context, sampling, seed=5)
 
@@ -103,7 +102,7 @@ def test_cached_tokens_are_uncached_tokens(byte_tokenizer, block_size, sampling,
 @pytest.mark.parametrize("block_size", [2, 6, 16])
 def test_cached_logits_are_uncached_logits_at_every_length(byte_tokenizer, block_size):
     model = endless(block_size)
-    engine = Engine(model, byte_tokenizer)
+    engine = Engine(PlainDecoder(model), byte_tokenizer)
     tokens = [END, *torch.randint(256, (3 * block_size,)).tolist()]
     for n_tokens in range(1, len(tokens) + 1):
         logits = engine.next_logits(tokens[:n_tokens])
@@ -118,7 +117,7 @@ def test_cached_logits_are_uncached_logits_at_every_length(byte_tokenizer, block
 def test_what_was_read_before_changes_nothing(byte_tokenizer, stories):
     """Stories that share beginnings, in any order, with one memory for all."""
     model = endless(8)
-    engine = Engine(model, byte_tokenizer)
+    engine = Engine(PlainDecoder(model), byte_tokenizer)
     for story in stories:
         logits = engine.next_logits([END, *story])
         expected = uncached_logits(model, [END, *story])
@@ -128,9 +127,10 @@ def test_what_was_read_before_changes_nothing(byte_tokenizer, stories):
 def test_two_generations_may_take_turns(byte_tokenizer):
     model = endless(16)
     alone = [
-        list(Engine(model, byte_tokenizer).tokens([END, 65], SAMPLED, seed)) for seed in (1, 2)
+        list(Engine(PlainDecoder(model), byte_tokenizer).tokens([END, 65], SAMPLED, seed))
+        for seed in (1, 2)
     ]
-    engine = Engine(model, byte_tokenizer)
+    engine = Engine(PlainDecoder(model), byte_tokenizer)
     both = zip(*(engine.tokens([END, 65], SAMPLED, seed) for seed in (1, 2)), strict=True)
     assert [list(tokens) for tokens in zip(*both, strict=True)] == alone
 
@@ -147,7 +147,7 @@ class CountingGPT(EndlessGPT):
 
 def test_retry_and_continue_do_not_read_again(byte_tokenizer):
     model = CountingGPT(endless(64).config, torch.Generator().manual_seed(0))
-    engine = Engine(model, byte_tokenizer)
+    engine = Engine(PlainDecoder(model), byte_tokenizer)
     context = [END, *range(40)]
     few = replace(GREEDY, max_tokens=10)
     first = list(engine.tokens(context, few, seed=0))
@@ -162,7 +162,7 @@ def test_retry_and_continue_do_not_read_again(byte_tokenizer):
 
 def test_an_interrupted_read_is_not_remembered(byte_tokenizer, monkeypatch):
     model = endless(16)
-    engine = Engine(model, byte_tokenizer)
+    engine = Engine(PlainDecoder(model), byte_tokenizer)
     engine.next_logits([END, 1, 2, 3])
     second_block = model.blocks[1]
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -179,7 +179,7 @@ def interrupt(*args):
 
 def test_a_token_is_computed_when_it_is_asked_for(byte_tokenizer):
     model = CountingGPT(endless(64).config, torch.Generator().manual_seed(0))
-    tokens = Engine(model, byte_tokenizer).tokens([END, 1, 2], GREEDY, seed=0)
+    tokens = Engine(PlainDecoder(model), byte_tokenizer).tokens([END, 1, 2], GREEDY, seed=0)
     assert model.read == 0
     next(tokens)
     assert model.read == 3
@@ -194,7 +194,7 @@ def test_a_stream_is_its_tokens(byte_tokenizer):
     model = endless(16)
     parts = byte_ids(byte_tokenizer, "The fox "), (65, 66), byte_ids(byte_tokenizer, "said")
     context = ["The fox ", (65, 66), "said"]
-    generation = Engine(model, byte_tokenizer).stream(context, SAMPLED)
+    generation = Engine(PlainDecoder(model), byte_tokenizer).stream(context, SAMPLED)
     chunks = list(generation)
     read = [END, *parts[0], *parts[1], *parts[2]]
     expected = uncached_tokens(model, read, SAMPLED, seed=5)
@@ -240,7 +240,7 @@ def test_text_is_cleaned_also_across_chunks(byte_tokenizer):
 def test_stopping_is_heard_before_the_next_token_and_keeps_the_text(byte_tokenizer):
     model = CountingGPT(endless(64).config, torch.Generator().manual_seed(0))
     read_until_stop = 12
-    generation = Engine(model, byte_tokenizer).stream(
+    generation = Engine(PlainDecoder(model), byte_tokenizer).stream(
         ["Once"], GREEDY, should_stop=lambda: model.read >= read_until_stop
     )
     chunks = list(generation)
@@ -269,7 +269,7 @@ def test_to_stop_is_to_stop_iterating(byte_tokenizer):
 def test_a_prompt_longer_than_the_context_is_read_from_its_end(byte_tokenizer):
     model = endless(16)
     prompt = "A long, long beginning. " * 10
-    generation = Engine(model, byte_tokenizer).stream([prompt], GREEDY)
+    generation = Engine(PlainDecoder(model), byte_tokenizer).stream([prompt], GREEDY)
     n_tokens = 1 + len(prompt)
     assert generation.window_start == model.config.window_start(n_tokens) > 0
     tokens = [token for chunk in generation for token in chunk.tokens]
@@ -279,7 +279,7 @@ def test_a_prompt_longer_than_the_context_is_read_from_its_end(byte_tokenizer):
 
 
 def test_the_same_seed_tells_the_same_story_and_a_new_one_is_drawn(byte_tokenizer):
-    engine = Engine(endless(32), byte_tokenizer)
+    engine = Engine(PlainDecoder(endless(32)), byte_tokenizer)
     free = replace(SAMPLED, seed=None)
     first, second = engine.stream(["a"], free), engine.stream(["a"], free)
     assert first.seed != second.seed
@@ -292,13 +292,13 @@ def test_the_same_seed_tells_the_same_story_and_a_new_one_is_drawn(byte_tokenize
 
 @pytest.mark.parametrize("tokens", [(257,), (-1,), (3, 99_999)])
 def test_tokens_of_another_vocabulary_are_refused(byte_tokenizer, tokens):
-    engine = Engine(endless(16), byte_tokenizer)
+    engine = Engine(PlainDecoder(endless(16)), byte_tokenizer)
     with pytest.raises(UserError, match="does not know"):
         engine.stream(["a", tokens], GREEDY)
 
 
 def test_a_typed_end_marker_is_text(byte_tokenizer):
-    engine = Engine(endless(64), byte_tokenizer)
+    engine = Engine(PlainDecoder(endless(64)), byte_tokenizer)
     marker = "<|endoftext|>"
     assert engine.encode([marker]) == [END, *byte_ids(byte_tokenizer, marker)]
 

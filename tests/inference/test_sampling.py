@@ -12,17 +12,28 @@ from hypothesis.extra import numpy as arrays
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.inference.sampling import (
+    add_bias,
     apply_temperature,
     choose,
     draw,
+    filtered,
+    keep_min_p,
     keep_top_k,
+    keep_top_p,
+    penalize_repetition,
     probabilities,
     uniform,
 )
 
 finite = st.floats(-50, 50, width=32)
 coarse = st.integers(-3, 3).map(float)  # many equal ones
-scores = st.lists(st.one_of(finite, coarse), min_size=1, max_size=40).map(torch.tensor)
+
+
+def as_logits(values):
+    return np.array(values, dtype=np.float32)
+
+
+scores = st.lists(st.one_of(finite, coarse), min_size=1, max_size=40).map(as_logits)
 weights = arrays.arrays(
     np.float64, st.integers(1, 30), elements=st.floats(0, 1, allow_subnormal=False)
 ).filter(lambda values: values.sum() > 0)
@@ -31,7 +42,12 @@ temperatures = st.floats(1e-3, 10)
 
 
 def random_logits(vocab_size, seed=0):
-    return torch.randn(vocab_size, generator=torch.Generator().manual_seed(seed)) * 3
+    logits = torch.randn(vocab_size, generator=torch.Generator().manual_seed(seed)) * 3
+    return logits.numpy()
+
+
+def everything(logits):
+    return keep_top_k(logits, None)
 
 
 # The filters
@@ -39,53 +55,140 @@ def random_logits(vocab_size, seed=0):
 
 @given(logits=scores, k=st.integers(1, 50))
 def test_top_k_keeps_exactly_k_and_the_largest(logits, k):
-    kept = keep_top_k(logits, k)
-    left = torch.isfinite(kept)
-    assert int(left.sum()) == min(k, len(logits))
-    assert torch.equal(kept[left], logits[left])
-    if not left.all():
-        assert logits[left].min() >= logits[~left].max()
+    left = keep_top_k(logits, k)
+    assert len(left.tokens) == min(k, len(logits))
+    assert left.tokens.tolist() == sorted(left.tokens.tolist())
+    assert np.array_equal(left.logits, logits[left.tokens])
+    gone = np.delete(logits, left.tokens)
+    if len(gone):
+        assert left.logits.min() >= gone.max()
 
 
-@given(logits=st.lists(coarse, min_size=2, max_size=30).map(torch.tensor), k=st.integers(1, 30))
+@given(logits=st.lists(coarse, min_size=2, max_size=30).map(as_logits), k=st.integers(1, 30))
 def test_top_k_takes_the_lower_ids_of_equals(logits, k):
     best = sorted(range(len(logits)), key=lambda token: (-float(logits[token]), token))[:k]
-    kept = torch.isfinite(keep_top_k(logits, k))
-    assert kept.nonzero().flatten().tolist() == sorted(best)
+    assert keep_top_k(logits, k).tokens.tolist() == sorted(best)
 
 
-def test_top_k_off_changes_nothing():
-    logits = random_logits(20)
-    assert torch.equal(keep_top_k(logits, None), logits)
+@pytest.mark.parametrize("k", [None, 3, 9])
+def test_banned_tokens_are_never_left(k):
+    logits = add_bias(random_logits(9), dict.fromkeys(range(7), -math.inf))
+    assert keep_top_k(logits, k).tokens.tolist() == [7, 8]
 
 
-def test_filters_take_batches_row_by_row():
-    logits = torch.stack([random_logits(50, seed) for seed in range(4)])
-    for row, kept in zip(logits, keep_top_k(logits, 7), strict=True):
-        assert torch.equal(keep_top_k(row, 7), kept)
-    for row, changed in zip(logits, apply_temperature(logits, 0.6), strict=True):
-        assert torch.equal(apply_temperature(row, 0.6), changed)
+def hugging_face(name):
+    module = pytest.importorskip("transformers.generation.logits_process")
+    return getattr(module, name)
+
+
+def theirs_after(*processors, logits, told=()):
+    """What Hugging Face's processors, one after the other, make of logits (V,)."""
+    seen, theirs = torch.tensor([list(told)]), torch.from_numpy(logits)[None]
+    for processor in processors:
+        theirs = processor(seen, theirs)
+    return theirs[0]
+
+
+def agree(ours, theirs):
+    """Whether the same tokens are left, with the same probabilities."""
+    expected = torch.softmax(theirs.double(), dim=-1).numpy()
+    assert ours.tokens.tolist() == torch.isfinite(theirs).nonzero().flatten().tolist()
+    np.testing.assert_allclose(probabilities(ours), expected[ours.tokens], atol=1e-6)
 
 
 @pytest.mark.parametrize("temperature", [0.1, 0.8, 1.0, 3.0])
 @pytest.mark.parametrize("k", [1, 5, 50, 300, 1000])
-def test_the_filters_are_hugging_faces(temperature, k):
-    process = pytest.importorskip("transformers.generation.logits_process")
+def test_temperature_and_top_k_are_hugging_faces(temperature, k):
     logits = random_logits(300, seed=k)
-    theirs = process.TemperatureLogitsWarper(temperature)(None, logits[None])
-    theirs = process.TopKLogitsWarper(k)(None, theirs)[0]
-    ours = keep_top_k(apply_temperature(logits, temperature), k)
-    assert torch.equal(torch.isfinite(ours), torch.isfinite(theirs))
-    expected = torch.softmax(theirs.double(), dim=-1).numpy()
-    np.testing.assert_allclose(probabilities(ours), expected, atol=1e-6)
+    theirs = theirs_after(
+        hugging_face("TemperatureLogitsWarper")(temperature),
+        hugging_face("TopKLogitsWarper")(k),
+        logits=logits,
+    )
+    agree(apply_temperature(keep_top_k(logits, k), temperature), theirs)
+
+
+@pytest.mark.parametrize("p", [0.05, 0.5, 0.9, 0.99, 1.0])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_top_p_is_hugging_faces(p, seed):
+    logits = random_logits(300, seed)
+    theirs = theirs_after(hugging_face("TopPLogitsWarper")(p), logits=logits)
+    agree(keep_top_p(everything(logits), p), theirs)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.02, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_min_p_is_hugging_faces(p, seed):
+    logits = random_logits(300, seed)
+    theirs = theirs_after(hugging_face("MinPLogitsWarper")(p), logits=logits)
+    agree(keep_min_p(everything(logits), p), theirs)
+
+
+@pytest.mark.parametrize("penalty", [0.7, 1.0, 1.3])
+def test_the_repetition_penalty_is_hugging_faces(penalty):
+    logits, told = random_logits(60), [3, 5, 5, 59, 0, 3]
+    theirs = theirs_after(
+        hugging_face("RepetitionPenaltyLogitsProcessor")(penalty), logits=logits, told=told
+    )
+    np.testing.assert_allclose(penalize_repetition(logits, told, penalty), theirs, rtol=1e-6)
+
+
+def test_biases_are_hugging_faces():
+    logits, bias = random_logits(60), {3: 1.5, 59: -20.0, 7: 0.25}
+    theirs = theirs_after(
+        hugging_face("SequenceBiasLogitsProcessor")([[[token], x] for token, x in bias.items()]),
+        logits=logits,
+        told=[1],
+    )
+    np.testing.assert_allclose(add_bias(logits, bias), theirs, rtol=1e-6)
+
+
+def test_bans_are_hugging_faces():
+    logits = random_logits(60)
+    theirs = theirs_after(
+        hugging_face("SuppressTokensLogitsProcessor")([2, 40]), logits=logits, told=[1]
+    )
+    agree(everything(add_bias(logits, {2: -math.inf, 40: -math.inf})), theirs)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_order_of_all_of_them_is_hugging_faces(seed):
+    logits, told = random_logits(200, seed), [4, 8, 15, 16, 23, 42]
+    settings = SamplingSettings(
+        temperature=0.7, top_k=40, top_p=0.9, min_p=0.03, repetition_penalty=1.2
+    )
+    theirs = theirs_after(
+        hugging_face("SequenceBiasLogitsProcessor")([[[9], 2.0], [[4], -1.0]]),
+        hugging_face("RepetitionPenaltyLogitsProcessor")(1.2),
+        hugging_face("TemperatureLogitsWarper")(0.7),
+        hugging_face("TopKLogitsWarper")(40),
+        hugging_face("TopPLogitsWarper")(0.9),
+        hugging_face("MinPLogitsWarper")(0.03),
+        logits=logits,
+        told=told,
+    )
+    left = filtered(logits, settings, {9: 2.0, 4: -1.0}, told)
+    agree(left.candidates, theirs)
+    np.testing.assert_allclose(left.shares, probabilities(left.candidates))
+
+
+@given(logits=scores, p=st.floats(0, 1))
+def test_top_p_keeps_the_fewest_that_suffice(logits, p):
+    all_of_them = everything(logits)
+    left = keep_top_p(all_of_them, p)
+    share = dict(zip(all_of_them.tokens.tolist(), probabilities(all_of_them), strict=True))
+    kept = [share.pop(token) for token in left.tokens.tolist()]
+    assert kept and sum(kept) >= p - 1e-9
+    assert sum(kept) - min(kept) < p + 1e-9 or len(kept) == 1
+    assert not share or min(kept) >= max(share.values())
 
 
 @given(logits=scores, temperature=temperatures)
 def test_temperature_keeps_the_order_and_never_overflows(logits, temperature):
-    changed = apply_temperature(logits, temperature)
+    changed = apply_temperature(everything(logits), temperature).logits
     assert changed.max() == 0
     in_order = changed[logits.argsort()]
-    assert torch.equal(in_order, in_order.sort().values)
+    assert np.array_equal(in_order, np.sort(in_order))
 
 
 @pytest.mark.parametrize("temperature", [1e-300, 5e-324])
@@ -93,6 +196,19 @@ def test_the_smallest_temperatures_are_greedy(temperature):
     logits = random_logits(100)
     settings = SamplingSettings(temperature=temperature, top_k=None)
     assert choose(logits, settings, 0.999) == int(logits.argmax())
+
+
+def test_no_filter_changes_what_it_is_given():
+    logits = random_logits(50)
+    before = logits.copy()
+    settings = SamplingSettings(top_p=0.5, min_p=0.1, repetition_penalty=2)
+    filtered(logits, settings, {3: -1.0}, [1, 2])
+    assert np.array_equal(logits, before)
+
+
+def test_all_banned_is_told():
+    with pytest.raises(UserError, match="Every token is banned"):
+        choose(random_logits(3), SamplingSettings(), 0.5, dict.fromkeys(range(3), -math.inf))
 
 
 # The draw
@@ -132,7 +248,9 @@ def test_draws_follow_the_distribution(top_k):
     """Chi-square against the softmax, on one fixed stream of Philox."""
     logits = random_logits(12)
     settings = SamplingSettings(temperature=1.5, top_k=top_k)
-    expected = probabilities(keep_top_k(apply_temperature(logits, 1.5), top_k))
+    left = apply_temperature(keep_top_k(logits, top_k), 1.5)
+    expected = np.zeros(12)
+    expected[left.tokens] = probabilities(left)
     n_draws = 4000
     drawn = [choose(logits, settings, uniform(11, position)) for position in range(n_draws)]
     counts = np.bincount(drawn, minlength=len(expected))
@@ -190,8 +308,8 @@ def test_top_1_is_greedy(logits, share, temperature):
 @given(share=shares)
 def test_the_last_digits_of_the_logits_do_not_swap_tokens(share):
     """Nearly equal tokens: noise as between batches moves borders, and by very little."""
-    logits = torch.zeros(100)
-    noise = 1e-6 * torch.randn(100, generator=torch.Generator().manual_seed(1))
+    logits = np.zeros(100, dtype=np.float32)
+    noise = random_logits(100, seed=1) / np.float32(3e6)
     settings = SamplingSettings(top_k=None)
     assert abs(choose(logits, settings, share) - choose(logits + noise, settings, share)) <= 1
 

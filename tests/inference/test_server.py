@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.inference.decoder import PlainDecoder
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.messages import (
     Chunk,
@@ -27,7 +28,7 @@ SAMPLING = SamplingSettings(max_tokens=12, seed=3)
 
 @pytest.fixture
 def engine(tiny_model, byte_tokenizer):
-    return Engine(tiny_model, byte_tokenizer)
+    return Engine(PlainDecoder(tiny_model), byte_tokenizer)
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_a_failed_request_is_told_and_the_next_is_served(
     server, events, engine, monkeypatch, capsys
 ):
     with monkeypatch.context() as patch:
-        patch.setattr(engine.model, "head", broken)
+        patch.setattr(engine.decoder.model, "head", broken)
         server.take(encode(Generate(1, (), SAMPLING)))
         server.answer_next(engine)
     assert isinstance(events[-1], Failed)

@@ -3,6 +3,7 @@
 import pytest
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.inference.decoder import PlainDecoder
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.request import SamplingSettings
 from training.completions import Completion, complete, read_beginnings, sum_up, told_by_people
@@ -13,7 +14,7 @@ SETTINGS = SamplingSettings(max_tokens=5, seed=4)
 
 
 def test_each_sample_is_what_its_seed_writes(tiny_model, byte_tokenizer):
-    engine = Engine(tiny_model, byte_tokenizer)
+    engine = Engine(PlainDecoder(tiny_model), byte_tokenizer)
     found = list(complete(engine, ["A cat", "A dog"], SETTINGS, 2))
     assert [(one.beginning, one.seed) for one in found] == [
         ("A cat", 4), ("A cat", 5), ("A dog", 4), ("A dog", 5),

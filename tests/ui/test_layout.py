@@ -115,13 +115,16 @@ async def test_settings_are_changed_in_the_panel_and_used_next(open_room, engine
         await writer.press(*(["ctrl+t", "f2"] if wide else ["ctrl+t"]))
         assert panel.display
         assert writer.app.focused is panel.query(Input).first()
-        for value in ("1.5", "off", "40", "7"):
+        for value in ("1.5", "off", "0.9", "0.05", "1.2", "40", "7"):
             await writer.press("ctrl+u")
             await writer.paste(value)
             await writer.press("enter" if value == "7" else "tab")
         await writer.until(lambda: writer.prompt.has_focus)
         assert panel.display == wide
-        wanted = SamplingSettings(temperature=1.5, top_k=None, max_tokens=40, seed=7)
+        wanted = SamplingSettings(
+            temperature=1.5, top_k=None, top_p=0.9, min_p=0.05, repetition_penalty=1.2,
+            max_tokens=40, seed=7,
+        )  # fmt: skip
         await writer.sees("T 1.5  k off  len 40")
         await writer.sees("seed 7")
         await writer.tell(BEGINNING)

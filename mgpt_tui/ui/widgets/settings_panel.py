@@ -17,7 +17,7 @@ from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.settings_fields import Declared, declared
 from mgpt_tui.ui.widgets.plain import Plain
 
-LABELS = {"max_tokens": "length"}
+LABELS = {"max_tokens": "length", "repetition_penalty": "repetition"}
 """What people call a setting, where that is not its name."""
 
 
@@ -143,7 +143,8 @@ class SettingsPanel(VerticalScroll, can_focus=False):
     def compose(self) -> ComposeResult:
         yield Plain("Settings for the next passage", classes="heading")
         for setting in declared(SamplingSettings):
-            yield SettingField(setting, getattr(self.sampling, setting.name))
+            if setting.limits.panel:
+                yield SettingField(setting, getattr(self.sampling, setting.name))
 
     @property
     def has_focus_within(self) -> bool:

@@ -1,0 +1,78 @@
+"""From a checkpoint to an engine that is ready to write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mgpt_tui.errors import UserError
+from mgpt_tui.inference.decoder import PackedDecoder
+from mgpt_tui.inference.engine import Engine
+from mgpt_tui.inference.matrices import formats_on
+from mgpt_tui.inference.request import AUTO, DecodingSettings
+from mgpt_tui.inference.tuning import Choice, tuned
+from mgpt_tui.model.checkpoint import Checkpoint, load_checkpoint
+from mgpt_tui.model.manifest import CheckpointInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An engine, and what its texts depend on besides settings and seed.
+
+    Attributes:
+        engine: ready to write.
+        info: what the checkpoint says of itself.
+        device: type of the device.
+        choice: precision and threads in use.
+    """
+
+    engine: Engine
+    info: CheckpointInfo
+    device: str
+    choice: Choice
+
+
+def load_engine(
+    folder: Path,
+    settings: DecodingSettings | None = None,
+    device: torch.device | str = "cpu",
+    spare_cores: int = 0,
+) -> Loaded:
+    """Load a checkpoint for writing; torch then computes with the threads that were chosen.
+
+    Args:
+        folder: of the checkpoint.
+        settings: what was asked for; all is chosen if left out.
+        device: to run on.
+        spare_cores: how many to leave to others; at least one thread there is.
+
+    Raises:
+        UserError: where the checkpoint is damaged, or the device lacks the precision.
+    """
+    return engine_of(load_checkpoint(folder, device), settings, spare_cores)
+
+
+def engine_of(
+    checkpoint: Checkpoint, settings: DecodingSettings | None = None, spare_cores: int = 0
+) -> Loaded:
+    """The same for a checkpoint that is loaded already."""
+    settings = settings or DecodingSettings()
+    model = checkpoint.model
+    device = model.token_embedding.weight.device
+    if settings.precision != AUTO and settings.precision not in formats_on(device):
+        raise UserError(
+            f"{device.type} cannot decode in {settings.precision}.",
+            f"Give --precision {AUTO} or one of {', '.join(formats_on(device))}.",
+        )
+    cores = torch.get_num_threads()
+    fastest = tuned(model) if AUTO in (settings.precision, settings.threads or AUTO) else None
+    precision, threads = settings.precision, settings.threads
+    if fastest is not None:
+        precision = fastest.precision if precision == AUTO else precision
+        threads = threads or min(fastest.threads, max(1, cores - spare_cores))
+    assert threads is not None
+    torch.set_num_threads(threads)
+    engine = Engine(PackedDecoder(model, precision), checkpoint.tokenizer)
+    return Loaded(engine, checkpoint.info, device.type, Choice(precision, threads))

@@ -1,0 +1,78 @@
+"""Weights packed for products with few rows: what decoding does, one token at a time.
+
+A product with one row reads every weight once and does little else, so it is as fast as weights
+come from memory: fewer bytes a weight, more tokens a second (Pope et al., "Efficiently Scaling
+Transformer Inference", 2022, section 2.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Product = Callable[[Tensor], Tensor]
+"""x (N, in) of any float dtype -> x @ weight.T (N, out), fp32 or bf16."""
+
+FEW_ROWS = 4
+"""Below so many rows, 8-bit weights are faster than wider ones laid out for the processor."""
+
+
+def fp32(weight: Tensor) -> Product:
+    """Weights (out, in) as they are; the result is fp32."""
+    product = _laid_out(weight.float())
+    return lambda x: product(x.float())
+
+
+def bf16(weight: Tensor) -> Product:
+    """Weights (out, in) rounded to bfloat16, and products in it; the result is bf16."""
+    product = _laid_out(weight.bfloat16())
+    return lambda x: product(x.bfloat16())
+
+
+def int8(weight: Tensor) -> Product:
+    """Weights (out, in) as 8-bit integers with a scale per row; the result is bf16.
+
+    Scales are rounded up to bfloat16 first, as the kernel wants them, and the integers are made
+    to fit: so the rounding of the scale costs nothing. With many rows the weights are not what
+    takes the time, and bfloat16 is faster.
+    """
+    scale = weight.float().abs().amax(dim=1).clamp_min(1e-12) / 127
+    rounded = scale.bfloat16()
+    up = torch.where(rounded.float() < scale, rounded * (1 + 2**-7), rounded)  # (out,)
+    integers = torch.round(weight / up.float()[:, None]).clamp_(-127, 127).to(torch.int8)
+    many = _laid_out(integers.bfloat16() * up[:, None])
+
+    def product(x: Tensor) -> Tensor:
+        x = x.bfloat16()
+        return torch._weight_int8pack_mm(x, integers, up) if x.shape[0] < FEW_ROWS else many(x)
+
+    return product
+
+
+FORMATS: dict[str, Callable[[Tensor], Product]] = {"fp32": fp32, "bf16": bf16, "int8": int8}
+"""By the names of `--precision`."""
+
+
+def formats_on(device: torch.device) -> list[str]:
+    """The formats that there are kernels for on a device."""
+    return list(FORMATS) if device.type == "cpu" else ["fp32", "bf16"]
+
+
+def _laid_out(weight: Tensor) -> Product:
+    """A product with oneDNN's own layout of the weights, where torch has it: else a plain one.
+
+    torch lays weights out anew in every call otherwise, which takes longer than the product of
+    a few rows does.
+    """
+    if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return lambda x: F.linear(x, weight)
+    try:
+        packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous())
+        linear = torch.ops.mkldnn._linear_pointwise.default
+        linear(weight[:1].contiguous(), packed, None, "none", [], "")
+    except (AttributeError, RuntimeError, NotImplementedError):  # a build or a CPU without it
+        return lambda x: F.linear(x, weight)
+    return lambda x: linear(x, packed, None, "none", [], "")

@@ -1,0 +1,86 @@
+"""The packed model against the readable one."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mgpt_tui.inference.decoder import PackedDecoder, PlainDecoder
+from mgpt_tui.inference.matrices import FEW_ROWS, FORMATS
+from mgpt_tui.inference.reader import Reader
+from mgpt_tui.model.config import PRESETS
+from mgpt_tui.model.gpt import GPT
+
+TOLERANCES = {"fp32": 1e-4, "bf16": 0.1, "int8": 0.15}
+"""Logits here reach about 10; what precision costs real text is in the README."""
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "bias"])
+def model(request):
+    """A random model far from uniform, with a context of 32."""
+    config = replace(
+        PRESETS["tiny"], vocab_size=300, block_size=32, n_layer=3, n_embd=32, bias=request.param
+    )
+    model = GPT(config, torch.Generator().manual_seed(1))
+    generator = torch.Generator().manual_seed(2)
+    for name, weight in model.named_parameters():
+        if name.endswith("bias"):
+            weight.data.normal_(0, 0.1, generator=generator)
+        elif weight.dim() == 2:
+            weight.data *= 4
+    return model.eval()
+
+
+@pytest.mark.parametrize("precision", FORMATS)
+@pytest.mark.parametrize("pieces", [[1] * 32, [20, 1, 1, 5, 5], [32]])
+def test_packed_equals_plain(model, precision, pieces):
+    tokens = torch.randint(300, (2, 32), generator=torch.Generator().manual_seed(3))
+    plain, packed = PlainDecoder(model), PackedDecoder(model, precision)
+    caches = plain.new_cache(2), packed.new_cache(2)
+    for piece in torch.split(tokens, pieces, dim=1):
+        expected, found = plain.read(piece, caches[0]), packed.read(piece, caches[1])
+        assert found.shape == (2, 300) and found.dtype == torch.float32
+        torch.testing.assert_close(found, expected, atol=TOLERANCES[precision], rtol=0)
+    assert caches[1].length == 32
+
+
+def test_later_training_does_not_reach_a_packed_model(model):
+    packed = PackedDecoder(model, "bf16")
+    tokens = torch.tensor([[1, 2, 3]])
+    before = packed.read(tokens, packed.new_cache(1))
+    for block in model.blocks:
+        torch.nn.init.zeros_(block.mlp.fc.weight)
+    assert torch.equal(packed.read(tokens, packed.new_cache(1)), before)
+
+
+@pytest.mark.parametrize("rows", [1, FEW_ROWS - 1, FEW_ROWS, 9])
+@pytest.mark.parametrize("precision", FORMATS)
+def test_products_are_those_of_the_weights(rows, precision):
+    generator = torch.Generator().manual_seed(4)
+    weight = torch.randn(70, 48, generator=generator) * torch.rand(70, 1, generator=generator)
+    x = torch.randn(rows, 48, generator=generator)
+    error = (FORMATS[precision](weight)(x).float() - x @ weight.T).abs()
+    scale = weight.norm(dim=1) * x.norm(dim=1, keepdim=True)
+    assert (error / scale).max() < {"fp32": 1e-6, "bf16": 4e-3, "int8": 1e-2}[precision]
+
+
+def test_a_row_of_zeros_stays_zero():
+    weight = torch.zeros(16, 16)
+    weight[3, 5] = 2.0
+    product = FORMATS["int8"](weight)(torch.ones(1, 16))
+    assert product[0].tolist() == [2.0 if at == 3 else 0.0 for at in range(16)]
+
+
+def test_branches_go_their_own_ways(model):
+    decoder = PlainDecoder(model)
+    reader = Reader(decoder)
+    start = [7, 8, 9]
+    reader.read([start])
+    pair = reader.branches([0, 0])
+    both = pair.read([[*start, 1], [*start, 2]])
+    for row, token in enumerate((1, 2)):
+        alone = Reader(decoder).read([[*start, token]])
+        torch.testing.assert_close(both[row], alone[0], atol=1e-5, rtol=0)
+    one = pair.branches([1]).read([[*start, 2, 5]])
+    alone = Reader(decoder).read([[*start, 2, 5]])
+    torch.testing.assert_close(one, alone, atol=1e-5, rtol=0)

@@ -1,0 +1,88 @@
+"""What is chosen for a machine is chosen once."""
+
+import json
+
+import pytest
+import torch
+
+from mgpt_tui.errors import UserError
+from mgpt_tui.inference import tuning
+from mgpt_tui.inference.loading import load_engine
+from mgpt_tui.inference.request import DecodingSettings
+from mgpt_tui.inference.tuning import Choice, choice_file, tuned
+
+
+@pytest.fixture(autouse=True)
+def same_threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Small models count, and every measurement is noted."""
+    monkeypatch.setattr(tuning, "SMALL", 0)
+    made = []
+
+    def seconds(decoder):
+        made.append(Choice(decoder.precision, torch.get_num_threads()))
+        return {"fp32": 3.0, "bf16": 1.0, "int8": 2.0}[decoder.precision]
+
+    monkeypatch.setattr(tuning, "_seconds", seconds)
+    return made
+
+
+def test_the_fastest_is_chosen_and_not_measured_again(tiny_model, measured):
+    first = tuned(tiny_model)
+    assert first.precision == "bf16"
+    assert {choice.precision for choice in measured} == {"fp32", "bf16", "int8"}
+    assert torch.get_num_threads() == 1
+    measured.clear()
+    assert tuned(tiny_model) == first
+    assert measured == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", '{"format": 2, "choices": {}}', '{"format": 1, "choices": {"KEY": {"a": 1}}}',
+     '{"format": 1, "choices": {"KEY": {"precision": "int3", "threads": 1}}}',
+     '{"format": 1, "choices": {"KEY": {"precision": "int8", "threads": 0}}}'],
+)  # fmt: skip
+def test_a_damaged_memory_is_made_anew(tiny_model, measured, content):
+    key = tuning._key(tiny_model.config, torch.device("cpu"))
+    choice_file().parent.mkdir(parents=True)
+    choice_file().write_text(content.replace("KEY", key))
+    assert tuned(tiny_model).precision == "bf16"
+    assert json.loads(choice_file().read_text())["choices"][key]["precision"] == "bf16"
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tiny_model, measured):
+    choice_file().parent.parent.mkdir(parents=True)
+    choice_file().parent.write_text("in the way")
+    assert tuned(tiny_model).precision == "bf16"
+
+
+def test_a_real_measurement(tiny_model, monkeypatch):
+    monkeypatch.setattr(tuning, "SMALL", 0)
+    assert tuned(tiny_model).precision in ("fp32", "bf16", "int8")
+
+
+def test_small_models_are_not_measured(tiny_model):
+    assert tuned(tiny_model) == Choice("fp32", 1)
+    assert not choice_file().exists()
+
+
+def test_what_is_asked_for_counts(tiny_checkpoint, measured):
+    loaded = load_engine(tiny_checkpoint, DecodingSettings(precision="int8", threads=1))
+    assert loaded.choice == Choice("int8", 1)
+    assert loaded.engine.decoder.precision == "int8"
+    assert measured == []
+    assert load_engine(tiny_checkpoint, DecodingSettings(threads=1)).choice == Choice("bf16", 1)
+    assert load_engine(tiny_checkpoint, spare_cores=99).choice == Choice("bf16", 1)
+
+
+def test_a_device_without_the_precision_is_told(tiny_checkpoint, monkeypatch):
+    monkeypatch.setattr("mgpt_tui.inference.loading.formats_on", lambda device: ["fp32"])
+    with pytest.raises(UserError, match="cannot decode in int8"):
+        load_engine(tiny_checkpoint, DecodingSettings(precision="int8"))
