@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -157,3 +159,15 @@ def test_a_folder_that_is_no_checkpoint(tmp_path):
 def test_a_checkpoint_can_be_moved(tiny_checkpoint, tmp_path):
     shutil.move(tiny_checkpoint, tmp_path / "elsewhere")
     assert load_checkpoint(tmp_path / "elsewhere").info.config.vocab_size == 257
+
+
+def test_loading_does_without_torchs_compiler(tiny_checkpoint):
+    """Importing it takes longer than reading the weights does."""
+    code = (
+        "import sys, pathlib\n"
+        "from mgpt_tui.model.checkpoint import load_checkpoint\n"
+        f"load_checkpoint(pathlib.Path({str(tiny_checkpoint)!r}))\n"
+        "assert 'torch._dynamo' not in sys.modules\n"
+    )
+    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert outcome.returncode == 0, outcome.stderr
