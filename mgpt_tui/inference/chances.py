@@ -56,8 +56,7 @@ def chances(logits: Logits, left: Filtered, token: int, n_best: int) -> Chances:
     # In float32, which is exact enough to look at and twice as fast: V may be 50,257.
     top = float(logits.max())
     shifted = logits - np.float32(top)
-    with np.errstate(under="ignore"):
-        weights = np.exp(shifted)
+    weights = np.exp(shifted)
     total = float(weights.sum())
     log_total = math.log(total)
     # -sum p log p, with log p = shifted - log_total; a banned token (-inf) adds nothing.

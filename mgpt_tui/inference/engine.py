@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from torch import Tensor
 
@@ -27,7 +28,7 @@ from mgpt_tui.inference.generation import Generation
 from mgpt_tui.inference.messages import ContextPart
 from mgpt_tui.inference.reader import Reader
 from mgpt_tui.inference.request import SamplingSettings, fresh_seed
-from mgpt_tui.inference.sampling import Logits, draw, filtered, uniform
+from mgpt_tui.inference.sampling import Logits, draw, filtered, uniforms
 from mgpt_tui.model.tokenizer import Tokenizer
 
 
@@ -227,10 +228,10 @@ def _alone(
 ) -> Iterator[Step]:
     """The steps of one generation, at most `limit`; `story` grows."""
     told, seconds = [story], 0.0
-    for position in range(limit):
+    for number in islice(uniforms(seed), limit):
         began = time.perf_counter()
         logits = reader.read(told)[0].cpu().numpy()
-        token, how = choice(logits, story, uniform(seed, position))
+        token, how = choice(logits, story, number)
         seconds += time.perf_counter() - began
         yield Step(token, seconds, how)
         if token == end:
@@ -257,7 +258,8 @@ class _Batch:
         self._first = reader  # reads the context once for all
         self._reader: Reader | None = None
         self._context = story
-        self._choice, self._seeds, self._limit, self._end = choice, seeds, limit, end
+        self._choice, self._limit, self._end = choice, limit, end
+        self._numbers = [uniforms(seed) for seed in seeds]
         self._active = list(range(len(seeds)))
         self._told = [list(story) for _ in seeds]  # of the active ones
         self._waiting: list[deque[Step]] = [deque() for _ in seeds]
@@ -276,7 +278,7 @@ class _Batch:
         began = time.perf_counter()
         scores = self._read().cpu().numpy()
         chosen = [
-            self._choice(scores[at], story, uniform(self._seeds[row], self._position))
+            self._choice(scores[at], story, next(self._numbers[row]))
             for at, (row, story) in enumerate(zip(self._active, self._told, strict=True))
         ]
         self._seconds += time.perf_counter() - began

@@ -21,14 +21,21 @@ others, without saving the state of a generator.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import SamplingSettings
+
+COLD = 1e-3
+"""Temperatures below it may overflow to -inf, as they should, and without a warning."""
+
+AT_ONCE = 64
+"""Uniforms made in one call."""
 
 Logits = NDArray[np.float32]
 """(V,): a score for every token of the vocabulary."""
@@ -114,9 +121,11 @@ def apply_temperature(candidates: Candidates, temperature: float) -> Candidates:
     Args:
         temperature: above 0; greedy choice, the limit at 0, needs no draw (see `choose`).
     """
-    logits = candidates.logits
-    with np.errstate(over="ignore"):
-        return Candidates(candidates.tokens, (logits - logits.max()) / temperature)
+    below = candidates.logits - candidates.logits.max()
+    if temperature < COLD:
+        with np.errstate(over="ignore"):
+            return Candidates(candidates.tokens, below / temperature)
+    return Candidates(candidates.tokens, below / temperature)
 
 
 def keep_top_p(candidates: Candidates, p: float | None) -> Candidates:
@@ -148,26 +157,25 @@ def keep_min_p(candidates: Candidates, p: float | None) -> Candidates:
 
 def probabilities(candidates: Candidates) -> NDArray[np.float64]:
     """Softmax over the candidates: float64 (n,)."""
-    with np.errstate(under="ignore"):
-        weights = np.exp(candidates.logits - candidates.logits.max())
-        shares: NDArray[np.float64] = weights / weights.sum()
+    weights = np.exp(candidates.logits - candidates.logits.max())
+    shares: NDArray[np.float64] = weights / weights.sum()
     return shares
 
 
-def uniform(seed: int, position: int) -> float:
-    """The number in [0, 1) that decides token `position` of a generation with this seed.
+def uniforms(seed: int) -> Iterator[float]:
+    """The numbers in [0, 1) that decide the tokens of a generation with this seed, without end.
 
-    One output of the counter-based generator Philox4x64-10 (Salmon et al. 2011) with the seed
-    as its key and the position as its counter. The 53 high bits are taken here rather than by
-    `numpy.random.Generator`, whose conversion may change between releases; the raw stream may
-    not.
+    Number n is the first output of the counter-based generator Philox4x64-10 (Salmon et al.
+    2011) with the seed as its key and n as its counter. The 53 high bits are taken here rather
+    than by `numpy.random.Generator`, whose conversion may change between releases; the raw
+    stream may not.
 
     Args:
         seed: 0 to 2**63 - 1.
-        position: 0 for the first generated token.
     """
-    raw = np.random.Philox(key=seed, counter=position).random_raw()
-    return float(int(raw) >> 11) * 2.0**-53
+    for start in count(0, AT_ONCE):
+        raw = np.random.Philox(key=seed, counter=start).random_raw(4 * AT_ONCE)[::4]
+        yield from ((raw >> np.uint64(11)) * 2.0**-53).tolist()
 
 
 def draw(probabilities: NDArray[np.float64], uniform: float) -> int:

@@ -1,6 +1,7 @@
 """The engine: cached equals uncached, whole characters, clean text, and ends as it should."""
 
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.inference.decoder import PlainDecoder
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.request import FinishReason, SamplingSettings
-from mgpt_tui.inference.sampling import choose, uniform
+from mgpt_tui.inference.sampling import choose, uniforms
 from mgpt_tui.model.config import PRESETS
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.kv_cache import KVCache
@@ -68,8 +69,8 @@ def uncached_logits(model, tokens):
 
 def uncached_tokens(model, context, sampling, seed):
     told = list(context)
-    for position in range(sampling.max_tokens):
-        told.append(choose(uncached_logits(model, told).numpy(), sampling, uniform(seed, position)))
+    for number in islice(uniforms(seed), sampling.max_tokens):
+        told.append(choose(uncached_logits(model, told).numpy(), sampling, number))
     return told[len(context) :]
 
 
