@@ -123,13 +123,16 @@ def _peer(config: Any, data: Any) -> tuple[Iterator[tuple[float, float, dict[str
     """The same for GPT2LMHeadModel and AdamW, from our initial weights."""
     import torch
     import torch.nn.functional as F
+    from peers import hugging_face
 
+    from mgpt_tui.model.gpt import GPT
     from training.dataset import BatchSampler
     from training.machine import choose_device
 
     shape = config.model.gpt_config(data.tokenizer.vocab_size)
     device = choose_device(config.machine.device)
-    model = _peer_model(shape, config.machine.seed).to(device)
+    start = GPT(shape, torch.Generator().manual_seed(config.machine.seed))
+    model = hugging_face(start, DROPOUT).to(device)
     optimizer = torch.optim.AdamW(
         model.parameters(),
         lr=LEARNING_RATE,
@@ -161,50 +164,6 @@ def _peer(config: Any, data: Any) -> tuple[Iterator[tuple[float, float, dict[str
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
     return steps(), loss_of, device
-
-
-def _peer_model(shape: Any, seed: int) -> Any:
-    """GPT2LMHeadModel of that shape with our initial weights."""
-    import torch
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    from mgpt_tui.model.gpt import GPT
-
-    model = GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=shape.vocab_size,
-            n_positions=shape.block_size,
-            n_embd=shape.n_embd,
-            n_layer=shape.n_layer,
-            n_head=shape.n_head,
-            resid_pdrop=DROPOUT,
-            embd_pdrop=DROPOUT,
-            attn_pdrop=DROPOUT,
-            bos_token_id=None,
-            eos_token_id=None,
-        )
-    )
-    _begin_alike(model, GPT(shape, torch.Generator().manual_seed(seed)))
-    return model
-
-
-def _begin_alike(peer: Any, ours: Any) -> None:
-    """Copy our initial weights into the peer; its biases are zero, and norms are ones."""
-    import torch
-
-    names = {
-        "attn.c_attn": "attention.qkv",
-        "attn.c_proj": "attention.proj",
-        "mlp.c_fc": "mlp.fc",
-        "mlp.c_proj": "mlp.proj",
-    }
-    with torch.no_grad():
-        peer.transformer.wte.weight.copy_(ours.token_embedding.weight)
-        peer.transformer.wpe.weight.copy_(ours.position_embedding.weight)
-        for block, own in zip(peer.transformer.h, ours.blocks, strict=True):
-            for theirs, mine in names.items():
-                weight = block.get_submodule(theirs).weight  # (in, out): Conv1D is transposed
-                weight.copy_(own.get_submodule(mine).weight.T)
 
 
 def child(side: str, folder: Path, steps: int) -> dict[str, Any]:

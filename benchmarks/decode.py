@@ -1,0 +1,257 @@
+"""Decoding speed: ours against Hugging Face's `generate`, on the same weights.
+
+    python benchmarks/decode.py [--rounds 3] [--tokens 250] [--long 100000]
+
+Two models of one shape (6 layers, 384 wide, context 256): random weights with GPT-2's vocabulary
+("full"), and the embedded storyteller with its trimmed one ("trimmed"). Both sides sample with
+temperature 0.8 and top-k 50 and never end: one story of `--tokens` tokens, eight side by side,
+and the first token after a prompt of 200 ("prefill"). Ours runs as `--precision auto` chooses.
+Each side runs in a process of its own, in turn.
+
+From a cold process: how long `mgpt-tui generate` takes to its first token, beside the import of
+torch alone. With `--long`, one story of so many tokens, whose first 10,000 are compared with its
+last 10,000, in speed and in memory.
+
+One JSON line on standard output: medians, ratios, peak memory of each process in bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+TEMPERATURE, TOP_K = 0.8, 50
+PROMPT = 200
+TOGETHER = 8
+STRETCH = 10_000
+VOCABULARIES = ("full", "trimmed")
+SIDES = ("ours", "peer")
+
+
+def checkpoint_of(vocabulary: str) -> Any:
+    """The model and tokenizer of that name."""
+    import torch
+
+    from mgpt_tui.model.checkpoint import Checkpoint, load_checkpoint
+    from mgpt_tui.model.config import PRESETS
+    from mgpt_tui.model.gpt import GPT
+    from mgpt_tui.model.registry import find_model
+    from mgpt_tui.model.tokenizer import Tokenizer
+
+    embedded = load_checkpoint(find_model().path)
+    if vocabulary == "trimmed":
+        return embedded
+    model = GPT(PRESETS["small"], torch.Generator().manual_seed(1)).eval()
+    return Checkpoint(model, Tokenizer.gpt2(), embedded.info)
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """How long that takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def measure_ours(vocabulary: str, tokens: int) -> dict[str, Any]:
+    """Our engine, as the app and `generate` run it."""
+    from dataclasses import replace
+
+    from mgpt_tui.inference.loading import engine_of
+    from mgpt_tui.inference.request import SamplingSettings
+
+    loaded = engine_of(checkpoint_of(vocabulary))
+    engine = loaded.engine
+    settings = SamplingSettings(
+        temperature=TEMPERATURE, top_k=TOP_K, max_tokens=tokens, seed=1, ignore_end=True
+    )
+    prompt = tuple(range(300, 300 + PROMPT))
+
+    def one(seed: int) -> None:
+        list(engine.steps([engine.tokenizer.end_token], settings, seed))
+
+    def eight(seed: int) -> None:
+        for generation in engine.together([], replace(settings, seed=seed), TOGETHER):
+            list(generation)
+
+    def first(seed: int) -> None:
+        next(engine.steps([seed, *prompt], settings, 1))  # another beginning: nothing is cached
+
+    one(0), eight(0), first(0)
+    return {
+        "one": tokens / seconds(lambda: one(1)),
+        "eight": TOGETHER * tokens / seconds(lambda: eight(2)),
+        "prefill": (PROMPT + 1) / min(seconds(lambda at=at: first(at)) for at in range(1, 6)),
+        "precision": loaded.choice.precision,
+        "threads": loaded.choice.threads,
+    }
+
+
+def measure_peer(vocabulary: str, tokens: int) -> dict[str, Any]:
+    """`GPT2LMHeadModel.generate` in fp32, with its KV cache."""
+    import torch
+    from peers import hugging_face
+
+    model = hugging_face(checkpoint_of(vocabulary).model).eval()
+    options = {
+        "do_sample": True, "temperature": TEMPERATURE, "top_k": TOP_K, "pad_token_id": 0,
+    }  # fmt: skip
+    start = torch.tensor([[model.config.vocab_size - 1]])
+    prompt = torch.arange(300, 300 + PROMPT + 1)[None]
+
+    def write(context: Any, length: int, rows: int = 1) -> None:
+        made = model.generate(
+            context, attention_mask=torch.ones_like(context), max_new_tokens=length,
+            min_new_tokens=length, num_return_sequences=rows, **options,
+        )  # fmt: skip
+        assert made.shape == (rows, context.shape[1] + length)
+
+    write(start, 20)
+    return {
+        "one": tokens / seconds(lambda: write(start, tokens)),
+        "eight": TOGETHER * tokens / seconds(lambda: write(start, tokens, TOGETHER)),
+        "prefill": prompt.shape[1] / min(seconds(lambda: write(prompt, 1)) for _ in range(5)),
+    }
+
+
+def measure_long(tokens: int) -> dict[str, Any]:
+    """One story far beyond the window: its beginning against its end."""
+    from mgpt_tui.inference.loading import engine_of
+    from mgpt_tui.inference.request import SamplingSettings
+
+    engine = engine_of(checkpoint_of("trimmed")).engine
+    settings = SamplingSettings(max_tokens=tokens, seed=1, ignore_end=True)
+    stretches, memory, began = [], [], time.perf_counter()
+    for number, _ in enumerate(engine.stream(["Once"], settings), 1):
+        if number % STRETCH == 0:
+            now = time.perf_counter()
+            stretches.append(STRETCH / (now - began))
+            memory.append(resident())
+            began = now
+    return {
+        "tokens": tokens,
+        "first": stretches[0],
+        "last": stretches[-1],
+        "ratio": stretches[-1] / stretches[0],
+        "memory_growth_bytes": memory[-1] - memory[0],
+    }
+
+
+def resident() -> int:
+    """Bytes of memory in use by this process."""
+    import torch
+
+    from training.machine import memory_used
+
+    now = memory_used(torch.device("cpu"))[0]
+    assert now is not None, "this system does not tell"
+    return now
+
+
+def child(*arguments: str, home: Path) -> dict[str, Any]:
+    """One measurement in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--child", *arguments],
+        check=True,
+        stdout=subprocess.PIPE,
+        env=environment(home),
+    )
+    result: dict[str, Any] = json.loads(done.stdout)
+    print(f"{' '.join(arguments)}: {result}", file=sys.stderr, flush=True)
+    return result
+
+
+def environment(home: Path) -> dict[str, str]:
+    """A home of its own: what `auto` chooses is measured once, before the clock runs."""
+    return os.environ | {
+        "MGPT_DATA_DIR": str(home),
+        "MGPT_CACHE_DIR": str(home),
+        "TRANSFORMERS_VERBOSITY": "error",
+    }
+
+
+def to_first_output(command: list[str], home: Path) -> float:
+    """Seconds from the start of a process to the first byte that it prints."""
+    began = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment(home)) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)
+        took = time.perf_counter() - began
+        process.stdout.read()
+    return took
+
+
+def cold(rounds: int, home: Path) -> dict[str, float]:
+    """To the first token of `mgpt-tui generate`, and to the end of `import torch`."""
+    # Without a prompt, the first byte is the first token's.
+    ours = [sys.executable, "-m", "mgpt_tui", "generate", "--prompt", "", "--max-tokens", "3"]
+    torch = [sys.executable, "-c", "import torch; print(1)"]
+    times: dict[str, list[float]] = {"first_token": [], "torch": []}
+    for _ in range(rounds + 1):  # the first round warms the disk's cache
+        times["torch"].append(to_first_output(torch, home))
+        times["first_token"].append(to_first_output([*ours, "--seed", "1"], home))
+    medians = {name: statistics.median(took[1:]) for name, took in times.items()}
+    return medians | {"beyond_torch": medians["first_token"] - medians["torch"]}
+
+
+def medians(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of every number; what is no number is as in the first round."""
+    return {
+        name: round(statistics.median(result[name] for result in rounds), 1)
+        if isinstance(value, float)
+        else value
+        for name, value in rounds[0].items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tokens", type=int, default=250)
+    parser.add_argument("--long", type=int, default=0, help="tokens of the long story; 0: none")
+    parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        side, vocabulary, tokens = given.child
+        if side == "long":
+            result = measure_long(int(tokens))
+        else:
+            measure = measure_ours if side == "ours" else measure_peer
+            result = measure(vocabulary, int(tokens)) | {"memory_bytes": resident()}
+        print(json.dumps(result))
+        return
+    report: dict[str, Any] = {"tokens": given.tokens, "rounds": given.rounds}
+    with tempfile.TemporaryDirectory() as temporary:
+        home = Path(temporary)
+        for vocabulary in VOCABULARIES:
+            found: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
+            for _ in range(given.rounds):
+                for side in SIDES:
+                    found[side].append(child(side, vocabulary, str(given.tokens), home=home))
+            table = {side: medians(rounds) for side, rounds in found.items()}
+            ours, peer = table["ours"], table["peer"]
+            report[vocabulary] = table | {
+                "ratios": {
+                    **{
+                        name: round(ours[name] / peer[name], 2)
+                        for name in ("one", "eight", "prefill")
+                    },
+                    "eight to one": round(ours["eight"] / ours["one"], 2),
+                }
+            }
+        report["cold"] = {name: round(took, 3) for name, took in cold(given.rounds, home).items()}
+        if given.long:
+            report["long"] = child("long", "trimmed", str(given.long), home=home)
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()
