@@ -207,6 +207,26 @@ SECTION_OF: dict[str, str] = {
 assert list(SECTIONS) == [entry.name for entry in fields(TrainConfig)]
 
 
+RECIPES = Path(__file__).parent / "recipes"
+
+
+def find_recipe(name: str) -> Path:
+    """A TOML file by its path, or a recipe of ours by its name.
+
+    Raises:
+        UserError: where there is neither.
+    """
+    path = Path(name).expanduser()
+    ours = {recipe.stem: recipe for recipe in sorted(RECIPES.glob("*.toml"))}
+    if path.exists():
+        return path
+    if name not in ours:
+        raise UserError(
+            f"There is no file {name}.", f"Give a TOML file, or one of {', '.join(ours)}."
+        )
+    return ours[name]
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """The flat settings of a TOML file; keys may stand at the top or in their section.
 

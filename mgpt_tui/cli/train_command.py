@@ -9,7 +9,7 @@ import click
 
 from mgpt_tui.cli.options import given, setting_options
 from mgpt_tui.errors import UserError
-from training.config import SECTIONS, TrainConfig, read_toml
+from training.config import SECTIONS, TrainConfig, find_recipe, read_toml
 
 
 def _all_settings(function: Any) -> Any:
@@ -21,7 +21,11 @@ def _all_settings(function: Any) -> Any:
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path), help="Folder that `prepare` wrote.")
 @click.option("--name", required=True, help="Name of the run, under which its models are found.")
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML settings.")
+@click.option(
+    "--config",
+    metavar="FILE_OR_NAME",
+    help="TOML settings: a file, or the name of a recipe that comes along (storyteller).",
+)
 @click.option("--init-from", metavar="MODEL", help="Begin with the weights of this model.")
 @click.option("--resume", is_flag=True, help="Go on with the newest checkpoint of the run.")
 @click.option(
@@ -35,7 +39,7 @@ def _all_settings(function: Any) -> Any:
 def command(
     data: Path | None,
     name: str,
-    config_file: Path | None,
+    config: str | None,
     init_from: str | None,
     resume: bool,
     resume_from: int | None,
@@ -48,7 +52,7 @@ def command(
     own settings take the place of the defaults. Ctrl-C finishes the step and saves. torchrun
     starts several processes: torchrun --nproc-per-node 2 -m mgpt_tui train ...
     """
-    values = (read_toml(config_file) if config_file else {}) | given(options)
+    values = (read_toml(find_recipe(config)) if config else {}) | given(options)
     TrainConfig().updated(values)  # complains before anything slow begins
     resume = resume or resume_from is not None
     if init_from and resume:
