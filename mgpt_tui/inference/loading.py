@@ -33,6 +33,15 @@ class Loaded:
     device: str
     choice: Choice
 
+    @property
+    def decoding(self) -> str:
+        """What, besides settings and seed, decides a text, in words."""
+        threads = self.choice.threads
+        return (
+            f"{self.choice.precision} on {self.device}, {threads} thread{'s' * (threads > 1)}, "
+            f"torch {torch.__version__}"
+        )
+
 
 def load_engine(
     folder: Path,

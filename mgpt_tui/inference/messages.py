@@ -46,12 +46,14 @@ class Ready:
         parameters: number of parameters.
         block_size: context length in tokens.
         fingerprint: SHA-256 of weights, ranks and config.
+        decoding: how it is run, in words: precision, device, threads.
     """
 
     model: str
     parameters: int
     block_size: int
     fingerprint: str
+    decoding: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,6 +160,7 @@ def _load(name: str | None, send: Callable[[Event], None]) -> Engine:
             parameters=info.config.parameters(),
             block_size=info.config.block_size,
             fingerprint=info.fingerprint,
+            decoding=loaded.decoding,
         )
     )
     engine.next_logits(engine.encode(["Once"]))  # the first run is slow; have it before it counts

@@ -56,6 +56,7 @@ def _span_to_dict(span: Span) -> dict[str, Any]:
             "seed": span.seed,
             "model": span.model,
             "fingerprint": span.fingerprint,
+            "decoding": span.decoding,
         }
     return content
 
@@ -114,6 +115,7 @@ def _span_from_dict(content: dict[str, Any]) -> Span:
         seed=None if seed is None else _of(int, seed),
         model=clean_text(_of(str, content.get("model", ""))),
         fingerprint=clean_text(_of(str, content.get("fingerprint", ""))),
+        decoding=clean_text(_of(str, content.get("decoding", ""))),
     )
 
 

@@ -35,6 +35,7 @@ class Span:
         seed: the seed that was in use, whether it was asked for or drawn.
         model: the model's name.
         fingerprint: the model's fingerprint; `tokens` mean something to that model only.
+        decoding: how the model was run, in words; elsewhere the seed may write another text.
     """
 
     author: Author
@@ -44,6 +45,7 @@ class Span:
     seed: int | None = None
     model: str = ""
     fingerprint: str = ""
+    decoding: str = ""
 
 
 Spans = tuple[Span, ...]
@@ -95,14 +97,28 @@ class Story:
         text = joint(self.text, line) + line
         return self._step((*self.spans, Span(author=Author.WRITER, text=text)))
 
-    def begin(self, settings: SamplingSettings, *, model: str = "", fingerprint: str = "") -> Story:
+    def begin(
+        self,
+        settings: SamplingSettings,
+        *,
+        model: str = "",
+        fingerprint: str = "",
+        decoding: str = "",
+    ) -> Story:
         """Open an empty span for the model to fill with `extend`."""
-        return self._step((*self.spans, _opened(settings, model, fingerprint)))
+        return self._step((*self.spans, _opened(settings, model, fingerprint, decoding)))
 
-    def retry(self, settings: SamplingSettings, *, model: str = "", fingerprint: str = "") -> Story:
+    def retry(
+        self,
+        settings: SamplingSettings,
+        *,
+        model: str = "",
+        fingerprint: str = "",
+        decoding: str = "",
+    ) -> Story:
         """Open an empty span in place of the last generation, and of nothing else."""
         kept = self.spans[:-1] if self.ends_with_model else self.spans
-        return self._step((*kept, _opened(settings, model, fingerprint)))
+        return self._step((*kept, _opened(settings, model, fingerprint, decoding)))
 
     def extend(
         self, text: str = "", tokens: tuple[int, ...] = (), *, seed: int | None = None
@@ -172,9 +188,14 @@ class Story:
         return replace(self, spans=spans, past=(*self.past, self.spans), future=())
 
 
-def _opened(settings: SamplingSettings, model: str, fingerprint: str) -> Span:
+def _opened(settings: SamplingSettings, model: str, fingerprint: str, decoding: str) -> Span:
     return Span(
-        author=Author.MODEL, text="", settings=settings, model=model, fingerprint=fingerprint
+        author=Author.MODEL,
+        text="",
+        settings=settings,
+        model=model,
+        fingerprint=fingerprint,
+        decoding=decoding,
     )
 
 

@@ -287,19 +287,23 @@ class Session:
             self.wake()
 
     def _go_on(self) -> None:
-        assert self.model is not None
         before = self.story
-        self.story = before.begin(
-            self.settings, model=self.model.model, fingerprint=self.model.fingerprint
-        )
+        self.story = before.begin(self.settings, **self._maker())
         self._generate(before)
 
     def _anew(self) -> None:
-        assert self.model is not None
-        self.story = self.story.retry(
-            self.settings, model=self.model.model, fingerprint=self.model.fingerprint
-        )
+        self.story = self.story.retry(self.settings, **self._maker())
         self._generate(Story(spans=self.story.spans[:-1]))
+
+    def _maker(self) -> dict[str, str]:
+        """What a passage remembers of the model that writes it."""
+        assert self.model is not None
+        model = self.model
+        return {
+            "model": model.model,
+            "fingerprint": model.fingerprint,
+            "decoding": model.decoding,
+        }
 
     def _generate(self, before: Story) -> None:
         assert self.model is not None

@@ -108,7 +108,7 @@ def test_a_users_error_is_told_with_its_remedy(server, events, engine, capsys):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("line", [b"hello\n", encode(Ready("m", 1, 2, "f"))])
+@pytest.mark.parametrize("line", [b"hello\n", encode(Ready("m", 1, 2, "f", "d"))])
 def test_what_is_no_request_is_refused(server, line):
     with pytest.raises(ProtocolError):
         server.take(line)

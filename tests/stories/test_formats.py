@@ -33,7 +33,7 @@ def stories(draw: st.DrawFn) -> Story:
         if draw(st.booleans()):
             story = story.write(draw(anything))
         else:
-            story = story.begin(draw(settings), model="m", fingerprint="f")
+            story = story.begin(draw(settings), model="m", fingerprint="f", decoding="d")
             text = clean_text(draw(anything))
             story = story.extend(text, draw(tokens), seed=draw(st.integers(0, 2**63 - 1))).settle()
     return story

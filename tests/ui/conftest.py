@@ -31,7 +31,7 @@ from mgpt_tui.ui.app import WritingRoom
 from mgpt_tui.ui.screens.main import MainScreen
 from mgpt_tui.ui.widgets.prompt import Prompt
 
-READY = Ready("storyteller", 14_500_000, 256, "f" * 64)
+READY = Ready("storyteller", 14_500_000, 256, "f" * 64, "int8 on cpu")
 WORDS = (" on", " the", " ground", ".", " It", " was", " shiny", ".")
 
 

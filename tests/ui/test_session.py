@@ -55,6 +55,7 @@ def test_a_line_is_sent_and_the_model_goes_on(manual, session: Session) -> None:
     last = session.story.spans[-1]
     assert (last.tokens, last.seed) == ((1001, 1002, 1003), manual.seed)
     assert (last.model, last.fingerprint) == ("storyteller", "f" * 64)
+    assert last.decoding == "int8 on cpu"
 
 
 def test_going_on_reads_the_models_own_tokens(manual, session: Session) -> None:
