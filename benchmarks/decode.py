@@ -129,31 +129,31 @@ def measure_long(tokens: int) -> dict[str, Any]:
 
     engine = engine_of(checkpoint_of("trimmed")).engine
     settings = SamplingSettings(max_tokens=tokens, seed=1, ignore_end=True)
-    stretches, memory, began = [], [], time.perf_counter()
+    stretches, used, began = [], [], time.perf_counter()
     for number, _ in enumerate(engine.stream(["Once"], settings), 1):
         if number % STRETCH == 0:
             now = time.perf_counter()
             stretches.append(STRETCH / (now - began))
-            memory.append(resident())
+            used.append(memory()[0])
             began = now
     return {
         "tokens": tokens,
         "first": stretches[0],
         "last": stretches[-1],
         "ratio": stretches[-1] / stretches[0],
-        "memory_growth_bytes": memory[-1] - memory[0],
+        "memory_growth_bytes": used[-1] - used[0],
     }
 
 
-def resident() -> int:
-    """Bytes of memory in use by this process."""
+def memory() -> tuple[int, int]:
+    """Bytes of memory that this process uses now, and the most that it used."""
     import torch
 
     from training.machine import memory_used
 
-    now = memory_used(torch.device("cpu"))[0]
-    assert now is not None, "this system does not tell"
-    return now
+    now, most = memory_used(torch.device("cpu"))
+    assert now is not None and most is not None, "this system does not tell"
+    return now, most
 
 
 def child(*arguments: str, home: Path) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def medians(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     """Of every number; what is no number is as in the first round."""
     return {
         name: round(statistics.median(result[name] for result in rounds), 1)
-        if isinstance(value, float)
+        if name not in ("precision", "threads")
         else value
         for name, value in rounds[0].items()
     }
@@ -219,13 +219,15 @@ def main() -> None:
     parser.add_argument("--long", type=int, default=0, help="tokens of the long story; 0: none")
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if 0 < given.long < STRETCH:
+        parser.error(f"give --long {STRETCH} or more")
     if given.child:
         side, vocabulary, tokens = given.child
         if side == "long":
             result = measure_long(int(tokens))
         else:
             measure = measure_ours if side == "ours" else measure_peer
-            result = measure(vocabulary, int(tokens)) | {"memory_bytes": resident()}
+            result = measure(vocabulary, int(tokens)) | {"peak_memory_bytes": memory()[1]}
         print(json.dumps(result))
         return
     report: dict[str, Any] = {"tokens": given.tokens, "rounds": given.rounds}

@@ -12,7 +12,21 @@ from pathlib import Path
 
 import platformdirs
 
+from mgpt_tui.errors import UserError
+
 APP_NAME = "mgpt-tui"
+
+
+def expanded(name: str | Path) -> Path:
+    """A path as it was typed, with `~` and `~somebody` at its beginning filled in.
+
+    Raises:
+        UserError: where there is no such somebody.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise UserError(f"{name} begins with nobody's home.", "Write the path in full.") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +41,7 @@ class Location:
         """The folder, which may not exist yet."""
         moved = os.environ.get(self.variable)
         if moved:
-            return Path(moved).expanduser().absolute()
+            return expanded(moved).absolute()
         default = getattr(platformdirs, f"user_{self.name}_path")(APP_NAME, appauthor=False)
         return Path(default)
 

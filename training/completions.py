@@ -83,8 +83,11 @@ class Writing:
         return asdict(self)
 
 
-def read_beginnings(path: Path) -> list[str]:
+def read_beginnings(path: Path, text_column: str | None = None) -> list[str]:
     """Beginnings of stories: a YAML list of texts, or a file of stories as `prepare` takes it.
+
+    Args:
+        text_column: see `training.story_files.choose_column`.
 
     Raises:
         UserError: where the file cannot be read or holds something else.
@@ -92,9 +95,10 @@ def read_beginnings(path: Path) -> list[str]:
     if path.suffix.lower() not in YAML_TYPES:
         if not path.exists():  # never a data set on the hub
             raise UserError(f"{path} does not exist.", "Check the path of --prompts.")
-        return [clean_text(story.text) for story in open_source(str(path)).stories()]
+        return [clean_text(story.text) for story in open_source(str(path), text_column).stories()]
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # Texts, lists and mappings is all that the base loader makes, whatever tags there are.
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except OSError as error:
         raise os_error(error, path) from error
     except (ValueError, RecursionError, yaml.YAMLError) as error:

@@ -14,6 +14,7 @@ from typing import Any
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import os_error
 from mgpt_tui.model.config import PRESETS, GPTConfig
+from mgpt_tui.paths import expanded
 from mgpt_tui.settings_fields import declared, setting, validate
 
 
@@ -39,7 +40,7 @@ class ModelSettings:
         choices=("element", "channel"),
     )
     dropout_after: float = setting(
-        0.0, "share of the run that goes by before dropout begins", minimum=0, maximum=1
+        0.0, "share of --max-steps that goes by before dropout begins", minimum=0, maximum=1
     )
 
     def __post_init__(self) -> None:
@@ -216,9 +217,9 @@ def find_recipe(name: str) -> Path:
     Raises:
         UserError: where there is neither.
     """
-    path = Path(name).expanduser()
+    path = expanded(name)
     ours = {recipe.stem: recipe for recipe in sorted(RECIPES.glob("*.toml"))}
-    if path.exists():
+    if path.is_file():
         return path
     if name not in ours:
         raise UserError(

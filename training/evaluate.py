@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.tokenizer import Tokenizer
+from mgpt_tui.paths import expanded
 from training.loss import token_losses
 from training.metrics import Score
 from training.prepared import META_FILE, Prepared, read_prepared
@@ -127,7 +127,7 @@ def stories_to_score(
     Raises:
         UserError: where there are none, or the folder was made with another vocabulary.
     """
-    folder = Path(data).expanduser()
+    folder = expanded(data)
     if not folder.exists():  # never a data set on the hub: only `prepare` uses the network
         raise UserError(f"{data} does not exist.", "Check the path of --data.")
     if (folder / META_FILE).is_file():

@@ -47,19 +47,12 @@ def most_repeated(text: Words, n: int = 4) -> int:
     return max(Counter(ngrams(text, n)).values(), default=0)
 
 
-def rouge(one: Words, other: Words, n: int = 2) -> float:
-    """ROUGE-n as an F measure: 0 where no n-gram is shared, 1 where all are (Lin, 2004).
-
-    With G the different n-grams of a text: precision |G1 & G2| / |G1|, recall |G1 & G2| / |G2|,
-    and their harmonic mean, as the TinyStories paper compares completions.
-    """
-    return _overlap(set(ngrams(one, n)), set(ngrams(other, n)))
-
-
 def self_similarity(texts: Sequence[Words], n: int = 2) -> float:
     """Mean over the texts of each one's largest ROUGE-n with another; 0.0 of fewer than two.
 
-    High where a model tells the same story whatever it is asked for.
+    ROUGE-n (Lin, 2004) as an F measure: with G the different n-grams of a text, the harmonic mean
+    of |G1 & G2| / |G1| and |G1 & G2| / |G2|, as the TinyStories paper compares completions. High
+    where a model tells the same story whatever it is asked for.
     """
     grams = [set(ngrams(text, n)) for text in texts]
     if len(grams) < 2:

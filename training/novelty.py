@@ -20,6 +20,9 @@ Ids = NDArray[np.int64]
 GRAM = 5
 """Length of the n-grams whose share is told: shorter ones are common property."""
 
+LONGEST = 250
+"""Longer runs than that are told as so long: a text that is copied whole shows well enough."""
+
 BREAK = -1
 """Stands between texts and for words that no completion has: no run goes across it."""
 
@@ -32,7 +35,8 @@ class Novelty:
     """What of one completion was found in the training text.
 
     Attributes:
-        longest: its longest run of words that stands in a training story, without a gap.
+        longest: its longest run of words that stands in a training story, without a gap; of one
+            longer than `LONGEST`, so many words.
         known_share: share of its 5-grams that do; 0.0 where it has none.
     """
 
@@ -105,7 +109,7 @@ class SharedRuns:
         places = np.flatnonzero(text != BREAK)  # where a shared run may begin
         runs = np.zeros(len(places), dtype=np.int64)
         length = 0
-        while len(places):
+        while len(places) and length < LONGEST:
             if length == len(self._levels):
                 self._levels.append(self._next_level(length, self._levels[-1].numbers))
             level = self._levels[length]

@@ -29,6 +29,7 @@ from mgpt_tui.model.tokenizer import (
     SMALLEST_VOCABULARY,
     Tokenizer,
 )
+from mgpt_tui.paths import expanded
 from mgpt_tui.settings_fields import setting, validate
 from training.corpus import Allotment, Corpus, Fate, Keys, Lengths
 from training.prepared import FILES, FORMAT, META_FILE, SPLITS, TOKEN_TYPE, TokenFile, split_file
@@ -122,7 +123,7 @@ def prepare(
         UserError: for sources that cannot be read or hold no stories, a vocabulary size out
             of range, an unknown tokenizer, an `out` in use, a full device.
     """
-    out = config.out.expanduser().resolve()
+    out = expanded(config.out).resolve()
     _check_out(out, config.overwrite)
     tokenizer = find_tokenizer(config.tokenizer)
     if config.vocab_size is not None:

@@ -21,6 +21,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.files import os_error
 from mgpt_tui.model.manifest import TOKENIZER_FILE
 from mgpt_tui.model.tokenizer import Tokenizer
+from mgpt_tui.paths import expanded
 
 FORMAT = 1
 META_FILE = "meta.json"
@@ -82,7 +83,7 @@ def read_prepared(folder: Path) -> Prepared:
     Raises:
         UserError: where it is no such folder, or is damaged.
     """
-    folder = folder.expanduser()
+    folder = expanded(folder)
     meta = _read_meta(folder)
     try:
         _ = meta["sources"], meta["dropped"]  # a checkpoint will record them

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.paths import expanded
 from training.story_files import FILE_TYPES, HubDataset, StoryFile
 from training.text_files import TextFile, TextRange
 
@@ -160,7 +161,7 @@ def open_source(name: str, text_column: str | None = None, hub_split: str = "tra
         UserError: where it is nothing of these.
     """
     endings = ", ".join(FILE_TYPES)
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_dir():
         paths = _files_below(path)
         if not paths:

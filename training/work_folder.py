@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import make_folder, os_error, put_folder, try_lock
+from mgpt_tui.paths import expanded
 
 ENDING = ".partial"
 LABEL = "README.txt"
@@ -31,7 +32,7 @@ FORGOTTEN = 7 * 24 * 3600
 
 def partial_folder(out: Path) -> Path:
     """Where work on `out` is done."""
-    out = out.expanduser().resolve()
+    out = expanded(out).resolve()
     return out.with_name(out.name + ENDING)
 
 

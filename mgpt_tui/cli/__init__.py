@@ -23,7 +23,7 @@ COMMANDS = {
     "prepare": "Turn stories into tokens to train on.",
     "train": "Train a model, or go on training one.",
     "runs": "List the training runs, or show one.",
-    "eval": "Measure a model on held-out stories.",
+    "eval": "Measure models on held-out stories and on what they write.",
     "models": "List the models at hand.",
     "export": "Copy a checkpoint in a smaller weight format.",
     "paths": "Show where stories, models and settings live.",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from training.evaluate import ScoredStory
     from training.metrics import Score
     from training.novelty import Novelty
+    from training.sources import Source
 
 FIRST_SEED = 1
 """Measurements are to be repeated, so without --seed they do not draw one."""
@@ -87,7 +88,8 @@ def command(
     from training.eval_report import Measured, eval_report
     from training.terminal import console_for, show
 
-    beginnings = read_beginnings(prompts) if prompts is not None else []
+    beginnings = read_beginnings(prompts, text_column) if prompts is not None else []
+    source = None if against is None else _opened(against, text_column)
     samples = num_samples or NUM_SAMPLES.default
     settings = SamplingSettings(**{"seed": FIRST_SEED} | sampling)
     assert settings.seed is not None
@@ -100,14 +102,16 @@ def command(
             Measured(
                 entry.name,
                 _score(entry.name, checkpoint, stories, notes) if stories else None,
-                _write(entry.name, checkpoint, beginnings, settings, samples, notes),
+                _write(entry.name, checkpoint, beginnings, settings, samples, notes)
+                if beginnings
+                else [],
             )
         )
     if stories and beginnings:
         chosen = stories[: len(beginnings) * samples]
         measured.append(Measured(PEOPLE, None, told_by_people(chosen, checkpoint.tokenizer)))
     if beginnings:
-        measured = _summed_up(measured, against, text_column, notes)
+        measured = _summed_up(measured, source, notes)
     if as_json:
         for model in measured:
             click.echo(json.dumps(model.to_dict()))
@@ -128,12 +132,21 @@ def _check(
             "There is nothing to measure with.",
             "Give --data held-out stories, --prompts beginnings of stories, or both.",
         )
-    given_options = {"num_samples": num_samples, "against": against} | sampling
-    idle = [name for name, value in given_options.items() if value is not None]
+    given_options = {"num_samples": num_samples, "against": against}
+    idle = [name for name, value in given_options.items() if value is not None] + list(sampling)
     if prompts is None and idle:
         raise UserError(
             f"--{idle[0].replace('_', '-')} is about what models write.", "Give --prompts, too."
         )
+
+
+def _opened(against: str, text_column: str | None) -> Source:
+    """The training text, found to hold stories before anything long begins."""
+    from training.sources import open_source
+
+    source = open_source(against, text_column)
+    next(source.stories())
+    return source
 
 
 def _load(
@@ -153,9 +166,11 @@ def _load(
 def _score(
     name: str, checkpoint: Checkpoint, stories: Sequence[ScoredStory], notes: Console
 ) -> Score:
+    from rich.text import Text
+
     from training.evaluate import score
 
-    with notes.status(f"{clean_text(name)}: scoring {len(stories):,} stories"):
+    with notes.status(Text(f"{clean_text(name)}: scoring {len(stories):,} stories")):
         result = score(checkpoint.model, checkpoint.tokenizer.end_token, stories)
     if not math.isfinite(result.loss):
         raise UserError(f"The loss of {name} is no number.", "Take an earlier checkpoint.")
@@ -171,7 +186,7 @@ def _write(
     notes: Console,
 ) -> list[Completion]:
     import torch
-    from rich.progress import track
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from mgpt_tui.inference.loading import engine_of
     from training.completions import complete
@@ -179,26 +194,35 @@ def _write(
     threads = torch.get_num_threads()
     engine = engine_of(checkpoint).engine
     told = complete(engine, beginnings, settings, samples)
+    bar = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=notes,
+        disable=not notes.is_terminal,
+    )
     what, total = f"{clean_text(name)}: writing", len(beginnings) * samples
-    completions = list(track(told, what, total, console=notes, disable=not notes.is_terminal))
+    with bar:
+        completions = list(bar.track(told, total, description=what))
     torch.set_num_threads(threads)  # the next model is scored with all of them
     return completions
 
 
 def _summed_up(
-    measured: Sequence[Measured], against: str | None, text_column: str | None, notes: Console
+    measured: Sequence[Measured], source: Source | None, notes: Console
 ) -> list[Measured]:
-    """The same with the figures of what was written, and what of it is in `against`."""
+    """The same with the figures of what was written, and what of it is in `source`."""
+    from rich.text import Text
+
     from training.completions import sum_up
     from training.measures import words
     from training.novelty import SharedRuns
-    from training.sources import open_source
 
     novelty: list[Novelty] | None = None
-    if against is not None:
+    if source is not None:
         runs = SharedRuns([words(one.text) for model in measured for one in model.completions])
-        with notes.status(f"looking for it in {clean_text(against)}"):
-            runs.read(words(story.text) for story in open_source(against, text_column).stories())
+        with notes.status(Text(f"looking for it in {clean_text(source.name)}")):
+            runs.read(words(story.text) for story in source.stories())
         novelty = list(runs.results())
     done, start = [], 0
     for model in measured:

@@ -113,8 +113,8 @@ def command(
                     _print_json(sample, prompt, generation, loaded, rows)
                 else:
                     _print_text(sample, prompt, generation)
-                if interrupted.is_set():
-                    raise click.Abort
+            if interrupted.is_set():
+                raise click.Abort
 
 
 def _read_prompt(prompt: str | None) -> str:
@@ -212,6 +212,7 @@ def _print_json(
 def _step(chances: Chances, tokenizer: Tokenizer) -> dict[str, Any]:
     """What is told of one token; a part of a character is shown as U+FFFD."""
     return {
+        "token": chances.token,
         "log_probability": round(chances.log_probability, 4),
         "entropy": round(chances.entropy, 4),
         "alternatives": [

@@ -34,11 +34,13 @@ class Chances:
     """How a choice came about.
 
     Attributes:
-        log_probability: of the chosen token by the model alone, in nats.
+        token: the chosen one.
+        log_probability: of it by the model alone, in nats.
         entropy: of the model's distribution, in nats: how open the choice was.
         alternatives: the likeliest tokens by the model alone, the likeliest first.
     """
 
+    token: int
     log_probability: float
     entropy: float
     alternatives: tuple[Alternative, ...]
@@ -63,6 +65,7 @@ def chances(logits: Logits, left: Filtered, token: int, n_best: int) -> Chances:
     expected = float(np.dot(weights, np.maximum(shifted, np.float32(-1e4)))) / total
     after = dict(zip(left.candidates.tokens.tolist(), left.shares.tolist(), strict=True))
     return Chances(
+        token=token,
         log_probability=float(shifted[token]) - log_total,
         entropy=max(0.0, log_total - expected),
         alternatives=tuple(

@@ -85,7 +85,7 @@ class PackedDecoder:
     The residual stream and, on a CPU, keys and values are fp32 in every precision.
 
     Args:
-        model: read once; later changes to it do not matter.
+        model: not one that is still being trained: some weights are shared with it.
         precision: a key of `matrices.FORMATS`.
     """
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 
 from torch import Tensor
@@ -28,8 +29,11 @@ from mgpt_tui.inference.generation import Generation
 from mgpt_tui.inference.messages import ContextPart
 from mgpt_tui.inference.reader import Reader
 from mgpt_tui.inference.request import SamplingSettings, fresh_seed
-from mgpt_tui.inference.sampling import Logits, draw, filtered, uniforms
+from mgpt_tui.inference.sampling import Logits, choose, uniforms
 from mgpt_tui.model.tokenizer import Tokenizer
+
+LARGEST_BIAS = 1e6
+"""Far beyond what decides anything, and far below what overflows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class Engine:
         settings: SamplingSettings,
         seed: int,
         n_best: int | None = None,
-    ) -> Iterator[Step]:
+    ) -> Generator[Step]:
         """Tokens that continue `context_tokens`, at most `settings.max_tokens`.
 
         The end token, if it comes, is the last. A token is computed when it is asked for.
@@ -147,7 +151,11 @@ class Engine:
         batch = _Batch(self._reader, tokens, choice, seeds, limit, self.tokenizer.end_token)
         return [
             Generation(
-                self, len(tokens), replace(settings, seed=seed), batch.steps(row), should_stop
+                self,
+                len(tokens),
+                replace(settings, seed=seed),
+                batch.steps(row),
+                partial(batch.is_over, row, should_stop),
             )
             for row, seed in enumerate(seeds)
         ]
@@ -181,8 +189,11 @@ class Engine:
                 value = float(number)
             except ValueError:
                 value = math.nan
-            if not equals or math.isnan(value) or value == math.inf:
-                raise UserError(f"The bias {entry!r} is not TOKEN=NUMBER.", 'Give " cat=-2", say.')
+            if not equals or not (value == -math.inf or abs(value) <= LARGEST_BIAS):
+                raise UserError(
+                    f"The bias {entry!r} is not TOKEN=NUMBER.",
+                    f'Give " cat=-2", say; numbers go up to {LARGEST_BIAS:g}, and -inf bans.',
+                )
             token = self._one_token(text)
             bias[token] = bias.get(token, 0.0) + value
         bias |= dict.fromkeys(map(self._one_token, settings.ban), -math.inf)
@@ -216,8 +227,7 @@ class _Choice:
         """The token that follows `story`, and its chances; `number` is the uniform that decides."""
         penalized = self._settings.repetition_penalty != 1
         seen = story[self._config.window_start(len(story)) :] if penalized else ()
-        left = filtered(logits, self._settings, self._bias, seen)
-        token = int(left.candidates.tokens[draw(left.shares, number)])
+        token, left = choose(logits, self._settings, number, self._bias, seen)
         if self._n_best is None:
             return token, None
         return token, chances(logits, left, token, self._n_best)
@@ -225,7 +235,7 @@ class _Choice:
 
 def _alone(
     reader: Reader, story: list[int], choice: _Choice, seed: int, limit: int, end: int
-) -> Iterator[Step]:
+) -> Generator[Step]:
     """The steps of one generation, at most `limit`; `story` grows."""
     told, seconds = [story], 0.0
     for number in islice(uniforms(seed), limit):
@@ -263,19 +273,28 @@ class _Batch:
         self._active = list(range(len(seeds)))
         self._told = [list(story) for _ in seeds]  # of the active ones
         self._waiting: list[deque[Step]] = [deque() for _ in seeds]
+        self._unwanted: set[int] = set()
         self._position = 0
         self._seconds = 0.0
 
-    def steps(self, row: int) -> Iterator[Step]:
+    def steps(self, row: int) -> Generator[Step]:
         """The steps of one of them."""
-        while self._waiting[row] or row in self._active:
-            if not self._waiting[row]:
-                self._advance()
-            yield self._waiting[row].popleft()
+        try:
+            while self._waiting[row] or row in self._active:
+                if not self._waiting[row]:
+                    self._advance()
+                yield self._waiting[row].popleft()
+        finally:  # whoever wants no more of it; torch may be gone by then, so it waits
+            self._unwanted.add(row)
+
+    def is_over(self, row: int, should_stop: Callable[[], bool]) -> bool:
+        """Whether one of them is to stop: not before what was computed for it is read."""
+        return not self._waiting[row] and should_stop()
 
     def _advance(self) -> None:
         """One more step of all that have not ended."""
         began = time.perf_counter()
+        self._keep([at for at, row in enumerate(self._active) if row not in self._unwanted])
         scores = self._read().cpu().numpy()
         chosen = [
             self._choice(scores[at], story, next(self._numbers[row]))
@@ -286,7 +305,10 @@ class _Batch:
             self._waiting[row].append(Step(token, self._seconds, how))
             story.append(token)
         self._position += 1
-        self._leave()
+        full = self._position == self._limit
+        self._keep(
+            [at for at, story in enumerate(self._told) if not full and story[-1] != self._end]
+        )
 
     def _read(self) -> Tensor:
         """Scores for every active generation: fp32 (active, V)."""
@@ -297,16 +319,11 @@ class _Batch:
         self._reader = self._first.branches([0] * rows)
         return logits.expand(rows, -1)
 
-    def _leave(self) -> None:
-        """Let go of those that have ended."""
-        assert self._reader is not None
-        full = self._position == self._limit
-        staying = (
-            [] if full else [at for at, story in enumerate(self._told) if story[-1] != self._end]
-        )
+    def _keep(self, staying: list[int]) -> None:
+        """Let go of the active ones but those at these places."""
         if len(staying) == len(self._active):
             return
         self._active = [self._active[at] for at in staying]
         self._told = [self._told[at] for at in staying]
-        if staying:
+        if self._reader is not None and staying:
             self._reader = self._reader.branches(staying)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
 
 from mgpt_tui.inference.request import Finished, FinishReason, SamplingSettings
@@ -31,7 +31,7 @@ class Generation(Iterator[TextChunk]):
         engine: Engine,
         context_tokens: int,
         settings: SamplingSettings,
-        steps: Iterator[Step],
+        steps: Generator[Step],
         should_stop: Callable[[], bool],
     ) -> None:
         assert settings.seed is not None
@@ -74,6 +74,7 @@ class Generation(Iterator[TextChunk]):
                 yield free
             if finder.found:
                 self._reason = FinishReason.STOP
+                self._steps.close()
                 return
         for free in finder.finish():
             self._kept += len(free.tokens)

@@ -16,8 +16,8 @@ from torch import Tensor
 Product = Callable[[Tensor], Tensor]
 """x (N, in) of any float dtype -> x @ weight.T (N, out), fp32 or bf16."""
 
-FEW_ROWS = 4
-"""Below so many rows, 8-bit weights are faster than wider ones laid out for the processor."""
+KERNEL_WIDTH = 32
+"""The 8-bit kernel reads so many numbers of a row at once, also beyond its end."""
 
 
 def fp32(weight: Tensor) -> Product:
@@ -36,20 +36,18 @@ def int8(weight: Tensor) -> Product:
     """Weights (out, in) as 8-bit integers with a scale per row; the result is bf16.
 
     Scales are rounded up to bfloat16 first, as the kernel wants them, and the integers are made
-    to fit: so the rounding of the scale costs nothing. With many rows the weights are not what
-    takes the time, and bfloat16 is faster.
+    to fit: so the rounding of the scale costs nothing. A row of the result is the same whatever
+    other rows there are.
     """
     scale = weight.float().abs().amax(dim=1).clamp_min(1e-12) / 127
     rounded = scale.bfloat16()
     up = torch.where(rounded.float() < scale, rounded * (1 + 2**-7), rounded)  # (out,)
     integers = torch.round(weight / up.float()[:, None]).clamp_(-127, 127).to(torch.int8)
-    many = _laid_out(integers.bfloat16() * up[:, None])
-
-    def product(x: Tensor) -> Tensor:
-        x = x.bfloat16()
-        return torch._weight_int8pack_mm(x, integers, up) if x.shape[0] < FEW_ROWS else many(x)
-
-    return product
+    missing = -weight.shape[1] % KERNEL_WIDTH
+    if not missing:
+        return lambda x: torch._weight_int8pack_mm(x.bfloat16(), integers, up)
+    padded = F.pad(integers, (0, missing))
+    return lambda x: torch._weight_int8pack_mm(F.pad(x.bfloat16(), (0, missing)), padded, up)
 
 
 FORMATS: dict[str, Callable[[Tensor], Product]] = {"fp32": fp32, "bf16": bf16, "int8": int8}

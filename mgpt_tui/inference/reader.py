@@ -52,9 +52,12 @@ class Reader:
         begin = start + self._cache.length
         new = [story[begin:] for story in told]
         self._told = ()  # so that an interrupted read leaves no lie
-        logits = self._decoder.read(torch.tensor(new), self._cache)
-        for held, tokens in zip(self._held, new, strict=True):
-            held += tokens
+        tokens = torch.tensor(new)
+        if tokens.shape[1] > 1:
+            # The last one by itself, as on a retry, which finds the others in the cache: a sum
+            # over many rows may round otherwise.
+            self._take(tokens[:, :-1])
+        logits = self._take(tokens[:, -1:])
         self._told, self._start = told, start
         return logits
 
@@ -63,6 +66,13 @@ class Reader:
         branch = Reader(self._decoder, len(chosen), self._cache.rows(chosen))
         branch._held = [list(self._held[row]) for row in chosen]
         return branch
+
+    def _take(self, tokens: Tensor) -> Tensor:
+        """Let the decoder read tokens (rows, T), and hold them."""
+        logits = self._decoder.read(tokens, self._cache)
+        for held, row in zip(self._held, tokens.tolist(), strict=True):
+            held += row
+        return logits
 
     def _is_one_more(self, told: Told, length: int, start: int) -> bool:
         """Whether these are the stories of the last call with a token more: the usual case.

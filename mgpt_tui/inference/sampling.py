@@ -119,7 +119,7 @@ def apply_temperature(candidates: Candidates, temperature: float) -> Candidates:
     finite, or -inf, for any temperature however small.
 
     Args:
-        temperature: above 0; greedy choice, the limit at 0, needs no draw (see `choose`).
+        temperature: above 0; see `filtered` for 0.
     """
     below = candidates.logits - candidates.logits.max()
     if temperature < COLD:
@@ -254,7 +254,7 @@ def choose(
     uniform: float,
     bias: Mapping[int, float] | None = None,
     told: Sequence[int] = (),
-) -> int:
-    """The next token; arguments as in `filtered` and `draw`."""
+) -> tuple[int, Filtered]:
+    """The next token, and what it was drawn from; arguments as in `filtered` and `draw`."""
     left = filtered(logits, settings, bias or {}, told)
-    return int(left.candidates.tokens[draw(left.shares, uniform)])
+    return int(left.candidates.tokens[draw(left.shares, uniform)]), left

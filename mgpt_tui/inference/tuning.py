@@ -20,7 +20,7 @@ from mgpt_tui import paths
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import atomic_write
 from mgpt_tui.inference.decoder import PackedDecoder
-from mgpt_tui.inference.matrices import formats_on
+from mgpt_tui.inference.matrices import FORMATS, formats_on
 from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.model.gpt import GPT
 
@@ -58,7 +58,7 @@ def tuned(model: GPT) -> Choice:
     key = _key(model.config, device)
     known = _known()
     found = known.get(key)
-    if found is None:
+    if found is None or found.precision not in formats_on(device):
         found = _fastest(model, device)
         _remember(known | {key: found})
     return found
@@ -69,7 +69,8 @@ def _key(config: GPTConfig, device: torch.device) -> str:
     cpu = torch.backends.cpu.get_cpu_capability()
     place = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return (
-        f"{config.n_layer} x {config.n_embd}, {config.vocab_size} entries, on {place}, {cpu}, "
+        f"{config.n_layer} x {config.n_embd}, {config.n_head} heads, context {config.block_size}, "
+        f"{config.vocab_size} entries, on {place}, {cpu}, "
         f"{_cores()} cores, torch {torch.__version__}"
     )
 
@@ -95,9 +96,7 @@ def _known() -> dict[str, Choice]:
 
 def _is_possible(choice: Choice) -> bool:
     return (
-        choice.precision in formats_on(torch.device("cpu"))
-        and type(choice.threads) is int
-        and 1 <= choice.threads <= 1024
+        choice.precision in FORMATS and type(choice.threads) is int and 1 <= choice.threads <= 1024
     )
 
 
@@ -138,7 +137,7 @@ def _seconds(decoder: PackedDecoder) -> float:
     """The shortest time of one token in the middle of the window."""
     cache = decoder.new_cache(1)
     middle = decoder.config.block_size // 2
-    decoder.read(torch.zeros(1, middle, dtype=torch.int64), cache)
+    cache.advance(middle)  # what it holds does not matter
     token, times = torch.zeros(1, 1, dtype=torch.int64), []
     for _ in range(STEPS):
         began = time.perf_counter()

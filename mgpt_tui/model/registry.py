@@ -93,7 +93,7 @@ def find_model(name: str | None = None) -> ModelEntry:
             folder = run / f"step-{int(step):08d}" if step.isdecimal() and len(step) < 20 else None
         if folder is not None and (folder / CONFIG_FILE).is_file():
             return ModelEntry(name, folder)
-    path = Path(name).expanduser()
+    path = paths.expanded(name)
     if (path / CONFIG_FILE).is_file():
         return ModelEntry(str(path), path)
     known = ", ".join(model.name for model in list_models()) or "none"

@@ -150,7 +150,7 @@ class StoryLibrary:
             stem, suffix = _split(answer)
             name = check_name(stem)
             return Target(self.folder / f"{name}{suffix}", name)
-        path = Path(answer).expanduser().absolute()
+        path = paths.expanded(answer).absolute()
         if answer.endswith(("/", os.sep)) or os.path.isdir(path):  # noqa: PTH112  (as _exists)
             path /= default_name
         stem, suffix = _split(path.name)

@@ -1,6 +1,10 @@
 """`mgpt-tui eval` as it is typed."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -84,6 +88,8 @@ def test_what_a_model_writes(mgpt, files, model):
         ([], "nothing to measure"),
         (["--data", "held-out.txt", "--num-samples", "2"], "--num-samples"),
         (["--data", "held-out.txt", "--temperature", "1"], "--temperature"),
+        (["--data", "held-out.txt", "--top-k", "off"], "--top-k"),
+        (["--data", "~nobody-at-all/x"], "nobody's home"),
         (["--data", "held-out.txt", "--against", "training.txt"], "--against"),
         (["--data", "nowhere.txt"], "does not exist"),
         (["--prompts", "nowhere.txt"], "does not exist"),
@@ -94,7 +100,28 @@ def test_what_a_model_writes(mgpt, files, model):
 )
 def test_bad_input_gets_one_clear_message(mgpt, files, model, monkeypatch, arguments, words):
     monkeypatch.chdir(files)
+    monkeypatch.setattr("training.completions.complete", None)  # not before all is checked
     outcome = mgpt("eval", model, *arguments)
     assert outcome.code == 2
     assert words in outcome.err
     assert outcome.out == "" and "Traceback" not in outcome.err
+
+
+def test_names_with_brackets_are_no_markup(files, model):
+    """On a terminal, where a bar and a spinner tell what goes on."""
+    pty = pytest.importorskip("pty")
+    strange = files / "[b]x[/].txt"
+    strange.parent.mkdir()
+    strange.write_text(STORIES)
+    named = files / "[red]model[/blue]"
+    shutil.copytree(model, named)
+    command = [sys.executable, "-m", "mgpt_tui", "eval", named, "--data", strange]
+    command += ["--prompts", strange, "--against", strange, "--max-tokens", "2"]
+    terminal, inside = pty.openpty()
+    outcome = subprocess.run(command, stdout=subprocess.PIPE, stderr=inside, text=True)
+    os.close(inside)
+    shown = os.read(terminal, 100_000).decode().replace("\r\n", "")  # it folds long names
+    os.close(terminal)
+    assert outcome.returncode == 0, shown
+    assert "[red]model[/blue]" in shown and "[b]x[/].txt" in shown
+    assert "[red]model[/blue]" in outcome.stdout.replace("\n", "")

@@ -70,7 +70,7 @@ def uncached_logits(model, tokens):
 def uncached_tokens(model, context, sampling, seed):
     told = list(context)
     for number in islice(uniforms(seed), sampling.max_tokens):
-        told.append(choose(uncached_logits(model, told).numpy(), sampling, number))
+        told.append(choose(uncached_logits(model, told).numpy(), sampling, number)[0])
     return told[len(context) :]
 
 

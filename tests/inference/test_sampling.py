@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.inference import sampling
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.inference.sampling import (
     add_bias,
     apply_temperature,
-    choose,
     draw,
     filtered,
     keep_min_p,
@@ -40,6 +40,11 @@ weights = arrays.arrays(
 ).filter(lambda values: values.sum() > 0)
 shares = st.floats(0, 1, exclude_max=True)
 temperatures = st.floats(1e-3, 10)
+
+
+def choose(*arguments):
+    """The token alone."""
+    return sampling.choose(*arguments)[0]
 
 
 def random_logits(vocab_size, seed=0):

@@ -1,5 +1,6 @@
 """Several texts at once, what steps know, and where texts stop."""
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from mgpt_tui.inference.decoder import PlainDecoder
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.generation import StopFinder
 from mgpt_tui.inference.request import FinishReason, SamplingSettings
+from mgpt_tui.inference.sampling import choose, uniforms
 from mgpt_tui.text import TextChunk
 
 SAMPLED = SamplingSettings(temperature=2.0, top_k=None, max_tokens=80, seed=5)
@@ -70,6 +72,32 @@ def test_the_clock_is_that_of_all(engine, monkeypatch):
         assert generation.finished.seconds == 4
 
 
+def test_a_text_that_meets_a_stop_string_leaves_the_others_alone(engine):
+    plain = [text(one) for one in engine.together(["a"], replace(SAMPLED, ignore_end=True), 3)]
+    stop = plain[0][10:12]
+    settings = replace(SAMPLED, ignore_end=True, stop=(stop,))
+    together = engine.together(["a"], settings, 3)
+    for one, whole in zip(together, plain, strict=True):
+        assert text(one) == whole.partition(stop)[0]
+    assert together[0].finished.reason is FinishReason.STOP
+
+
+def test_when_all_are_stopped_each_keeps_what_was_computed_for_it(engine):
+    plain = [text(one) for one in engine.together(["a"], replace(SAMPLED, ignore_end=True), 3)]
+    asked = []
+
+    def should_stop():
+        asked.append(1)
+        return len(asked) > 20
+
+    together = engine.together(["a"], replace(SAMPLED, ignore_end=True), 3, should_stop)
+    texts = [text(one) for one in together]
+    assert all(
+        len(one) > 5 and whole.startswith(one) for one, whole in zip(texts, plain, strict=True)
+    )
+    assert {one.finished.reason for one in together} == {FinishReason.CANCELLED}
+
+
 # What steps know
 
 
@@ -83,6 +111,7 @@ def test_chances_are_those_of_the_model_and_change_nothing(engine):
         logits = engine.next_logits([*context, *plain[:at]]).double()
         log_shares = torch.log_softmax(logits, 0)
         how = step.chances
+        assert how.token == step.token
         assert how.log_probability == pytest.approx(float(log_shares[step.token]), abs=1e-4)
         entropy = -float((log_shares.exp() * log_shares).sum())
         assert how.entropy == pytest.approx(entropy, abs=1e-4)
@@ -113,7 +142,7 @@ def test_a_bias_decides(engine):
     assert text(engine.stream(["x"], replace(SAMPLED, bias=("q=1000",), max_tokens=5))) == "qqqqq"
 
 
-@pytest.mark.parametrize("bias", ["q", "q=", "q=x", "q=nan", "q=inf", "two=1", "=1"])
+@pytest.mark.parametrize("bias", ["q", "q=", "q=x", "q=nan", "q=inf", "q=1e39", "two=1", "=1"])
 def test_a_bias_that_is_none_is_refused(engine, bias):
     with pytest.raises(UserError, match=r"not TOKEN=NUMBER|not one token"):
         engine.stream(["x"], replace(SAMPLED, bias=(bias,)))
@@ -125,10 +154,17 @@ def test_a_ban_of_several_tokens_names_them(engine):
 
 
 def test_the_penalty_counts_what_the_model_sees(engine):
-    strong = replace(SAMPLED, repetition_penalty=100, temperature=0.1, max_tokens=20)
-    tokens = list(engine.tokens(engine.encode(["ab"]), strong, 1))
-    # After division by 100 or multiplication with it nothing is chosen twice within the window.
-    assert len(set(tokens)) == len(tokens)
+    """The prompt too, and nothing that the window has left behind."""
+    settings = replace(SAMPLED, repetition_penalty=3, max_tokens=60, ignore_end=True)
+    story = engine.encode(["abc"])
+    expected = list(story)
+    for number in itertools.islice(uniforms(1), 60):
+        start = engine.config.window_start(len(expected))
+        logits = engine.next_logits(expected).numpy()
+        bias = {engine.tokenizer.end_token: -math.inf}
+        expected.append(choose(logits, settings, number, bias, expected[start:])[0])
+    assert list(engine.tokens(story, settings, 1)) == expected[len(story) :]
+    assert engine.config.window_start(len(expected)) > len(story)
 
 
 # Stop strings

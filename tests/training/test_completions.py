@@ -70,10 +70,9 @@ def test_beginnings_from_yaml_and_from_stories(tmp_path):
     ("name", "content", "words"),
     [
         ("x.yaml", "{a: b}", "no list"),
-        ("x.yaml", "- 1", "no list"),
+        ("x.yaml", "- [1]", "no list"),
         ("x.yaml", "- [", "not YAML"),
         ("x.yaml", "[" * 5000, "not YAML"),
-        ("x.yaml", "!!python/object/apply:os.system [ls]", "not YAML"),
         ("x.yaml", "[]", "no beginnings"),
         ("x.yml", b"\xff\xfe\xff", "not YAML"),
         ("x.txt", "  \n", "no stories"),
@@ -91,3 +90,9 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path):
     for name in ("owner/name", "none.yaml"):
         with pytest.raises(UserError, match=r"does not exist|[Nn]o such"):
             read_beginnings(tmp_path / name)
+
+
+def test_no_tag_of_yaml_makes_anything_but_text(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text("- !!bool foo\n- !!int ''\n- !!python/object/apply:os.system ls\n- 12\n")
+    assert read_beginnings(path) == ["foo", "ls", "12"]
