@@ -11,7 +11,8 @@ the same batches of 16 x 256 tokens: once with GPT-2's vocabulary, once with it 
 
 The first two steps of a process are not timed. In a last turn every side trains `--loss-steps`
 steps from the same start; then the losses are compared, in nats per token: that on the same
-held-out text, and the mean training loss of the last ten steps.
+held-out text, and the mean training loss of the last ten steps. There ours also trains with other
+options: the channel form of dropout, and Muon.
 
 One JSON line on standard output: medians of tokens/s, ratios to the peer, peak memory of each
 process in bytes, losses, and the share of the machine's peak that ours reaches (MFU).
@@ -51,11 +52,17 @@ SETTINGS = {
     "eval_every": 10**9,
     "max_steps": 10**9,
 }
+OURS = SETTINGS | {"attention_dropout": 0.0}
 SIDES = {
-    "ours": SETTINGS | {"attention_dropout": 0.0},
+    "ours": OURS,
     "ours_all_dropouts": SETTINGS,
     "peer": None,
 }
+OPTIONS = {
+    "ours_channel": OURS | {"dropout_form": "channel"},
+    "ours_muon": OURS | {"optimizer": "muon", "learning_rate": 2e-3},
+}
+"""What changes the mathematics: compared in their losses alone."""
 VOCABULARIES = ("full", "trimmed")
 
 
@@ -68,7 +75,7 @@ def measure(side: str, folder: Path, steps: int) -> dict[str, Any]:
     from training.machine import keep_freed_memory, memory_used
     from training.prepared import read_prepared
 
-    settings = SIDES[side]
+    settings = (SIDES | OPTIONS)[side]
     if settings is not None:
         keep_freed_memory()
     data = read_prepared(folder)
@@ -237,7 +244,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=10, help="timed steps of each round")
     parser.add_argument("--loss-steps", type=int, default=60)
-    parser.add_argument("--child", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--child", choices=SIDES | OPTIONS, help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
@@ -255,8 +262,13 @@ def main() -> None:
                     result = child(side, folder / name, given.steps + WARM_UP)
                     results[name][side].append(result)
         for name in VOCABULARIES:
-            losses = {side: child(side, folder / name, given.loss_steps) for side in SIDES}
-            table[name] = compared(results[name], losses)
+            losses = {
+                side: child(side, folder / name, given.loss_steps) for side in SIDES | OPTIONS
+            }
+            table[name] = compared(results[name], losses) | {
+                side: {key: round(losses[side][key], 4) for key in ("held_out_loss", "train_loss")}
+                for side in OPTIONS
+            }
     report = {
         "batch": [BATCH, BLOCK],
         "rounds": given.rounds,
