@@ -2,7 +2,7 @@
 
     python tools/embed_model.py MODEL --data valid.txt --source TEXT --recipe NAME [...]
 
-Exports MODEL with 8-bit weights, scores both on the held-out stories, refuses where 8 bits cost
+Exports MODEL, or the mean of its run's --mean newest checkpoints, with 8-bit weights, scores both on the held-out stories, refuses where 8 bits cost
 more than 0.002 bits per byte, and writes down what a reader should know: where the text came from
 (--source, instead of paths of this machine), the recipe, and the score.
 """
@@ -21,7 +21,7 @@ from mgpt_tui import paths
 from mgpt_tui.files import atomic_write
 from mgpt_tui.model.checkpoint import export_checkpoint, load_checkpoint
 from mgpt_tui.model.manifest import CONFIG_FILE, read_info
-from mgpt_tui.model.registry import EMBEDDED, find_model
+from mgpt_tui.model.registry import EMBEDDED, find_model, newest_checkpoints
 from training.evaluate import score, stories_to_score
 from training.metrics import Score
 
@@ -56,13 +56,15 @@ def main() -> int:
     parser.add_argument("--source", required=True)
     parser.add_argument("--recipe", required=True)
     parser.add_argument("--begun-with")
+    parser.add_argument("--mean", type=int, default=1)
     given = parser.parse_args()
-    source = find_model(given.model).path
+    sources = newest_checkpoints(find_model(given.model).path, given.mean)
     target = paths.assets_dir() / EMBEDDED
     with tempfile.TemporaryDirectory() as temporary:
-        small = Path(temporary, EMBEDDED)
-        export_checkpoint(source, small, "int8")
-        full, packed = scored(source, given.data), scored(small, given.data)
+        large, small = Path(temporary, "fp32"), Path(temporary, EMBEDDED)
+        export_checkpoint(sources, large, "fp32")
+        export_checkpoint([large], small, "int8")
+        full, packed = scored(large, given.data), scored(small, given.data)
         lost = packed.bits_per_byte - full.bits_per_byte
         print(f"fp32 {full.bits_per_byte:.5f}, int8 {packed.bits_per_byte:.5f} bits per byte")
         if lost > MOST_LOST:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.model.registry import find_model
+from mgpt_tui.model.registry import find_model, newest_checkpoints
 
 
 @click.command()
@@ -20,14 +20,23 @@ from mgpt_tui.model.registry import find_model
     show_default=True,
     help="Storage format; int8 keeps 8 bits and a scale per row.",
 )
-def command(model: str, folder: Path, weights: str) -> None:
+@click.option(
+    "--mean",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Take the mean of the weights of the run's N newest checkpoints up to MODEL.",
+)
+def command(model: str, folder: Path, weights: str, mean: int) -> None:
     """Copy MODEL into FOLDER without what only training needs, ready to be shared."""
     entry = find_model(model)
+    sources = [entry.path] if mean == 1 else newest_checkpoints(entry.path, mean)
     if folder.exists():
         raise UserError(f"{folder} exists already.", "Choose a folder that does not.")
 
     from mgpt_tui.model.checkpoint import export_checkpoint
 
-    info = export_checkpoint(entry.path, folder, weights)
+    info = export_checkpoint(sources, folder, weights)
     size = sum(path.stat().st_size for path in folder.iterdir())
     click.echo(f"{folder}: {size / 1e6:.1f} MB, fingerprint {info.fingerprint[:12]}")

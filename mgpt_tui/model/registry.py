@@ -55,6 +55,28 @@ def pointed_to(run: Path, pointer: str) -> Path | None:
         return None
 
 
+def newest_checkpoints(checkpoint: Path, count: int) -> list[Path]:
+    """The `count` newest checkpoints of a run up to `checkpoint`, by step.
+
+    Raises:
+        UserError: where `checkpoint` is in no run, or the run has kept fewer.
+    """
+    found = sorted(
+        folder
+        for folder in checkpoint.parent.iterdir()
+        if STEP_FOLDER.fullmatch(folder.name) and (folder / CONFIG_FILE).is_file()
+    )
+    if checkpoint not in found:
+        raise UserError(f"{checkpoint} is no checkpoint of a run.", "Name a run, or RUN/last.")
+    upto = found[: found.index(checkpoint) + 1]
+    if len(upto) < count:
+        raise UserError(
+            f"There are {len(upto)} checkpoints of the run up to that one, not {count}.",
+            "Train with --keep all to have more.",
+        )
+    return upto[-count:]
+
+
 def list_models() -> list[ModelEntry]:
     """The embedded model and the best and last checkpoint of every run, by name."""
     models = []

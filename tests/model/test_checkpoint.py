@@ -1,9 +1,11 @@
 """Checkpoints: what is saved is what is loaded, and nothing damaged or foreign is taken."""
 
+import copy
 import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from mgpt_tui.model.checkpoint import (
     save_checkpoint,
     unpack,
 )
+from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.manifest import CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE, read_info
 
 
@@ -62,7 +65,7 @@ def test_int8_rounds_each_row_to_its_own_scale():
 
 
 def test_export_keeps_the_words_and_shrinks_the_file(tiny_checkpoint, tmp_path):
-    info = export_checkpoint(tiny_checkpoint, tmp_path / "small", "int8")
+    info = export_checkpoint([tiny_checkpoint], tmp_path / "small", "int8")
     assert info.training == {"step": 3}
     assert load_checkpoint(tmp_path / "small").info == info
     small, large = tmp_path / "small" / WEIGHTS_FILE, tiny_checkpoint / WEIGHTS_FILE
@@ -171,3 +174,27 @@ def test_loading_does_without_torchs_compiler(tiny_checkpoint):
     )
     outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert outcome.returncode == 0, outcome.stderr
+
+
+def test_the_mean_of_several(tiny_model, byte_tokenizer, tmp_path):
+    models = [copy.deepcopy(tiny_model) for _ in range(3)]
+    for number, model in enumerate(models):
+        for weight in model.parameters():
+            weight.data += number
+        save_checkpoint(tmp_path / f"{number}", model, byte_tokenizer, {"step": number})
+    sources = [tmp_path / f"{number}" for number in range(3)]
+    info = export_checkpoint(sources, tmp_path / "mean", "fp32")
+    assert info.training == {"step": 2, "mean_of_steps": [0, 1, 2], "validation": None}
+    mean = load_checkpoint(tmp_path / "mean").model.state_dict()
+    for name, weight in models[1].state_dict().items():
+        torch.testing.assert_close(mean[name], weight)
+
+
+def test_a_mean_of_different_shapes_is_refused(
+    tiny_checkpoint, tiny_model, byte_tokenizer, tmp_path
+):
+    other = GPT(replace(tiny_model.config, n_layer=1), torch.Generator().manual_seed(0))
+    save_checkpoint(tmp_path / "other", other, byte_tokenizer, {})
+    with pytest.raises(UserError, match="another shape"):
+        export_checkpoint([tmp_path / "other", tiny_checkpoint], tmp_path / "mean", "fp32")
+    assert not (tmp_path / "mean").exists()

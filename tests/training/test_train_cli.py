@@ -102,6 +102,18 @@ def test_export_can_be_used_by_its_path(mgpt, trained, prepared, tmp_path):
     assert again.code == 2
 
 
+def test_export_of_the_mean_of_late_checkpoints(mgpt, trained, prepared, tmp_path):
+    outcome = mgpt("export", "mine/last", tmp_path / "mean", "--mean", 2, "--weights", "fp32")
+    assert outcome.code == 0, outcome.err
+    config = json.loads((tmp_path / "mean" / "config.json").read_text())
+    assert config["training"]["mean_of_steps"] == [2, 4]
+    assert mgpt("eval", tmp_path / "mean", "--data", prepared.folder).code == 0
+    few = mgpt("export", "mine/last", tmp_path / "many", "--mean", 9)
+    assert few.code == 2 and "--keep all" in few.err
+    none = mgpt("export", tmp_path / "mean", tmp_path / "again", "--mean", 2)
+    assert none.code == 2 and "no checkpoint of a run" in none.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
