@@ -2,9 +2,10 @@
 
     python tools/embed_model.py MODEL --data valid.txt --source TEXT --recipe NAME [...]
 
-Exports MODEL, or the mean of its run's --mean newest checkpoints, with 8-bit weights, scores both on the held-out stories, refuses where 8 bits cost
-more than 0.002 bits per byte, and writes down what a reader should know: where the text came from
-(--source, instead of paths of this machine), the recipe, and the score.
+Exports MODEL, or the mean of its run's --mean newest checkpoints, with 8-bit weights, scores it in
+8 bits and in full on the held-out stories, refuses where 8 bits cost more than 0.002 bits per byte,
+and writes down what a reader should know: where the text came from (--source, instead of paths of
+this machine), the recipe, and the score.
 """
 
 from __future__ import annotations
