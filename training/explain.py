@@ -209,8 +209,8 @@ FIGURES: dict[str, Figure] = {
         Figure(
             "self_similarity",
             "self-similarity",
-            "mean of each text's largest ROUGE-2 with another: 0 has no pair of words in common, "
-            "1 all; high where the same story is told whatever was asked for",
+            "mean of each text's largest ROUGE-2 with another: 0 no pair of words in common, 1 "
+            "all; high where every story is the same",
             digits(".3f"),
         ),
         Figure(

@@ -38,8 +38,6 @@ class KVCache:
         self.keys = torch.zeros(shape, device=device, dtype=dtype)
         self.values = torch.zeros(shape, device=device, dtype=dtype)
         self.length = 0
-        # Taking a layer apart costs as much as some sums, so it is done once.
-        self._layers = list(zip(self.keys, self.values, strict=True))
 
     @property
     def capacity(self) -> int:
@@ -57,7 +55,7 @@ class KVCache:
             Views of all keys and values so far: (B, n_head, length + T, head_size).
         """
         start, new = self.length, keys.shape[2]
-        all_keys, all_values = self._layers[layer]
+        all_keys, all_values = self.keys[layer], self.values[layer]
         all_keys.narrow(2, start, new).copy_(keys)
         all_values.narrow(2, start, new).copy_(values)
         return all_keys.narrow(2, 0, start + new), all_values.narrow(2, 0, start + new)
