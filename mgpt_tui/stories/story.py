@@ -24,6 +24,15 @@ class Author(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Maker:
+    """What writes a passage: attributes as in `Span`."""
+
+    model: str = ""
+    fingerprint: str = ""
+    decoding: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
     """A piece of a story, written in one go.
 
@@ -97,28 +106,14 @@ class Story:
         text = joint(self.text, line) + line
         return self._step((*self.spans, Span(author=Author.WRITER, text=text)))
 
-    def begin(
-        self,
-        settings: SamplingSettings,
-        *,
-        model: str = "",
-        fingerprint: str = "",
-        decoding: str = "",
-    ) -> Story:
+    def begin(self, settings: SamplingSettings, maker: Maker | None = None) -> Story:
         """Open an empty span for the model to fill with `extend`."""
-        return self._step((*self.spans, _opened(settings, model, fingerprint, decoding)))
+        return self._step((*self.spans, _opened(settings, maker or Maker())))
 
-    def retry(
-        self,
-        settings: SamplingSettings,
-        *,
-        model: str = "",
-        fingerprint: str = "",
-        decoding: str = "",
-    ) -> Story:
+    def retry(self, settings: SamplingSettings, maker: Maker | None = None) -> Story:
         """Open an empty span in place of the last generation, and of nothing else."""
         kept = self.spans[:-1] if self.ends_with_model else self.spans
-        return self._step((*kept, _opened(settings, model, fingerprint, decoding)))
+        return self._step((*kept, _opened(settings, maker or Maker())))
 
     def extend(
         self, text: str = "", tokens: tuple[int, ...] = (), *, seed: int | None = None
@@ -188,14 +183,14 @@ class Story:
         return replace(self, spans=spans, past=(*self.past, self.spans), future=())
 
 
-def _opened(settings: SamplingSettings, model: str, fingerprint: str, decoding: str) -> Span:
+def _opened(settings: SamplingSettings, maker: Maker) -> Span:
     return Span(
         author=Author.MODEL,
         text="",
         settings=settings,
-        model=model,
-        fingerprint=fingerprint,
-        decoding=decoding,
+        model=maker.model,
+        fingerprint=maker.fingerprint,
+        decoding=maker.decoding,
     )
 
 

@@ -24,7 +24,7 @@ from mgpt_tui.inference.messages import (
     Started,
 )
 from mgpt_tui.inference.request import FinishReason, SamplingSettings
-from mgpt_tui.stories.story import Story
+from mgpt_tui.stories.story import Maker, Story
 from mgpt_tui.text import StreamingCleaner
 from mgpt_tui.ui.meter import Meter
 
@@ -288,22 +288,18 @@ class Session:
 
     def _go_on(self) -> None:
         before = self.story
-        self.story = before.begin(self.settings, **self._maker())
+        self.story = before.begin(self.settings, self._maker())
         self._generate(before)
 
     def _anew(self) -> None:
-        self.story = self.story.retry(self.settings, **self._maker())
+        self.story = self.story.retry(self.settings, self._maker())
         self._generate(Story(spans=self.story.spans[:-1]))
 
-    def _maker(self) -> dict[str, str]:
+    def _maker(self) -> Maker:
         """What a passage remembers of the model that writes it."""
         assert self.model is not None
         model = self.model
-        return {
-            "model": model.model,
-            "fingerprint": model.fingerprint,
-            "decoding": model.decoding,
-        }
+        return Maker(model=model.model, fingerprint=model.fingerprint, decoding=model.decoding)
 
     def _generate(self, before: Story) -> None:
         assert self.model is not None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.stories.formats import from_json, render, to_json
-from mgpt_tui.stories.story import Story
+from mgpt_tui.stories.story import Maker, Story
 from mgpt_tui.text import clean_text
 
 anything = st.text(st.characters(codec=None), max_size=60)
@@ -33,7 +33,7 @@ def stories(draw: st.DrawFn) -> Story:
         if draw(st.booleans()):
             story = story.write(draw(anything))
         else:
-            story = story.begin(draw(settings), model="m", fingerprint="f", decoding="d")
+            story = story.begin(draw(settings), Maker(model="m", fingerprint="f", decoding="d"))
             text = clean_text(draw(anything))
             story = story.extend(text, draw(tokens), seed=draw(st.integers(0, 2**63 - 1))).settle()
     return story
@@ -59,7 +59,7 @@ def test_the_readable_forms_hold_the_exact_text(story: Story, title: str) -> Non
 
 def test_json_says_who_wrote_what_and_how() -> None:
     story = Story(title="Keys").write("A [key]")
-    story = story.begin(SamplingSettings(top_k=None), model="m", fingerprint="f")
+    story = story.begin(SamplingSettings(top_k=None), Maker(model="m", fingerprint="f"))
     story = story.extend(" fell.", (4, 5), seed=9)
     content = json.loads(to_json(story))
     assert content["format"] == 1

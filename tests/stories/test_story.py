@@ -7,14 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mgpt_tui.inference.request import SamplingSettings
-from mgpt_tui.stories.story import Author, Span, Story, joint
+from mgpt_tui.stories.story import Author, Maker, Span, Story, joint
 from mgpt_tui.text import clean_text
 
 SETTINGS = SamplingSettings()
 
 
 def generated(story: Story, text: str, tokens: tuple[int, ...], by: str = "m") -> Story:
-    return story.begin(SETTINGS, model="m", fingerprint=by).extend(text, tokens, seed=7).settle()
+    return (
+        story.begin(SETTINGS, Maker(model="m", fingerprint=by))
+        .extend(text, tokens, seed=7)
+        .settle()
+    )
 
 
 anything = st.text(st.characters(codec=None), max_size=40)
