@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
 
+from mgpt_tui.cores import cores
 from mgpt_tui.model.tokenizer import END_OF_TEXT, Tokenizer
 
 SEPARATOR = f"\n{END_OF_TEXT}\n"
@@ -35,6 +36,7 @@ PEER = """
 import sys, time
 import tiktoken
 from tiktoken_ext.openai_public import r50k_pat_str
+from mgpt_tui.cores import cores
 from mgpt_tui.model.tokenizer import END_OF_TEXT, Tokenizer
 ranks = Tokenizer.gpt2().ranks  # what get_encoding("gpt2") would download
 gpt2 = tiktoken.Encoding(
@@ -166,7 +168,7 @@ def main() -> None:
     }
     result = {
         "megabytes": round(megabytes),
-        "processes": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
+        "processes": cores(),
         "rounds": options.rounds,
         "vocab_size": options.vocab_size or None,
         "mb_per_second": speeds,

@@ -35,7 +35,7 @@ from mgpt_tui.files import atomic_folder, atomic_write, make_folder, os_error, s
 from mgpt_tui.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.manifest import CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE
-from mgpt_tui.model.registry import STEP_FOLDER, run_folder
+from mgpt_tui.model.registry import run_folder, step_folders, step_of
 from mgpt_tui.model.tokenizer import Tokenizer
 from training.run_files import LOCK_FILE
 
@@ -76,11 +76,6 @@ class Saved:
     state: dict[str, Any]
 
 
-def step_of(checkpoint: Path) -> int:
-    """The step that a folder named `step-NNNNNNNN` was saved at."""
-    return int(checkpoint.name.removeprefix("step-"))
-
-
 class RunFolder:
     """A run by its name.
 
@@ -94,11 +89,7 @@ class RunFolder:
 
     def checkpoints(self) -> list[Path]:
         """All checkpoints, the newest last; a folder of that name is whole."""
-        found = self.path.iterdir() if self.path.is_dir() else ()
-        return sorted(
-            (path for path in found if STEP_FOLDER.fullmatch(path.name)),
-            key=step_of,
-        )
+        return step_folders(self.path)
 
     def checkpoint(self, step: int) -> Path:
         """The folder of the checkpoint of `step`, whether it is there or not."""

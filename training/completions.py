@@ -19,7 +19,7 @@ from mgpt_tui.text import clean_text
 from training.evaluate import ScoredStory
 from training.measures import distinct_share, most_repeated, pieces, self_similarity, words
 from training.novelty import Novelty
-from training.sources import open_source
+from training.sources import open_local_source
 
 YAML_TYPES = (".yaml", ".yml")
 
@@ -93,9 +93,8 @@ def read_beginnings(path: Path, text_column: str | None = None) -> list[str]:
         UserError: where the file cannot be read or holds something else.
     """
     if path.suffix.lower() not in YAML_TYPES:
-        if not path.exists():  # never a data set on the hub
-            raise UserError(f"{path} does not exist.", "Check the path of --prompts.")
-        return [clean_text(story.text) for story in open_source(str(path), text_column).stories()]
+        source = open_local_source(str(path), "--prompts", text_column)
+        return [clean_text(story.text) for story in source.stories()]
     try:
         # Texts, lists and mappings is all that the base loader makes, whatever tags there are.
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)

@@ -17,7 +17,7 @@ from mgpt_tui.paths import expanded
 from training.loss import token_losses
 from training.metrics import Score
 from training.prepared import META_FILE, Prepared, read_prepared
-from training.sources import open_source
+from training.sources import open_local_source
 
 BATCH_TOKENS = 4096
 """About this many tokens go through the model at once, padding included."""
@@ -128,8 +128,6 @@ def stories_to_score(
         UserError: where there are none, or the folder was made with another vocabulary.
     """
     folder = expanded(data)
-    if not folder.exists():  # never a data set on the hub: only `prepare` uses the network
-        raise UserError(f"{data} does not exist.", "Check the path of --data.")
     if (folder / META_FILE).is_file():
         prepared = read_prepared(folder)
         if prepared.tokenizer.digest != tokenizer.digest:
@@ -140,7 +138,7 @@ def stories_to_score(
         return prepared_stories(prepared)
     stories = [
         ScoredStory(tokenizer.encode(story.text), len(story.text.encode()))
-        for story in open_source(data, text_column).stories()
+        for story in open_local_source(data, "--data", text_column).stories()
     ]
     if not stories:
         raise UserError(f"{data} holds no stories.", "Give --data a source with text.")

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from mgpt_tui import __version__
+from mgpt_tui.cores import cores
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import atomic_write
 from mgpt_tui.model.manifest import TOKENIZER_FILE, read_info
@@ -44,7 +45,7 @@ from training.shards import (
 )
 from training.sources import Portion
 from training.work_folder import WorkFolder, work_folder
-from training.workers import Workers, cores
+from training.workers import Workers
 
 PORTION_BYTES = 2 * 2**20
 """About so much text is in a shard."""

@@ -5,12 +5,12 @@ Order and dropout are functions of seed and step, so no random state is among th
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import torch
 
+from mgpt_tui.cores import cores
 from mgpt_tui.errors import UserError
 from mgpt_tui.model.checkpoint import Checkpoint
 from mgpt_tui.model.gpt import GPT
@@ -164,11 +164,7 @@ def history(
 
 def use_threads(recorded: int, world: World) -> None:
     """Let torch compute with as many threads as `recorded`, where the machine has the cores."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS, Windows
-        cores = os.cpu_count() or 1
-    if recorded * world.local_size <= cores:
+    if recorded * world.local_size <= cores():
         torch.set_num_threads(recorded)
 
 

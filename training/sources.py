@@ -185,6 +185,20 @@ def open_source(name: str, text_column: str | None = None, hub_split: str = "tra
     return Source(name, files, sum(path.stat().st_size for path in paths))
 
 
+def open_local_source(name: str, option: str, text_column: str | None = None) -> Source:
+    """`open_source` of what lies on this machine: only `prepare` uses the network.
+
+    Args:
+        option: the flag that named it.
+
+    Raises:
+        UserError: where it is not there, or `open_source` refuses it.
+    """
+    if not expanded(name).exists():
+        raise UserError(f"{name} does not exist.", f"Check the path of {option}.")
+    return open_source(name, text_column)
+
+
 def _files_below(folder: Path) -> list[Path]:
     found = []
     for parent, folders, files in os.walk(folder):

@@ -23,13 +23,6 @@ WAITING = 2
 """Tasks for each process that are under way or wait for it."""
 
 
-def cores() -> int:
-    """How many processes can run at once."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 class Workers:
     """A pool of processes, begun when there is work for more than one.
 

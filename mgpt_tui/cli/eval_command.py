@@ -59,7 +59,8 @@ PEOPLE = "held-out"
 @click.option(
     "--against",
     metavar="SOURCE",
-    help="The training text, as `prepare` takes it: tells what the continuations share with it.",
+    help="The training text, in files as `prepare` takes them: tells what the continuations "
+    "share with it.",
 )
 @setting_options(SamplingSettings)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line and model.")
@@ -142,9 +143,9 @@ def _check(
 
 def _opened(against: str, text_column: str | None) -> Source:
     """The training text, found to hold stories before anything long begins."""
-    from training.sources import open_source
+    from training.sources import open_local_source
 
-    source = open_source(against, text_column)
+    source = open_local_source(against, "--against", text_column)
     next(source.stories())
     return source
 

@@ -31,7 +31,7 @@ from mgpt_tui.model.registry import find_model, newest_checkpoints
 def command(model: str, folder: Path, weights: str, mean: int) -> None:
     """Copy MODEL into FOLDER without what only training needs, ready to be shared."""
     entry = find_model(model)
-    sources = [entry.path] if mean == 1 else newest_checkpoints(entry.path, mean)
+    sources = newest_checkpoints(entry.path, mean)
     if folder.exists():
         raise UserError(f"{folder} exists already.", "Choose a folder that does not.")
 

@@ -9,9 +9,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mgpt_tui.inference.sampling import Filtered, Logits
+from mgpt_tui.inference.sampling import Filtered, Logits, keep_top_k
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +79,6 @@ def _best(logits: Logits, count: int) -> list[int]:
     count = min(count, len(logits))
     if count == 0:
         return []
-    smallest = np.partition(logits, -count)[-count]
-    tokens: NDArray[np.int64] = np.flatnonzero(logits >= smallest)
-    order = np.lexsort((tokens, -logits[tokens]))
-    best: list[int] = tokens[order][:count].tolist()
+    left = keep_top_k(logits, count)
+    best: list[int] = left.tokens[np.lexsort((left.tokens, -left.logits))].tolist()
     return best

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import torch
 
 from mgpt_tui import paths
+from mgpt_tui.cores import cores
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import atomic_write
 from mgpt_tui.inference.decoder import PackedDecoder
@@ -71,15 +71,8 @@ def _key(config: GPTConfig, device: torch.device) -> str:
     return (
         f"{config.n_layer} x {config.n_embd}, {config.n_head} heads, context {config.block_size}, "
         f"{config.vocab_size} entries, on {place}, {cpu}, "
-        f"{_cores()} cores, torch {torch.__version__}"
+        f"{cores()} cores, torch {torch.__version__}"
     )
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS, Windows
-        return os.cpu_count() or 1
 
 
 def _known() -> dict[str, Choice]:
@@ -118,7 +111,7 @@ def _fastest(model: GPT, device: torch.device) -> Choice:
     machine is doing can only make one longer.
     """
     before = torch.get_num_threads()
-    counts = sorted({1, max(1, _cores() // 2), _cores()}) if device.type == "cpu" else [before]
+    counts = sorted({1, max(1, cores() // 2), cores()}) if device.type == "cpu" else [before]
     decoders = {name: PackedDecoder(model, name) for name in formats_on(device)}
     times: dict[Choice, float] = {}
     try:

@@ -121,27 +121,28 @@ def export_checkpoint(sources: Sequence[Path], folder: Path, weights: str) -> Ch
     checkpoint = load_checkpoint(sources[-1])
     training = checkpoint.info.training
     if len(sources) > 1:
-        checkpoint.model.load_state_dict(_mean_weights(sources, checkpoint))
-        steps = [read_info(source).training.get("step") for source in sources]
-        # The score is not that of the mean.
-        training = training | {"mean_of_steps": steps, "validation": None}
+        training = training | _average_into(checkpoint, sources[:-1])
     with atomic_folder(folder) as temporary:
         return save_checkpoint(temporary, checkpoint.model, checkpoint.tokenizer, training, weights)
 
 
-def _mean_weights(sources: Sequence[Path], like: Checkpoint) -> dict[str, Tensor]:
-    """The mean of every weight, summed in float64; all must have the shape of `like`."""
-    total: dict[str, Tensor] = {}
-    for source in sources:
-        checkpoint = load_checkpoint(source)
-        same_shape = replace(checkpoint.info.config, dropout=0) == replace(
-            like.info.config, dropout=0
-        )
-        if not same_shape or checkpoint.tokenizer.digest != like.tokenizer.digest:
-            raise _damaged(source, "it is of another shape or vocabulary than the others")
-        for name, weight in checkpoint.model.state_dict().items():
-            total[name] = total.get(name, 0) + weight.double()
-    return {name: (weight / len(sources)).float() for name, weight in total.items()}
+def _average_into(checkpoint: Checkpoint, others: Sequence[Path]) -> dict[str, Any]:
+    """Give `checkpoint` the mean weights of all, summed in float64; what is to be told of that."""
+    total = {name: weight.double() for name, weight in checkpoint.model.state_dict().items()}
+    shape = replace(checkpoint.info.config, dropout=0)
+    steps = []
+    for folder in others:
+        other = load_checkpoint(folder)
+        same_vocabulary = other.tokenizer.digest == checkpoint.tokenizer.digest
+        if replace(other.info.config, dropout=0) != shape or not same_vocabulary:
+            raise _damaged(folder, "it is of another shape or vocabulary than the last one")
+        for name, weight in other.model.state_dict().items():
+            total[name] += weight
+        steps.append(other.info.training.get("step"))
+    count = len(others) + 1
+    checkpoint.model.load_state_dict({name: sums / count for name, sums in total.items()})
+    steps.append(checkpoint.info.training.get("step"))
+    return {"mean_of_steps": steps, "validation": None}  # the score is not that of the mean
 
 
 def load_checkpoint(folder: Path, device: torch.device | str = "cpu") -> Checkpoint:

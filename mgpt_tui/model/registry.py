@@ -55,17 +55,28 @@ def pointed_to(run: Path, pointer: str) -> Path | None:
         return None
 
 
+def step_of(checkpoint: Path) -> int:
+    """The step that a checkpoint's folder names."""
+    return int(checkpoint.name.removeprefix("step-"))
+
+
+def step_folders(run: Path) -> list[Path]:
+    """All checkpoints in a run's folder, the newest last; a folder of that name is whole."""
+    found = run.iterdir() if run.is_dir() else ()
+    return sorted((path for path in found if STEP_FOLDER.fullmatch(path.name)), key=step_of)
+
+
 def newest_checkpoints(checkpoint: Path, count: int) -> list[Path]:
     """The `count` newest checkpoints of a run up to `checkpoint`, by step.
+
+    A single one need not be in a run.
 
     Raises:
         UserError: where `checkpoint` is in no run, or the run has kept fewer.
     """
-    found = sorted(
-        folder
-        for folder in checkpoint.parent.iterdir()
-        if STEP_FOLDER.fullmatch(folder.name) and (folder / CONFIG_FILE).is_file()
-    )
+    if count == 1:
+        return [checkpoint]
+    found = step_folders(checkpoint.parent)
     if checkpoint not in found:
         raise UserError(f"{checkpoint} is no checkpoint of a run.", "Name a run, or RUN/last.")
     upto = found[: found.index(checkpoint) + 1]

@@ -94,6 +94,7 @@ def test_what_a_model_writes(mgpt, files, model):
         (["--data", "nowhere.txt"], "does not exist"),
         (["--prompts", "nowhere.txt"], "does not exist"),
         (["--prompts", "beginnings.yaml", "--against", "nowhere.txt"], "does not exist"),
+        (["--prompts", "beginnings.yaml", "--against", "owner/name"], "does not exist"),
         (["--prompts", "beginnings.yaml", "--num-samples", "0"], "1 or more"),
         (["--prompts", "beginnings.yaml", "--num-samples", "2", "--seed", str(2**63 - 1)], "seed"),
     ],

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from peers import hugging_face
 from torch import nn
-from transformers import GPT2Config, GPT2LMHeadModel
 
 from mgpt_tui.model.config import PRESETS, GPTConfig
 from mgpt_tui.model.gpt import GPT, causal_mask, fused_attention, written_out_attention
@@ -33,45 +33,6 @@ def random_tokens(config: GPTConfig, batch: int, length: int) -> torch.Tensor:
     return torch.randint(config.vocab_size, (batch, length), generator=generator)
 
 
-def hugging_face_twin(model: GPT) -> GPT2LMHeadModel:
-    """The same weights in Hugging Face's implementation (its linear layers are transposed)."""
-    config = model.config
-    twin = GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=config.vocab_size,
-            n_positions=config.block_size,
-            n_embd=config.n_embd,
-            n_layer=config.n_layer,
-            n_head=config.n_head,
-            activation_function="gelu_new",
-            bos_token_id=None,
-            eos_token_id=None,
-        )
-    ).eval()
-
-    def copy(theirs: nn.Module, ours: nn.Module) -> None:
-        transposed = isinstance(ours, nn.Linear)
-        theirs.weight.copy_(ours.weight.T if transposed else ours.weight)
-        if getattr(theirs, "bias", None) is not None:
-            theirs.bias.zero_()
-            if ours.bias is not None:
-                theirs.bias.copy_(ours.bias)
-
-    with torch.no_grad():
-        body = twin.transformer
-        copy(body.wte, model.token_embedding)
-        copy(body.wpe, model.position_embedding)
-        for theirs, ours in zip(body.h, model.blocks, strict=True):
-            copy(theirs.ln_1, ours.attention_norm)
-            copy(theirs.attn.c_attn, ours.attention.qkv)
-            copy(theirs.attn.c_proj, ours.attention.proj)
-            copy(theirs.ln_2, ours.mlp_norm)
-            copy(theirs.mlp.c_fc, ours.mlp.fc)
-            copy(theirs.mlp.c_proj, ours.mlp.proj)
-        copy(body.ln_f, model.final_norm)
-    return twin
-
-
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"{shape.n_layer}x{shape.n_embd}")
 def test_logits_equal_hugging_face(shape, bias):
@@ -79,7 +40,7 @@ def test_logits_equal_hugging_face(shape, bias):
     tokens = random_tokens(shape, 3, shape.block_size)
     with torch.inference_mode():
         ours = model(tokens)
-        theirs = hugging_face_twin(model)(tokens).logits
+        theirs = hugging_face(model).eval()(tokens).logits
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
 
 

@@ -16,7 +16,8 @@ import torch
 
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
-from training.checkpoints import RunFolder, step_of
+from mgpt_tui.model.registry import step_of
+from training.checkpoints import RunFolder
 from training.distributed import World, joined
 from training.run_log import read_metrics
 
