@@ -100,6 +100,13 @@ def prepare(lab: Lab) -> None:
     )
 
 
+def moments(draw: random.Random, steps: int, every: int, count: int) -> list[int]:
+    """Steps to end a run of so many at, in order: none before its first checkpoint, and none so
+    late that a fast machine is through before the end reaches it.
+    """
+    return sorted(draw.sample(range(every + 1, steps - 6 * every), count))
+
+
 def wait_for(process: subprocess.Popen[bytes], run: Path, step: int, log: int) -> bool:
     """Wait until `process` has logged `step`; False where it ends before.
 

@@ -18,7 +18,7 @@ import sys
 import time
 from dataclasses import replace
 
-from lab import Different, Lab, campaign, compare, identity, logged, wait_for
+from lab import Different, Lab, campaign, compare, identity, logged, moments, wait_for
 
 STEPS = 240
 EVERY = 8
@@ -61,7 +61,7 @@ def body(lab: Lab, draw: random.Random, ends: int) -> str:
     data = ("train", "--data", str(lab.folder / "data"))
     two.finish(*data, "--name", "alone", *SETTINGS, log="alone.log")
     run, resume = lab.runs / "run", ("train", "--name", "run", "--resume")
-    for number, step in enumerate(sorted(draw.sample(range(EVERY + 1, STEPS - EVERY), ends))):
+    for number, step in enumerate(moments(draw, STEPS, EVERY, ends)):
         what = list(ENDS)[number % len(ENDS)]
         begin = resume if number else (*data, "--name", "run", *SETTINGS)
         log = identity(run)

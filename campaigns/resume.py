@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import Different, Lab, campaign, compare, identity, logged, wait_for
+from lab import Different, Lab, campaign, compare, identity, logged, moments, wait_for
 
 STEPS = 240
 EVERY = 8
@@ -64,7 +64,9 @@ def kill_in(
         What it was doing, or None where it ended before.
     """
     if phase == STARTING:
-        time.sleep(draw.uniform(0.5, 4))
+        deadline = time.monotonic() + draw.uniform(0.5, 4)
+        while time.monotonic() < deadline and identity(run) == log:  # until it makes its log
+            time.sleep(0.002)
         process.kill()
         return f"{phase}{_left(process, run)}"
     if not wait_for(process, run, step, log):
@@ -111,7 +113,7 @@ def torment(lab: Lab, name: str, options: tuple[str, ...], ends: int, draw: rand
     phases = [*PHASES, STEPPING, STARTING, ASKED]
     draw.shuffle(phases)
     killed = 0
-    for number, step in enumerate(sorted(draw.sample(range(EVERY + 1, STEPS - EVERY), ends))):
+    for number, step in enumerate(moments(draw, STEPS, EVERY, ends)):
         phase = phases[number % len(phases)]
         log = identity(run)
         process = lab.start(*(resume if any(run.glob("step-*")) else begin), log=f"{name}.log")
