@@ -1,16 +1,19 @@
-"""Decoding speed: ours against Hugging Face's `generate`, on the same weights.
+"""Decoding speed: ours against Hugging Face's `generate` and llama.cpp, on the same weights.
 
-    python benchmarks/decode.py [--rounds 3] [--tokens 250] [--long 100000]
+    python benchmarks/decode.py [--rounds 3] [--tokens 250] [--long 100000] [--score FILE]
 
 Two models of one shape (6 layers, 384 wide, context 256): random weights with GPT-2's vocabulary
-("full"), and the embedded storyteller with its trimmed one ("trimmed"). Both sides sample with
+("full"), and the embedded storyteller with its trimmed one ("trimmed"). All sides sample with
 temperature 0.8 and top-k 50 and never end: one story of `--tokens` tokens, eight side by side,
-and the first token after a prompt of 200 ("prefill"). Ours runs as `--precision auto` chooses.
-Each side runs in a process of its own, in turn.
+and the first token after a prompt of 200 ("prefill"). Ours runs as `--precision auto` chooses,
+Hugging Face's in fp32, llama.cpp in f16 with as many threads as there are cores; llama.cpp is
+left out where it is not installed (`pip install -e ".[peers]"`). Each side runs in a process of
+its own, in turn.
 
 From a cold process: how long `mgpt-tui generate` takes to its first token, beside the import of
 torch alone. With `--long`, one story of so many tokens, whose first 10,000 are compared with its
-last 10,000, in speed and in memory.
+last 10,000, in speed and in memory. With `--score`, the bits per byte of the stories in a file,
+read by the embedded storyteller token by token, in every precision.
 
 One JSON line on standard output: medians, ratios, peak memory of each process in bytes.
 """
@@ -33,8 +36,8 @@ TEMPERATURE, TOP_K = 0.8, 50
 PROMPT = 200
 TOGETHER = 8
 STRETCH = 10_000
+ROWS = (1, TOGETHER)
 VOCABULARIES = ("full", "trimmed")
-SIDES = ("ours", "peer")
 
 
 def checkpoint_of(vocabulary: str) -> Any:
@@ -54,11 +57,14 @@ def checkpoint_of(vocabulary: str) -> Any:
     return Checkpoint(model, Tokenizer.gpt2(), embedded.info)
 
 
-def seconds(work: Callable[[], Any]) -> float:
-    """How long that takes."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+def seconds(work: Callable[[], Any], times: int = 3) -> float:
+    """How long that takes, in the middle of three times."""
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
 
 
 def measure_ours(vocabulary: str, tokens: int) -> dict[str, Any]:
@@ -75,8 +81,8 @@ def measure_ours(vocabulary: str, tokens: int) -> dict[str, Any]:
     )
     prompt = tuple(range(300, 300 + PROMPT))
 
-    def one(seed: int) -> None:
-        list(engine.steps([engine.tokenizer.end_token], settings, seed))
+    def one(seed: int, n_best: int | None = None) -> None:
+        list(engine.steps([engine.tokenizer.end_token], settings, seed, n_best))
 
     def eight(seed: int) -> None:
         for generation in engine.together([], replace(settings, seed=seed), TOGETHER):
@@ -86,16 +92,18 @@ def measure_ours(vocabulary: str, tokens: int) -> dict[str, Any]:
         next(engine.steps([seed, *prompt], settings, 1))  # another beginning: nothing is cached
 
     one(0), eight(0), first(0)
+    starts = iter(range(1, 6))
     return {
         "one": tokens / seconds(lambda: one(1)),
+        "one with chances": tokens / seconds(lambda: one(1, 5)),
         "eight": TOGETHER * tokens / seconds(lambda: eight(2)),
-        "prefill": (PROMPT + 1) / min(seconds(lambda at=at: first(at)) for at in range(1, 6)),
+        "prefill": (PROMPT + 1) / seconds(lambda: first(next(starts)), 5),
         "precision": loaded.choice.precision,
         "threads": loaded.choice.threads,
     }
 
 
-def measure_peer(vocabulary: str, tokens: int) -> dict[str, Any]:
+def measure_hugging_face(vocabulary: str, tokens: int) -> dict[str, Any]:
     """`GPT2LMHeadModel.generate` in fp32, with its KV cache."""
     import torch
     from peers import hugging_face
@@ -118,8 +126,36 @@ def measure_peer(vocabulary: str, tokens: int) -> dict[str, Any]:
     return {
         "one": tokens / seconds(lambda: write(start, tokens)),
         "eight": TOGETHER * tokens / seconds(lambda: write(start, tokens, TOGETHER)),
-        "prefill": prompt.shape[1] / min(seconds(lambda: write(prompt, 1)) for _ in range(5)),
+        "prefill": prompt.shape[1] / seconds(lambda: write(prompt, 1), 5),
     }
+
+
+def measure_llama_cpp(vocabulary: str, tokens: int) -> dict[str, Any]:
+    """llama.cpp with matrices in f16, through its C interface and with its own samplers."""
+    from llama_cpp_peer import LlamaCpp, write_gguf
+
+    from mgpt_tui.cores import cores
+
+    model = checkpoint_of(vocabulary).model
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.gguf"
+        write_gguf(model, path)
+        one, eight = (LlamaCpp(path, cores(), rows, TEMPERATURE, TOP_K) for rows in ROWS)
+    prompt = range(300, 300 + PROMPT + 1)
+    one.write(0, 20), eight.write(0, 20), one.read(prompt)
+    return {
+        "one": tokens / seconds(lambda: one.write(0, tokens)),
+        "eight": TOGETHER * tokens / seconds(lambda: eight.write(0, tokens)),
+        "prefill": len(prompt) / seconds(lambda: one.read(prompt), 5),
+    }
+
+
+def sides() -> dict[str, Callable[[str, int], dict[str, Any]]]:
+    """Who takes part."""
+    from llama_cpp_peer import is_installed
+
+    sides = {"ours": measure_ours, "hugging_face": measure_hugging_face}
+    return sides | ({"llama_cpp": measure_llama_cpp} if is_installed() else {})
 
 
 def measure_long(tokens: int) -> dict[str, Any]:
@@ -143,6 +179,32 @@ def measure_long(tokens: int) -> dict[str, Any]:
         "ratio": stretches[-1] / stretches[0],
         "memory_growth_bytes": used[-1] - used[0],
     }
+
+
+def measure_score(path: str) -> dict[str, float]:
+    """Bits per byte of the stories in a file by each precision, each token read by itself."""
+    import torch
+
+    from mgpt_tui.inference.decoder import PackedDecoder
+    from mgpt_tui.inference.engine import Engine
+    from mgpt_tui.inference.matrices import FORMATS
+    from training.evaluate import stories_to_score
+    from training.metrics import Score
+
+    model, tokenizer = (checkpoint := checkpoint_of("trimmed")).model, checkpoint.tokenizer
+    stories = stories_to_score(path, tokenizer)
+    scores = {}
+    for precision in FORMATS:
+        engine = Engine(PackedDecoder(model, precision), tokenizer)
+        loss, count = 0.0, 0
+        for story in stories:
+            told = [tokenizer.end_token]
+            for token in [*story.tokens, tokenizer.end_token]:
+                loss -= float(torch.log_softmax(engine.next_logits(told), -1)[token])
+                told.append(token)
+            count += len(told) - 1
+        scores[precision] = Score(loss / count, count, sum(story.bytes for story in stories))
+    return {precision: score.bits_per_byte for precision, score in scores.items()}
 
 
 def memory() -> tuple[int, int]:
@@ -212,46 +274,55 @@ def medians(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def compared(table: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The table with our ratios to every peer."""
+    ours = table["ours"]
+    ratios = {
+        side: {name: round(ours[name] / peer[name], 2) for name in ("one", "eight", "prefill")}
+        for side, peer in table.items()
+        if side != "ours"
+    }
+    eight_to_one = {side: round(found["eight"] / found["one"], 2) for side, found in table.items()}
+    return table | {"ratios": ratios, "eight_to_one": eight_to_one}
+
+
+def measured(what: str, *arguments: str) -> dict[str, Any]:
+    """What a child process measures."""
+    if what == "long":
+        return measure_long(int(arguments[0]))
+    if what == "score":
+        return measure_score(arguments[0])
+    vocabulary, tokens = arguments
+    return sides()[what](vocabulary, int(tokens)) | {"peak_memory_bytes": memory()[1]}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=250)
     parser.add_argument("--long", type=int, default=0, help="tokens of the long story; 0: none")
+    parser.add_argument("--score", metavar="FILE", help="stories to score in every precision")
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if 0 < given.long < STRETCH:
         parser.error(f"give --long {STRETCH} or more")
     if given.child:
-        side, vocabulary, tokens = given.child
-        if side == "long":
-            result = measure_long(int(tokens))
-        else:
-            measure = measure_ours if side == "ours" else measure_peer
-            result = measure(vocabulary, int(tokens)) | {"peak_memory_bytes": memory()[1]}
-        print(json.dumps(result))
+        print(json.dumps(measured(*given.child)))
         return
     report: dict[str, Any] = {"tokens": given.tokens, "rounds": given.rounds}
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary)
         for vocabulary in VOCABULARIES:
-            found: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
+            found: dict[str, list[dict[str, Any]]] = {side: [] for side in sides()}
             for _ in range(given.rounds):
-                for side in SIDES:
-                    found[side].append(child(side, vocabulary, str(given.tokens), home=home))
-            table = {side: medians(rounds) for side, rounds in found.items()}
-            ours, peer = table["ours"], table["peer"]
-            report[vocabulary] = table | {
-                "ratios": {
-                    **{
-                        name: round(ours[name] / peer[name], 2)
-                        for name in ("one", "eight", "prefill")
-                    },
-                    "eight to one": round(ours["eight"] / ours["one"], 2),
-                }
-            }
+                for side, rounds in found.items():
+                    rounds.append(child(side, vocabulary, str(given.tokens), home=home))
+            report[vocabulary] = compared({side: medians(rounds) for side, rounds in found.items()})
         report["cold"] = {name: round(took, 3) for name, took in cold(given.rounds, home).items()}
         if given.long:
-            report["long"] = child("long", "trimmed", str(given.long), home=home)
+            report["long"] = child("long", str(given.long), home=home)
+        if given.score:
+            report["score"] = child("score", given.score, home=home)
     print(json.dumps(report))
 
 

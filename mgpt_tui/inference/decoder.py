@@ -13,10 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mgpt_tui.inference.matrices import FORMATS, Product
+from mgpt_tui.inference.matrices import FORMATS, Matrix, Product
 from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.model.gpt import GPT, Block, causal_mask
 from mgpt_tui.model.kv_cache import KVCache
+
+BATCH = 4
+"""Texts side by side from which on products for batches pay."""
 
 
 class Decoder(Protocol):
@@ -54,7 +57,7 @@ class PlainDecoder:
     @torch.inference_mode()
     def read(self, tokens: Tensor, cache: KVCache) -> Tensor:
         """See `Decoder`."""
-        hidden = self.model.hidden(tokens.to(cache.keys.device), cache)  # (B, T, C)
+        hidden = self.model.hidden(tokens.to(cache.keys_values.device), cache)  # (B, T, C)
         return self.model.head(hidden[:, -1]).float()
 
 
@@ -82,7 +85,7 @@ class _PackedBlock(NamedTuple):
 class PackedDecoder:
     """The model with its weights packed, equal to `PlainDecoder` but for rounding.
 
-    The residual stream and, on a CPU, keys and values are fp32 in every precision.
+    The residual stream has the precision of the products; keys and values are fp32 on a CPU.
 
     Args:
         model: not one that is still being trained: some weights are shared with it.
@@ -93,14 +96,14 @@ class PackedDecoder:
         self.config = model.config
         self.precision = precision
         self.device = model.token_embedding.weight.device
-        self._cache_dtype = (
-            torch.bfloat16 if self.device.type != "cpu" and precision != "fp32" else torch.float32
-        )
-        self._token_embedding = model.token_embedding.weight.detach().float()
-        self._position_embedding = model.position_embedding.weight.detach().float()
-        self._blocks = [_packed(block, precision) for block in model.blocks]
+        dtype = torch.float32 if precision == "fp32" else torch.bfloat16
+        self._cache_dtype = torch.float32 if self.device.type == "cpu" else dtype
+        self._token_embedding = model.token_embedding.weight.detach().to(dtype)
+        self._position_embedding = model.position_embedding.weight.detach().to(dtype)
+        packed = [_packed(block, precision) for block in model.blocks]
+        self._blocks, self._batch_blocks = map(list, zip(*packed, strict=True))
         self._final_norm = _norm(model.final_norm)
-        self._head = FORMATS[precision](self._token_embedding)
+        self._head = FORMATS[precision](model.token_embedding.weight.detach()).product
 
     def new_cache(self, rows: int) -> KVCache:
         """See `Decoder`."""
@@ -116,11 +119,13 @@ class PackedDecoder:
         positions = self._position_embedding[start : start + T]  # (T, C)
         x = F.embedding(tokens.to(self.device), self._token_embedding) + positions  # (B, T, C)
         x = x.view(B * T, C)
-        for layer, block in enumerate(self._blocks):
+        blocks = self._batch_blocks if T == 1 and B >= BATCH else self._blocks
+        for block, (room, keys, values) in zip(blocks, cache.room(T), strict=True):
             qkv = block.qkv(block.attention_norm(x)).view(B, T, 3, H, C // H)
-            q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, T, D)
-            keys, values = cache.append(layer, k, v)  # (B, H, S, D)
-            y = F.scaled_dot_product_attention(q.to(keys.dtype), keys, values, mask)
+            qkv = qkv.permute(2, 0, 3, 1, 4)  # (3, B, H, T, D)
+            room.copy_(qkv[1:])
+            q = qkv[0].to(keys.dtype)
+            y = F.scaled_dot_product_attention(q, keys, values, mask)  # (B, H, T, D)
             x += block.attention_proj(y.transpose(1, 2).reshape(B * T, C))
             hidden = F.gelu(block.fc(block.mlp_norm(x)), approximate="tanh")
             x += block.mlp_proj(hidden)
@@ -129,17 +134,20 @@ class PackedDecoder:
         return self._head(self._final_norm(last)).float()
 
 
-def _packed(block: nn.Module, precision: str) -> _PackedBlock:
+def _packed(block: nn.Module, precision: str) -> tuple[_PackedBlock, _PackedBlock]:
+    """The weights of a block once, for single texts and for batches."""
     assert isinstance(block, Block)
+    norms = _norm(block.attention_norm), _norm(block.mlp_norm)
     attention, mlp = block.attention, block.mlp
-    return _PackedBlock(
-        _norm(block.attention_norm),
-        _linear(attention.qkv, precision),
-        _linear(attention.proj, precision),
-        _norm(block.mlp_norm),
-        _linear(mlp.fc, precision),
-        _linear(mlp.proj, precision),
-    )
+    matrices = [
+        _linear(linear, precision) for linear in (attention.qkv, attention.proj, mlp.fc, mlp.proj)
+    ]
+
+    def with_products(qkv: Product, proj: Product, fc: Product, mlp_proj: Product) -> _PackedBlock:
+        return _PackedBlock(norms[0], qkv, proj, norms[1], fc, mlp_proj)
+
+    single = with_products(*(matrix.product for matrix in matrices))
+    return single, with_products(*(matrix.batch for matrix in matrices))
 
 
 def _norm(norm: nn.LayerNorm) -> _Norm:
@@ -147,9 +155,9 @@ def _norm(norm: nn.LayerNorm) -> _Norm:
     return _Norm(norm.weight.detach().float(), bias)
 
 
-def _linear(linear: nn.Linear, precision: str) -> Product:
-    product = FORMATS[precision](linear.weight.detach())
+def _linear(linear: nn.Linear, precision: str) -> Matrix:
+    matrix = FORMATS[precision](linear.weight.detach())
     if linear.bias is None:
-        return product
+        return matrix
     bias = linear.bias.detach().float()
-    return lambda x: product(x) + bias
+    return Matrix(lambda x: matrix.product(x) + bias, lambda x: matrix.batch(x) + bias)

@@ -101,15 +101,29 @@ def keep_top_k(logits: Logits, k: int | None) -> Candidates:
     if k is None or k >= len(logits):
         tokens = np.flatnonzero(logits > -math.inf)
         return Candidates(tokens, logits[tokens].astype(np.float64))
-    smallest = max(np.partition(logits, -k)[-k], np.finfo(np.float32).min)
-    tokens = np.flatnonzero(logits >= smallest)
+    tokens = np.flatnonzero(logits >= _reached_by_k(logits, k))
     scores = logits[tokens]
+    if len(tokens) > k:
+        enough = scores >= np.partition(scores, -k)[-k]
+        tokens, scores = tokens[enough], scores[enough]
     surplus = len(tokens) - k
     if surplus > 0:
-        equal = np.flatnonzero(scores == smallest)
-        tokens = np.delete(tokens, equal[-surplus:])
-        scores = logits[tokens]
+        equal = np.flatnonzero(scores == scores.min())
+        tokens, scores = np.delete(tokens, equal[-surplus:]), np.delete(scores, equal[-surplus:])
     return Candidates(tokens, scores.astype(np.float64))
+
+
+def _reached_by_k(logits: Logits, k: int) -> np.float32:
+    """A score above -inf that at least k tokens reach, if so many are above -inf, and few more do.
+
+    The scores are laid out in columns. The k largest of the columns' maxima are k scores, so all
+    of the k largest reach the smallest of them. Going once through a vocabulary is several times
+    faster than to sort or to partition it.
+    """
+    columns = max(256, 4 * k)
+    rows = len(logits) // columns
+    maxima = logits[: rows * columns].reshape(rows, columns).max(axis=0) if rows > 1 else logits
+    return max(np.partition(maxima, -k)[-k], np.finfo(np.float32).min)
 
 
 def apply_temperature(candidates: Candidates, temperature: float) -> Candidates:

@@ -88,9 +88,10 @@ class CausalSelfAttention(nn.Module):
         """(B, T, C) -> (B, T, C)."""
         B, T, C = x.shape
         qkv = self.qkv(x).view(B, T, 3, self.n_head, C // self.n_head)  # (B, T, 3, H, D)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, T, D)
+        qkv = qkv.permute(2, 0, 3, 1, 4)  # (3, B, H, T, D)
+        q, k, v = qkv  # each (B, H, T, D)
         if cache is not None:
-            k, v = cache.append(layer, k, v)  # (B, H, S, D)
+            k, v = cache.append(layer, qkv[1:])  # each (B, H, S, D)
         if fused and record is None:
             dropout = self.attention_dropout.p if self.training else 0.0
             y = self.fused_attention(q, k, v, dropout)  # (B, H, T, D)

@@ -17,7 +17,7 @@ class KVCache:
 
     Attributes:
         length: tokens held, the same for every layer and every sequence of the batch.
-        keys, values: (n_layer, B, n_head, block_size, head_size), of the dtype given.
+        keys_values: (n_layer, 2, B, n_head, block_size, head_size), of the dtype given.
     """
 
     def __init__(
@@ -29,36 +29,42 @@ class KVCache:
     ) -> None:
         self.config = config
         shape = (
-            config.n_layer,
-            batch_size,
-            config.n_head,
-            config.block_size,
-            config.head_size,
+            *(config.n_layer, 2, batch_size),
+            *(config.n_head, config.block_size, config.head_size),
         )
-        self.keys = torch.zeros(shape, device=device, dtype=dtype)
-        self.values = torch.zeros(shape, device=device, dtype=dtype)
+        self.keys_values = torch.zeros(shape, device=device, dtype=dtype)
         self.length = 0
 
     @property
     def capacity(self) -> int:
         """Most tokens it can hold."""
-        return self.keys.shape[3]
+        return self.keys_values.shape[4]
 
-    def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    def append(self, layer: int, keys_values: Tensor) -> Tensor:
         """Write T new tokens of one layer after the `length` held; see `advance`.
 
         Args:
             layer: index of the block.
-            keys, values: (B, n_head, T, head_size).
+            keys_values: (2, B, n_head, T, head_size).
 
         Returns:
-            Views of all keys and values so far: (B, n_head, length + T, head_size).
+            A view of all keys and values so far: (2, B, n_head, length + T, head_size).
         """
-        start, new = self.length, keys.shape[2]
-        all_keys, all_values = self.keys[layer], self.values[layer]
-        all_keys.narrow(2, start, new).copy_(keys)
-        all_values.narrow(2, start, new).copy_(values)
-        return all_keys.narrow(2, 0, start + new), all_values.narrow(2, 0, start + new)
+        start, new, held = self.length, keys_values.shape[3], self.keys_values[layer]
+        held.narrow(3, start, new).copy_(keys_values)
+        return held.narrow(3, 0, start + new)
+
+    def room(self, n_tokens: int) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """What `append` would write to and return, for all layers at once, in a few calls.
+
+        Returns:
+            For each layer a view to write `n_tokens` keys and values to (2, B, n_head, n_tokens,
+            head_size), and views of all keys and of all values with them (B, n_head,
+            length + n_tokens, head_size).
+        """
+        empty = self.keys_values.narrow(4, self.length, n_tokens).unbind(0)
+        told = self.keys_values.narrow(4, 0, self.length + n_tokens).flatten(0, 1).unbind(0)
+        return list(zip(empty, told[::2], told[1::2], strict=True))
 
     def advance(self, n_tokens: int) -> None:
         """Count `n_tokens` as held, once every layer has appended them."""
@@ -76,11 +82,11 @@ class KVCache:
 
     def rows(self, chosen: list[int]) -> KVCache:
         """A copy with some of the sequences, each as often as it is chosen."""
-        copy = KVCache(self.config, len(chosen), self.keys.device, self.keys.dtype)
-        index = torch.tensor(chosen, device=self.keys.device)
+        kept = self.keys_values
+        copy = KVCache(self.config, len(chosen), kept.device, kept.dtype)
+        index = torch.tensor(chosen, device=kept.device)
         held = slice(0, self.length)
-        copy.keys[:, :, :, held] = self.keys[:, :, :, held].index_select(1, index)
-        copy.values[:, :, :, held] = self.values[:, :, :, held].index_select(1, index)
+        copy.keys_values[..., held, :] = kept[..., held, :].index_select(2, index)
         copy.length = self.length
         return copy
 

@@ -76,6 +76,16 @@ def test_top_k_takes_the_lower_ids_of_equals(logits, k):
     assert keep_top_k(logits, k).tokens.tolist() == sorted(best)
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(512, 3000))
+def test_top_k_of_a_large_vocabulary_is_that_of_a_plain_sort(seed, k, size):
+    numbers = np.random.Generator(np.random.Philox(key=seed))
+    logits = np.round(numbers.normal(size=size), 1).astype(np.float32)  # many are equal
+    logits[numbers.random(size) < numbers.choice([0.1, 0.99])] = -math.inf
+    finite = np.flatnonzero(logits > -math.inf)
+    best = finite[np.lexsort((finite, -logits[finite]))][:k]
+    assert keep_top_k(logits, k).tokens.tolist() == sorted(best.tolist())
+
+
 @pytest.mark.parametrize("k", [None, 3, 9])
 def test_banned_tokens_are_never_left(k):
     logits = add_bias(random_logits(9), dict.fromkeys(range(7), -math.inf))
