@@ -20,6 +20,7 @@ test: $(READY)
 campaign: $(READY)
 	$(BIN)/python campaigns/resume.py
 	$(BIN)/python campaigns/processes.py
+	$(BIN)/python campaigns/writing.py
 
 check: lint types imports wheel
 

@@ -77,7 +77,12 @@ def measure_ours(vocabulary: str, tokens: int) -> dict[str, Any]:
     loaded = engine_of(checkpoint_of(vocabulary))
     engine = loaded.engine
     settings = SamplingSettings(
-        temperature=TEMPERATURE, top_k=TOP_K, max_tokens=tokens, seed=1, ignore_end=True
+        temperature=TEMPERATURE,
+        top_k=TOP_K,
+        max_tokens=tokens,
+        seed=1,
+        ignore_end=True,
+        finish_sentence=False,
     )
     prompt = tuple(range(300, 300 + PROMPT))
 
@@ -164,7 +169,7 @@ def measure_long(tokens: int) -> dict[str, Any]:
     from mgpt_tui.inference.request import SamplingSettings
 
     engine = engine_of(checkpoint_of("trimmed")).engine
-    settings = SamplingSettings(max_tokens=tokens, seed=1, ignore_end=True)
+    settings = SamplingSettings(max_tokens=tokens, seed=1, ignore_end=True, finish_sentence=False)
     stretches, used, began = [], [], time.perf_counter()
     for number, _ in enumerate(engine.stream(["Once"], settings), 1):
         if number % STRETCH == 0:

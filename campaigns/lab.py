@@ -44,15 +44,19 @@ class Lab:
     def runs(self) -> Path:
         return self.folder / "home" / "runs"
 
-    def start(self, *arguments: str, log: str) -> subprocess.Popen[bytes]:
-        """`mgpt-tui` with these arguments; what it says goes to the file `log`."""
-        environment = os.environ | {
+    @property
+    def home(self) -> dict[str, str]:
+        """What tells the program to keep its files here."""
+        return {
             "MGPT_DATA_DIR": str(self.folder / "home"),
             "MGPT_CONFIG_DIR": str(self.folder / "config"),
             "MGPT_STATE_DIR": str(self.folder / "state"),
             "MGPT_CACHE_DIR": str(self.folder / "cache"),
-            "OMP_NUM_THREADS": str(self.threads),
         }
+
+    def start(self, *arguments: str, log: str) -> subprocess.Popen[bytes]:
+        """`mgpt-tui` with these arguments; what it says goes to the file `log`."""
+        environment = os.environ | self.home | {"OMP_NUM_THREADS": str(self.threads)}
         with (self.folder / log).open("ab") as stream:
             return subprocess.Popen(
                 [sys.executable, *self.launcher, "-m", "mgpt_tui", *arguments],
@@ -185,7 +189,13 @@ def compare(left_alone: Path, killed: Path, steps: int) -> None:
             raise Different(f"{killed.name} ends with another {name}.")
 
 
-def campaign(about: str, ends: int, body: Callable[[Lab, random.Random, int], str]) -> int:
+def campaign(
+    about: str,
+    ends: int,
+    body: Callable[[Lab, random.Random, int], str],
+    *,
+    ready: Callable[[Lab], None] = prepare,
+) -> int:
     """Run a campaign in a folder of its own and report.
 
     Args:
@@ -193,6 +203,7 @@ def campaign(about: str, ends: int, body: Callable[[Lab, random.Random, int], st
         ends: how often `body` ends a run by default.
         body: takes the lab, what draws the moments, and how often to end a run; returns a
             summary.
+        ready: what comes first; prepares data to train on if left out.
 
     Returns:
         The exit code: 1 where something differs.
@@ -209,7 +220,7 @@ def campaign(about: str, ends: int, body: Callable[[Lab, random.Random, int], st
     print(f"{about.splitlines()[0]}\nseed {seed}, in {folder}", flush=True)
     started, lab = time.monotonic(), Lab(folder)
     try:
-        prepare(lab)
+        ready(lab)
         summary = body(lab, random.Random(seed), options.ends)
     except Different as difference:
         print(f"\nDIFFERENT (seed {seed}): {difference}\nThe runs are left in {folder}.")

@@ -15,7 +15,14 @@ from mgpt_tui.settings import Settings, load_settings, save_settings, settings_f
 def test_settings_come_back() -> None:
     assert load_settings() == Settings()
     settings = Settings(
-        sampling=SamplingSettings(temperature=0, top_k=None, max_tokens=9, seed=7),
+        sampling=SamplingSettings(
+            temperature=0,
+            top_k=None,
+            max_tokens=9,
+            seed=7,
+            finish_sentence=False,
+            stop=("The end", "\n"),
+        ),
         theme="nord",
         keys={"send": "ctrl+g"},
     )
@@ -36,6 +43,7 @@ def test_one_bad_value_costs_no_other() -> None:
     save_settings(Settings(theme="nord"))
     content = json.loads(settings_file().read_text("utf-8"))
     content["sampling"] |= {"temperature": -1, "top_k": 7, "seed": "x", "more": 1}
+    content["sampling"] |= {"finish_sentence": "no", "stop": "text"}
     content["keys"] = {"send": 3, "stop": "f9"}
     settings_file().write_text(json.dumps(content), encoding="utf-8")
     settings = load_settings()

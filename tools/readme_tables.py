@@ -17,6 +17,7 @@ from mgpt_tui.cli import COMMANDS
 from mgpt_tui.inference.request import DecodingSettings, SamplingSettings
 from mgpt_tui.model.config import PRESETS
 from mgpt_tui.paths import LOCATIONS
+from mgpt_tui.presets import PRESETS as WRITING_PRESETS
 from mgpt_tui.settings_fields import declared
 from mgpt_tui.ui.keys import KEYS
 from training.config import SECTIONS
@@ -59,7 +60,26 @@ def commands() -> str:
 
 def keys() -> str:
     return table(
-        ("key", "what it does", "id"), ((key.shown, key.help, f"`{key.id}`") for key in KEYS)
+        ("key", "or typed", "what it does", "id"),
+        (
+            (key.shown, f"`{key.usage}`" if key.slash else "", key.help, f"`{key.id}`")
+            for key in KEYS
+        ),
+    )
+
+
+def tastes() -> str:
+    names = next(iter(WRITING_PRESETS.values())).values
+    return table(
+        ("preset", "what it is", *(f"`{name.replace('_', '-')}`" for name in names)),
+        (
+            (
+                f"`{preset.name}`",
+                preset.help,
+                *(shown(preset.values[name], "off") for name in names),
+            )
+            for preset in WRITING_PRESETS.values()
+        ),
     )
 
 
@@ -118,6 +138,7 @@ def explained(names: Iterable[str]) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "commands": commands,
     "keys": keys,
+    "tastes": tastes,
     "sampling": sampling,
     "decoding": decoding,
     "training": training,

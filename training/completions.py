@@ -124,9 +124,10 @@ def complete(
     """
     assert settings.seed is not None
     for beginning in beginnings:
+        read = tuple(engine.tokenizer.encode(beginning))  # as tokens, no word of it is held back
         for sample in range(samples):
-            own = replace(settings, seed=settings.seed + sample)
-            generation = engine.stream([beginning], own)
+            own = replace(settings, seed=settings.seed + sample, finish_sentence=False)
+            generation = engine.stream([read], own)
             text = "".join(chunk.text for chunk in generation)
             end = generation.finished
             yield Completion(beginning, text, end.tokens, end.reason is FinishReason.END, own.seed)

@@ -30,8 +30,9 @@ def write_sample(model: GPT, tokenizer: Tokenizer, prompt: str, tokens: int) -> 
     was_training = model.training
     try:
         engine = Engine(PlainDecoder(model), tokenizer)
-        settings = SamplingSettings(max_tokens=tokens, seed=SEED)
-        text = "".join(chunk.text for chunk in engine.stream([prompt], settings))
+        settings = SamplingSettings(max_tokens=tokens, seed=SEED, finish_sentence=False)
+        read = tuple(tokenizer.encode(prompt))  # as tokens, no word of it is held back
+        text = "".join(chunk.text for chunk in engine.stream([read], settings))
     finally:
         model.train(was_training)
     return Sample(clean_text(prompt), text)

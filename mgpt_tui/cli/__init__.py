@@ -20,6 +20,8 @@ from mgpt_tui.errors import UserError
 COMMANDS = {
     "tui": "Open the full-screen app (the default command).",
     "generate": "Write a story to standard output.",
+    "stories": "List the saved stories; show, search, export, rename, delete them.",
+    "replay": "Count the draws of a story that come out the same again.",
     "prepare": "Turn stories into tokens to train on.",
     "train": "Train a model, or go on training one.",
     "runs": "List the training runs, or show one.",

@@ -62,7 +62,7 @@ PEOPLE = "held-out"
     help="The training text, in files as `prepare` takes them: tells what the continuations "
     "share with it.",
 )
-@setting_options(SamplingSettings)
+@setting_options(SamplingSettings, skip=("finish_sentence",))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line and model.")
 def command(
     models: tuple[str, ...],

@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from mgpt_tui.errors import UserError
-from mgpt_tui.model.manifest import read_info
 from mgpt_tui.model.registry import ModelEntry, list_models
+from mgpt_tui.model.summary import ModelSummary
 from mgpt_tui.text import clean_text
 
 
@@ -47,20 +46,16 @@ def command(as_json: bool) -> None:
 
 def _describe(entry: ModelEntry) -> dict[str, Any]:
     row: dict[str, Any] = {"name": clean_text(entry.name), "path": clean_text(str(entry.path))}
-    try:
-        info = read_info(entry.path)
-    except UserError as error:
-        return row | {"error": error.message}
-    score = info.training.get("validation")
-    figure = score.get("bits_per_byte") if isinstance(score, dict) else None
-    step = info.training.get("step")
+    summary = ModelSummary.of(entry)
+    if summary.info is None:
+        return row | {"error": summary.error}
     return {
         **row,
-        "parameters": info.config.parameters(),
-        "vocab_size": info.config.vocab_size,
-        "step": step if isinstance(step, int) else None,
-        "tokens": info.training.get("tokens"),
-        "bits_per_byte": figure if isinstance(figure, float) else None,
-        "weights": info.weights,
-        "fingerprint": info.fingerprint,
+        "parameters": summary.parameters,
+        "vocab_size": summary.info.config.vocab_size,
+        "step": summary.step,
+        "tokens": summary.tokens,
+        "bits_per_byte": summary.bits_per_byte,
+        "weights": summary.info.weights,
+        "fingerprint": summary.info.fingerprint,
     }

@@ -27,13 +27,15 @@ from mgpt_tui.inference.messages import (
     Event,
     Failed,
     Generate,
+    Look,
     ProtocolError,
     Request,
+    Seen,
     Stop,
     decode,
     encode,
 )
-from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.inference.request import SamplingSettings, Until
 
 PATIENCE = 0.5
 """Seconds that a process gets to end by itself before it is killed."""
@@ -47,11 +49,23 @@ class EngineLike(Protocol):
     def start(self) -> None:
         """Begin to load the model; `Ready` or `Failed` (id None) follows in `events`."""
 
-    def generate(self, context: Sequence[ContextPart], settings: SamplingSettings) -> int:
-        """Ask for a continuation; the id under which `events` will speak of it."""
+    def generate(
+        self,
+        context: Sequence[ContextPart],
+        settings: SamplingSettings,
+        until: Until = Until.LENGTH,
+        samples: int = 1,
+    ) -> int:
+        """Ask for continuations; the id under which `events` will speak of them."""
+
+    def look(self, context: Sequence[ContextPart], settings: SamplingSettings, count: int) -> int:
+        """Ask what could come next; the id under which `Seen` will answer."""
 
     def stop(self, id: int) -> None:
         """End a generation after its current token; `Ended` follows in `events`."""
+
+    def switch(self, model: str | None) -> None:
+        """End this engine and start another model; `Ready` or `Failed` (id None) follows."""
 
     def close(self) -> None:
         """End the engine."""
@@ -73,6 +87,7 @@ class EngineClient:
 
     def __init__(self, model: str | None = None, *, python: str = sys.executable) -> None:
         self.events: queue.Queue[Event] = queue.Queue()
+        self._python = python
         self._command = _command(model, python)
         self._ids = itertools.count(1)
         self._child: _Child | None = None
@@ -103,9 +118,21 @@ class EngineClient:
             )
         self._started_before = True
 
-    def generate(self, context: Sequence[ContextPart], settings: SamplingSettings) -> int:
-        """Ask for a continuation of `context`; returns its id at once."""
-        request = Generate(next(self._ids), tuple(context), settings)
+    def generate(
+        self,
+        context: Sequence[ContextPart],
+        settings: SamplingSettings,
+        until: Until = Until.LENGTH,
+        samples: int = 1,
+    ) -> int:
+        """Ask for continuations of `context`; returns their id at once."""
+        return self._ask(Generate(next(self._ids), tuple(context), settings, until, samples))
+
+    def look(self, context: Sequence[ContextPart], settings: SamplingSettings, count: int) -> int:
+        """Ask what could come next after `context`; returns the id of the answer at once."""
+        return self._ask(Look(next(self._ids), tuple(context), settings, count))
+
+    def _ask(self, request: Generate | Look) -> int:
         if self._child is None or not self._child.ask(request):
             self.events.put(
                 Failed(request.id, "The engine is not running.", "Try again once it is ready.")
@@ -116,6 +143,20 @@ class EngineClient:
         """End generation `id` after its current token; harmless where it is over."""
         if self._child is not None:
             self._child.ask(Stop(id))
+
+    def switch(self, model: str | None) -> None:
+        """End this engine and start one with another model; returns at once.
+
+        What was asked of the old one and not answered yet fails.
+
+        Args:
+            model: as for the client itself.
+        """
+        child, self._child = self._child, None
+        if child is not None:
+            child.retire()
+        self._command = _command(model, self._python)
+        self.start()
 
     def close(self) -> None:
         """End the engine: kindly first, by force after half a second."""
@@ -142,7 +183,7 @@ class _Child:
         self._events = events
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._lock = threading.Lock()  # guards the two below
-        self._unanswered: list[int] = []
+        self._unanswered: dict[int, int] = {}  # how many ends each request still waits for
         self._is_over = False
         self._expected = False  # whether it was asked to end, or said why it cannot start
         self._reader = threading.Thread(target=self._read, name="engine-reader", daemon=True)
@@ -160,9 +201,17 @@ class _Child:
             if self._is_over:
                 return False
             if isinstance(request, Generate):
-                self._unanswered.append(request.id)
+                self._unanswered[request.id] = request.samples
+            elif isinstance(request, Look):
+                self._unanswered[request.id] = 1
             self._requests.put(request)
             return True
+
+    def retire(self) -> None:
+        """Close it in the background; from now on it says nothing but what it leaves undone."""
+        with self._lock:
+            self._expected = self._is_over = True
+        threading.Thread(target=self.close, name="engine-closer", daemon=True).start()
 
     def close(self) -> None:
         """Close its standard input, which ends it, and kill it where that does not help."""
@@ -201,19 +250,23 @@ class _Child:
 
     def _pass_on(self, line: bytes) -> None:
         event = decode(line)
-        if isinstance(event, Generate | Stop):
+        if isinstance(event, Generate | Stop | Look):
             raise ProtocolError("a request came back")
         with self._lock:
-            if isinstance(event, Ended | Failed) and event.id in self._unanswered:
-                self._unanswered.remove(event.id)
+            if self._is_over:  # retired
+                return
+            if isinstance(event, Ended | Seen | Failed) and event.id in self._unanswered:
+                self._unanswered[event.id] -= 1
+                if isinstance(event, Failed) or not self._unanswered[event.id]:
+                    del self._unanswered[event.id]
             if isinstance(event, Failed) and event.id is None:
                 self._expected = self._is_over = True  # it only has to go; `start` may begin anew
-        self._events.put(event)
+            self._events.put(event)
 
     def _tell_end(self, exit_code: int) -> None:
         with self._lock:
             self._is_over = True
-            unanswered, self._unanswered = self._unanswered, []
+            unanswered, self._unanswered = list(self._unanswered), {}
         waiting = unanswered if self._expected else unanswered[1:]
         for id in waiting:
             self._events.put(Failed(id, "The engine ended.", "Try again once it is ready."))

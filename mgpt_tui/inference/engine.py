@@ -13,42 +13,41 @@ texts at once, of which each is such an iterator too.
 from __future__ import annotations
 
 import math
-import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 
 from torch import Tensor
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.chances import Chances, chances
+from mgpt_tui.inference.chances import chances
 from mgpt_tui.inference.decoder import Decoder
+from mgpt_tui.inference.endings import token_limit
 from mgpt_tui.inference.generation import Generation
-from mgpt_tui.inference.messages import ContextPart
+from mgpt_tui.inference.held_back import Beginning, RestDecoder, Spelling
+from mgpt_tui.inference.messages import Choice, ContextPart
 from mgpt_tui.inference.reader import Reader
-from mgpt_tui.inference.request import SamplingSettings, fresh_seed
-from mgpt_tui.inference.sampling import Logits, choose, uniforms
+from mgpt_tui.inference.request import SamplingSettings, Until, fresh_seed
+from mgpt_tui.inference.sampling import Logits
+from mgpt_tui.inference.steps import Batch, Rules, Step, Telling, alone
 from mgpt_tui.model.tokenizer import Tokenizer
+from mgpt_tui.text import clean_text
 
 LARGEST_BIAS = 1e6
 """Far beyond what decides anything, and far below what overflows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One token of a generation.
+class View:
+    """What could come next.
 
     Attributes:
-        token: its id.
-        seconds: time that the engine has worked so far on its generation, or on all of a batch.
-        chances: how it came about, where that was asked for.
+        alternatives: the likeliest tokens, the likeliest first.
+        entropy: of the model's distribution, in nats.
     """
 
-    token: int
-    seconds: float
-    chances: Chances | None = None
+    alternatives: tuple[Choice, ...]
+    entropy: float
 
 
 class Engine:
@@ -64,6 +63,7 @@ class Engine:
         self.config = decoder.config
         self.tokenizer = tokenizer
         self._reader = Reader(decoder)
+        self._spelling = Spelling(tokenizer)
 
     def next_logits(self, tokens: list[int]) -> Tensor:
         """Logits of what follows `tokens`, of which the model sees the last window.
@@ -96,9 +96,9 @@ class Engine:
         Raises:
             UserError: where `settings` names tokens that the model does not have.
         """
-        choice, limit = _Choice(self, settings, n_best), settings.max_tokens
-        end = self.tokenizer.end_token
-        return _alone(self._reader, list(context_tokens), choice, seed, limit, end)
+        beginning = Beginning(tuple(context_tokens), b"", "")
+        rules = self._rules(settings, n_best)
+        return alone(self._reader, Telling(beginning, rules, seed, settings.max_tokens))
 
     def tokens(
         self, context_tokens: Sequence[int], settings: SamplingSettings, seed: int
@@ -112,22 +112,30 @@ class Engine:
         settings: SamplingSettings,
         should_stop: Callable[[], bool] = lambda: False,
         n_best: int | None = None,
+        *,
+        until: Until = Until.LENGTH,
     ) -> Generation:
         """Text that continues `context`.
+
+        A word that the context leaves unfinished, or blanks at its end, are held back: the first
+        tokens drawn spell them, and the text is what comes after (see `held_back`).
 
         Args:
             context: the story so far, without the `<|endoftext|>` in front of it.
             settings: where it has no seed, one is drawn.
             should_stop: asked before every token; once true, the generation ends.
             n_best: how many alternatives each step tells of; None leaves its chances out.
+            until: how far to go.
 
         Raises:
             UserError: where `context` or `settings` has tokens that the model does not know.
         """
         seed = fresh_seed() if settings.seed is None else settings.seed
-        tokens = self.encode(context)
-        steps = self.steps(tokens, settings, seed, n_best)
-        return Generation(self, len(tokens), replace(settings, seed=seed), steps, should_stop)
+        beginning = self.beginning(context)
+        rules = self._rules(settings, n_best)
+        steps = alone(self._reader, Telling(beginning, rules, seed, token_limit(settings, until)))
+        own = replace(settings, seed=seed)
+        return Generation(self, beginning, own, steps, should_stop, until)
 
     def together(
         self,
@@ -136,6 +144,8 @@ class Engine:
         samples: int,
         should_stop: Callable[[], bool] = lambda: False,
         n_best: int | None = None,
+        *,
+        until: Until = Until.LENGTH,
     ) -> list[Generation]:
         """Several texts that continue `context`, decoded side by side.
 
@@ -145,20 +155,109 @@ class Engine:
         Args and errors as in `stream`.
         """
         first = fresh_seed() if settings.seed is None else settings.seed
-        tokens = self.encode(context)
         seeds = range(first, first + samples)
-        choice, limit = _Choice(self, settings, n_best), settings.max_tokens
-        batch = _Batch(self._reader, tokens, choice, seeds, limit, self.tokenizer.end_token)
+        beginning, rules = self.beginning(context), self._rules(settings, n_best)
+        limit = token_limit(settings, until)
+        batch = Batch(self._reader, [Telling(beginning, rules, seed, limit) for seed in seeds])
         return [
             Generation(
                 self,
-                len(tokens),
+                beginning,
                 replace(settings, seed=seed),
                 batch.steps(row),
                 partial(batch.is_over, row, should_stop),
+                until,
             )
             for row, seed in enumerate(seeds)
         ]
+
+    def look(self, context: Sequence[ContextPart], settings: SamplingSettings, count: int) -> View:
+        """What could come next after `context`, which is read to its last character.
+
+        Looking changes no later text.
+
+        Args:
+            settings: whose filters the answer tells of.
+            count: how many of the likeliest tokens to tell of.
+
+        Raises:
+            UserError: as in `stream`, and where every token is banned.
+        """
+        rules, story = self._rules(settings, count), self.encode(context)
+        logits = self._scores(story)
+        left = rules.left(logits, story)
+        seen = chances(logits, left, int(left.candidates.tokens[0]), count)
+        return View(
+            tuple(
+                Choice(
+                    entry.token,
+                    clean_text(self.tokenizer.decode([entry.token])),
+                    entry.before,
+                    entry.after,
+                )
+                for entry in seen.alternatives
+            ),
+            seen.entropy,
+        )
+
+    def replay(
+        self,
+        context: Sequence[ContextPart],
+        lead: str,
+        tokens: Sequence[int],
+        settings: SamplingSettings,
+        seed: int,
+    ) -> int:
+        """How many of the recorded draws come out the same.
+
+        Every draw follows the recorded tokens before it, so that one that differs, as it may
+        with another precision, leads none astray.
+
+        Args:
+            context: what the generation continued.
+            lead: text of the generation that no token brought: the rest of a word held back.
+            tokens: the recorded ones, from the generation's first.
+            settings: with which they were drawn.
+            seed: of the draws.
+
+        Raises:
+            UserError: as in `stream`.
+        """
+        followed = self.encode([*context, lead, tuple(tokens)])
+        del followed[len(followed) - len(tokens) :]
+        rules = self._rules(settings, None)
+        telling = Telling(self.beginning(context), rules, seed, settings.max_tokens)
+        if not self._draw_lead(telling, lead):
+            telling.story[:] = followed
+        same = 0
+        for token in tokens:
+            same += telling.draw(self._scores(telling.story))[0] == token
+            telling.take(token)
+        return same
+
+    def _draw_lead(self, telling: Telling, lead: str) -> bool:
+        """Draw what was held back and `lead` after it; whether that is what comes of it."""
+        decoder, text = RestDecoder(self.tokenizer, telling.rest), ""
+        while telling.rest or decoder.pending or (text != lead and lead.startswith(text)):
+            token, _ = telling.draw(self._scores(telling.story))
+            telling.take(token)
+            if token == self.tokenizer.end_token:
+                break
+            chunk = decoder.feed(token)
+            text += clean_text(chunk.text) if chunk else ""
+        return text == lead
+
+    def _scores(self, story: list[int]) -> Logits:
+        scores: Logits = self.next_logits(story).cpu().numpy()
+        return scores
+
+    def beginning(self, context: Sequence[ContextPart]) -> Beginning:
+        """What a generation after `context` reads, and what it is to spell.
+
+        Raises:
+            UserError: as in `encode`.
+        """
+        return self._spelling.beginning(context, self.encode(context))
 
     def encode(self, context: Sequence[ContextPart]) -> list[int]:
         """The tokens of a story so far, with `<|endoftext|>` in front.
@@ -201,6 +300,10 @@ class Engine:
             bias[self.tokenizer.end_token] = -math.inf
         return bias
 
+    def _rules(self, settings: SamplingSettings, n_best: int | None) -> Rules:
+        bias, end_token = self.biases(settings), self.tokenizer.end_token
+        return Rules(self.config, settings, bias, self._spelling, end_token, n_best)
+
     def _one_token(self, text: str) -> int:
         tokens = self.tokenizer.encode(text)
         if len(tokens) != 1:
@@ -210,120 +313,3 @@ class Engine:
                 "Name one of its tokens; most words have a space in front.",
             )
         return tokens[0]
-
-
-class _Choice:
-    """How the tokens of one request are chosen."""
-
-    def __init__(self, engine: Engine, settings: SamplingSettings, n_best: int | None) -> None:
-        self._config = engine.config
-        self._settings = settings
-        self._bias = engine.biases(settings)
-        self._n_best = n_best
-
-    def __call__(
-        self, logits: Logits, story: list[int], number: float
-    ) -> tuple[int, Chances | None]:
-        """The token that follows `story`, and its chances; `number` is the uniform that decides."""
-        penalized = self._settings.repetition_penalty != 1
-        seen = story[self._config.window_start(len(story)) :] if penalized else ()
-        token, left = choose(logits, self._settings, number, self._bias, seen)
-        if self._n_best is None:
-            return token, None
-        return token, chances(logits, left, token, self._n_best)
-
-
-def _alone(
-    reader: Reader, story: list[int], choice: _Choice, seed: int, limit: int, end: int
-) -> Generator[Step]:
-    """The steps of one generation, at most `limit`; `story` grows."""
-    told, seconds = [story], 0.0
-    for number in islice(uniforms(seed), limit):
-        began = time.perf_counter()
-        logits = reader.read(told)[0].cpu().numpy()
-        token, how = choice(logits, story, number)
-        seconds += time.perf_counter() - began
-        yield Step(token, seconds, how)
-        if token == end:
-            return
-        story.append(token)
-
-
-class _Batch:
-    """Generations that go on together: whoever is ahead computes the next token of all.
-
-    A generation that has ended leaves the batch, so that the others have the processor to
-    themselves.
-    """
-
-    def __init__(
-        self,
-        reader: Reader,
-        story: list[int],
-        choice: _Choice,
-        seeds: Sequence[int],
-        limit: int,
-        end: int,
-    ) -> None:
-        self._first = reader  # reads the context once for all
-        self._reader: Reader | None = None
-        self._context = story
-        self._choice, self._limit, self._end = choice, limit, end
-        self._numbers = [uniforms(seed) for seed in seeds]
-        self._active = list(range(len(seeds)))
-        self._told = [list(story) for _ in seeds]  # of the active ones
-        self._waiting: list[deque[Step]] = [deque() for _ in seeds]
-        self._unwanted: set[int] = set()
-        self._position = 0
-        self._seconds = 0.0
-
-    def steps(self, row: int) -> Generator[Step]:
-        """The steps of one of them."""
-        try:
-            while self._waiting[row] or row in self._active:
-                if not self._waiting[row]:
-                    self._advance()
-                yield self._waiting[row].popleft()
-        finally:  # whoever wants no more of it; torch may be gone by then, so it waits
-            self._unwanted.add(row)
-
-    def is_over(self, row: int, should_stop: Callable[[], bool]) -> bool:
-        """Whether one of them is to stop: not before what was computed for it is read."""
-        return not self._waiting[row] and should_stop()
-
-    def _advance(self) -> None:
-        """One more step of all that have not ended."""
-        began = time.perf_counter()
-        self._keep([at for at, row in enumerate(self._active) if row not in self._unwanted])
-        scores = self._read().cpu().numpy()
-        chosen = [
-            self._choice(scores[at], story, next(self._numbers[row]))
-            for at, (row, story) in enumerate(zip(self._active, self._told, strict=True))
-        ]
-        self._seconds += time.perf_counter() - began
-        for row, story, (token, how) in zip(self._active, self._told, chosen, strict=True):
-            self._waiting[row].append(Step(token, self._seconds, how))
-            story.append(token)
-        self._position += 1
-        full = self._position == self._limit
-        self._keep(
-            [at for at, story in enumerate(self._told) if not full and story[-1] != self._end]
-        )
-
-    def _read(self) -> Tensor:
-        """Scores for every active generation: fp32 (active, V)."""
-        if self._reader is not None:
-            return self._reader.read(self._told)
-        rows = len(self._active)
-        logits = self._first.read([self._context])
-        self._reader = self._first.branches([0] * rows)
-        return logits.expand(rows, -1)
-
-    def _keep(self, staying: list[int]) -> None:
-        """Let go of the active ones but those at these places."""
-        if len(staying) == len(self._active):
-            return
-        self._active = [self._active[at] for at in staying]
-        self._told = [self._told[at] for at in staying]
-        if self._reader is not None and staying:
-            self._reader = self._reader.branches(staying)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
 
-from mgpt_tui.inference.request import Finished, FinishReason, SamplingSettings
-from mgpt_tui.model.tokenizer import StreamingDecoder, Tokenizer
+from mgpt_tui.inference.endings import EndFinder, cut
+from mgpt_tui.inference.held_back import Beginning, RestDecoder
+from mgpt_tui.inference.request import Finished, FinishReason, SamplingSettings, Until
+from mgpt_tui.model.tokenizer import Tokenizer
 from mgpt_tui.text import StreamingCleaner, TextChunk
 
 if TYPE_CHECKING:
     from mgpt_tui.inference.chances import Chances
-    from mgpt_tui.inference.engine import Engine, Step
+    from mgpt_tui.inference.engine import Engine
+    from mgpt_tui.inference.steps import Step
 
 
 class Generation(Iterator[TextChunk]):
@@ -21,7 +24,7 @@ class Generation(Iterator[TextChunk]):
 
     Attributes:
         seed: the seed in use.
-        context_tokens: tokens of the context, the first `<|endoftext|>` included.
+        context_tokens: tokens read of the context, the first `<|endoftext|>` included.
         window_start: the first of them that the model sees; above 0 where they are too many.
         chances: of every token drawn so far, where they were asked for.
     """
@@ -29,21 +32,28 @@ class Generation(Iterator[TextChunk]):
     def __init__(
         self,
         engine: Engine,
-        context_tokens: int,
+        beginning: Beginning,
         settings: SamplingSettings,
         steps: Generator[Step],
         should_stop: Callable[[], bool],
+        until: Until,
     ) -> None:
         assert settings.seed is not None
         self.seed = settings.seed
-        self.context_tokens = context_tokens
+        self.context_tokens = len(beginning.tokens)
         self.chances: list[Chances] = []
         self._config = engine.config
-        self.window_start = self._config.window_start(context_tokens)
-        self._tokenizer = engine.tokenizer
+        self.window_start = self._config.window_start(self.context_tokens)
+        self._decoder = RestDecoder(engine.tokenizer, beginning.rest)
+        self._end_token = engine.tokenizer.end_token
         self._steps = steps
         self._should_stop = should_stop
         self._stop_finder = StopFinder(settings.stop, engine.tokenizer)
+        self._end_finder = EndFinder(
+            until, settings.finish_sentence, engine.tokenizer, beginning.end
+        )
+        self._enough = settings.max_tokens
+        self._drawn_tokens = 0  # but for those that spelled what was held back
         self._reason = FinishReason.CANCELLED  # until it ends by itself
         self._kept = 0
         self._seconds = 0.0
@@ -55,7 +65,7 @@ class Generation(Iterator[TextChunk]):
     @property
     def finished(self) -> Finished:
         """How it ended; "cancelled" where it was not iterated to its end."""
-        context_tokens = self.context_tokens + self._kept
+        context_tokens = self.context_tokens + self._decoder.spelled + self._kept
         return Finished(
             reason=self._reason,
             tokens=self._kept,
@@ -68,7 +78,7 @@ class Generation(Iterator[TextChunk]):
     def _released(self) -> Iterator[TextChunk]:
         """Chunks that no stop string can take back any more."""
         finder = self._stop_finder
-        for chunk in self._decoded():
+        for chunk in self._up_to_the_end():
             for free in finder.feed(chunk):
                 self._kept += len(free.tokens)
                 yield free
@@ -80,12 +90,23 @@ class Generation(Iterator[TextChunk]):
             self._kept += len(free.tokens)
             yield free
 
+    def _up_to_the_end(self) -> Iterator[TextChunk]:
+        """Chunks up to where the text is to end."""
+        finder = self._end_finder
+        for chunk in self._decoded():
+            yield from finder.feed(chunk)
+            if finder.found or (self._drawn_tokens >= self._enough and finder.enough()):
+                self._reason = finder.reason
+                self._steps.close()
+                return
+        yield from finder.finish()
+
     def _decoded(self) -> Iterator[TextChunk]:
         """Whole characters, cleaned; tokens of an unfinished one at the end are dropped."""
-        decoder, cleaner = StreamingDecoder(self._tokenizer), StreamingCleaner()
+        cleaner = StreamingCleaner()
         held: tuple[int, ...] = ()  # tokens of a CR that waits for its LF
         for token in self._drawn():
-            chunk = decoder.feed(token)
+            chunk = self._decoder.feed(token)
             if chunk is not None:
                 held += chunk.tokens
                 text = cleaner.feed(chunk.text)
@@ -106,9 +127,10 @@ class Generation(Iterator[TextChunk]):
             self._seconds = step.seconds
             if step.chances is not None:
                 self.chances.append(step.chances)
-            if step.token == self._tokenizer.end_token:
+            if step.token == self._end_token:
                 self._reason = FinishReason.END
                 return
+            self._drawn_tokens += not self._decoder.is_spelling
             yield step.token
 
 
@@ -159,8 +181,7 @@ class StopFinder:
             if len(chunk.text) <= end:
                 free.append(chunk)
             else:
-                text = chunk.text[:end]
-                free.append(TextChunk(text, tuple(self._tokenizer.encode(text))))
+                free.append(cut(chunk, end, self._tokenizer))
             end -= len(chunk.text)
         self._waiting = []
         return free

@@ -10,31 +10,77 @@ from __future__ import annotations
 import json
 import types
 from dataclasses import asdict, dataclass, is_dataclass
+from enum import StrEnum
 from functools import cache
 from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.request import Finished, FinishReason, SamplingSettings
+from mgpt_tui.inference.request import Finished, SamplingSettings, Until
 from mgpt_tui.text import TextChunk
 
 ContextPart = str | tuple[int, ...]
 """A piece of the story so far: text still to be encoded, or the tokens it was generated as."""
 
 
+LARGEST_COUNT = 1000
+"""No more samples or alternatives are asked for at once; what is more is a mistake."""
+
+
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """Continue the story that `context` tells (without the first <|endoftext|>)."""
+    """Continue the story that `context` tells (without the first <|endoftext|>).
+
+    Attributes:
+        until: how far to go.
+        samples: how many continuations, side by side; sample i has the seed of the first plus i.
+
+    Raises:
+        UserError: where `samples` is out of range.
+    """
 
     id: int
     context: tuple[ContextPart, ...]
     settings: SamplingSettings
+    until: Until = Until.LENGTH
+    samples: int = 1
+
+    def __post_init__(self) -> None:
+        _check_count("samples", self.samples)
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Stop generation `id` after the current token; harmless when it has ended."""
+    """Stop all of generation `id` after the current token; harmless when it has ended."""
 
     id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What could come next after `context`? Answered by `Seen`.
+
+    Attributes:
+        settings: whose filters the answer tells of.
+        count: how many alternatives to tell of.
+
+    Raises:
+        UserError: where `count` is out of range.
+    """
+
+    id: int
+    context: tuple[ContextPart, ...]
+    settings: SamplingSettings
+    count: int
+
+    def __post_init__(self) -> None:
+        _check_count("alternatives", self.count)
+
+
+def _check_count(what: str, count: int) -> None:
+    if not 1 <= count <= LARGEST_COUNT:
+        raise UserError(
+            f"{count} {what} cannot be asked for.", f"Ask for 1 to {LARGEST_COUNT} of them."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +109,7 @@ class Started:
     Attributes:
         context_tokens: tokens read, the first <|endoftext|> included.
         window_start: first of them that the model sees; above 0 where the context is too long.
-        seed: the seed in use, drawn anew where the request left it out.
+        seed: the seed in use, drawn anew where the request left it out; sample i adds i to it.
     """
 
     id: int
@@ -78,14 +124,47 @@ class Chunk:
 
     id: int
     chunk: TextChunk
+    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Generation `id` is over; every chunk has been sent before."""
+    """A sample of generation `id` is over; every chunk of it has been sent before."""
 
     id: int
     finished: Finished
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A token that could come next.
+
+    Attributes:
+        token: its id.
+        text: what it says, cleaned; "" ends the story.
+        before: its probability by the model alone.
+        after: its share of the draw once all filters have passed; 0.0 where they leave it out.
+    """
+
+    token: int
+    text: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What request `id` wanted to look at.
+
+    Attributes:
+        alternatives: the likeliest tokens, the likeliest first.
+        entropy: of the model's distribution, in nats: how open the choice is.
+    """
+
+    id: int
+    alternatives: tuple[Choice, ...]
+    entropy: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +185,7 @@ class Died:
 
     Attributes:
         exit_code: as the operating system gives it; negative for a signal.
-        generation: the generation it was busy with, or None. Ones still waiting behind it get
+        generation: the request it was busy with, or None. Ones still waiting behind it get
             a `Failed` each.
     """
 
@@ -114,12 +193,13 @@ class Died:
     generation: int | None
 
 
-Request = Generate | Stop
-Event = Ready | Started | Chunk | Ended | Failed | Died
+Request = Generate | Stop | Look
+Event = Ready | Started | Chunk | Ended | Seen | Failed | Died
 Message = Request | Event
 
 _SENT: dict[str, type] = {
-    kind.__name__: kind for kind in (Generate, Stop, Ready, Started, Chunk, Ended, Failed)
+    kind.__name__: kind
+    for kind in (Generate, Stop, Look, Ready, Started, Chunk, Ended, Seen, Failed)
 }
 
 
@@ -172,8 +252,9 @@ def _build(hint: Any, value: Any) -> Any:
                 return hint(**arguments)
             except UserError as error:
                 raise ProtocolError(str(error)) from error
-    elif hint is FinishReason and value in list(FinishReason):
-        return FinishReason(value)
+    elif isinstance(hint, type) and issubclass(hint, StrEnum):
+        if isinstance(value, str) and value in list(hint):
+            return hint(value)
     elif hint is float and type(value) is int:
         return float(value)
     elif type(value) is hint:  # not isinstance: True is no token

@@ -44,15 +44,16 @@ class SamplingSettings:
         note="1 is off",
     )
     max_tokens: int = setting(200, "length of the continuation, in tokens", minimum=1)
+    finish_sentence: bool = setting(
+        True, "when the length is reached, go on to the end of the sentence"
+    )
     seed: int | None = setting(
         None,
         "the same seed writes the same text; left out, a new one is drawn",
         minimum=0,
         maximum=2**63 - 1,
     )
-    stop: tuple[str, ...] = setting(
-        (), "end before this text; may be given several times", panel=False
-    )
+    stop: tuple[str, ...] = setting((), "end before this text; may be given several times")
     ban: tuple[str, ...] = setting(
         (), "never choose this token; may be given several times", panel=False
     )
@@ -96,12 +97,22 @@ def fresh_seed() -> int:
     return secrets.randbelow(2**31)
 
 
+class Until(StrEnum):
+    """How far a generation is to go, where nothing else ends it before."""
+
+    LENGTH = "length"  # max_tokens
+    WORD = "word"  # before the blank after a word
+    SENTENCE = "sentence"  # after the closing mark of a sentence, and its closing quotation marks
+    PARAGRAPH = "paragraph"  # before a newline
+    END = "end"  # the end of the story, whatever max_tokens is
+
+
 class FinishReason(StrEnum):
     """Why a generation ended."""
 
     END = "end"  # the model wrote <|endoftext|>
-    LENGTH = "length"  # max_tokens reached
-    STOP = "stop"  # a stop string was met
+    LENGTH = "length"  # max_tokens reached; the sentence may have been finished after it
+    STOP = "stop"  # a stop string was met, or what `Until` asked for is written
     CANCELLED = "cancelled"  # the reader stopped it
 
 

@@ -4,11 +4,12 @@ In this order, each as in Hugging Face's processor of like name:
 
     1. logit bias, bans       add_bias               SequenceBias, SuppressTokens
     2. repetition penalty     penalize_repetition    RepetitionPenalty
-    3. top-k                  keep_top_k             TopK
-    4. temperature            apply_temperature      Temperature
-    5. top-p                  keep_top_p             TopP
-    6. min-p                  keep_min_p             MinP
-    7. the draw               draw
+    3. what may come at all   keep_allowed           PrefixConstrained
+    4. top-k                  keep_top_k             TopK
+    5. temperature            apply_temperature      Temperature
+    6. top-p                  keep_top_p             TopP
+    7. min-p                  keep_min_p             MinP
+    8. the draw               draw
 
 Top-k comes before the temperature, which changes no order, so that all that follows works on a
 few numbers instead of the whole vocabulary.
@@ -90,6 +91,28 @@ def penalize_repetition(logits: Logits, told: Sequence[int], penalty: float) -> 
     scores = changed[tokens]
     changed[tokens] = np.where(scores > 0, scores / penalty, scores * penalty)
     return changed
+
+
+def keep_allowed(changed: Logits, logits: Logits, allowed: NDArray[np.int64]) -> Logits:
+    """Ban all tokens but the allowed ones.
+
+    Where the settings have banned all of these, the model's own scores decide among them, and
+    where it rules them out itself, they are all equal: something has to come.
+
+    Args:
+        changed: (V,), the scores so far.
+        logits: (V,), as the model gave them.
+        allowed: int64 (n,), at least one token id.
+
+    Returns:
+        (V,), a new array.
+    """
+    left = np.full_like(changed, -math.inf)
+    for scores in (changed[allowed], logits[allowed], np.zeros(len(allowed), np.float32)):
+        left[allowed] = scores
+        if scores.max() > -math.inf:
+            break
+    return left
 
 
 def keep_top_k(logits: Logits, k: int | None) -> Candidates:
@@ -229,7 +252,11 @@ class Filtered:
 
 
 def filtered(
-    logits: Logits, settings: SamplingSettings, bias: Mapping[int, float], told: Sequence[int]
+    logits: Logits,
+    settings: SamplingSettings,
+    bias: Mapping[int, float],
+    told: Sequence[int],
+    allowed: NDArray[np.int64] | None = None,
 ) -> Filtered:
     """All filters in their order.
 
@@ -238,6 +265,7 @@ def filtered(
     Args:
         bias: by token id; see `add_bias`.
         told: token ids that the model sees, for the repetition penalty.
+        allowed: the only tokens that may come, see `keep_allowed`; None for all.
 
     Raises:
         UserError: where the model gave no usable numbers, or every token is banned.
@@ -247,10 +275,13 @@ def filtered(
             "The model's scores are not finite numbers, so no token can be chosen.",
             "Its training may have gone wrong; take another checkpoint (`mgpt-tui models`).",
         )
+    given = logits
     if bias:
         logits = add_bias(logits, bias)
     if settings.repetition_penalty != 1:
         logits = penalize_repetition(logits, told, settings.repetition_penalty)
+    if allowed is not None:
+        logits = keep_allowed(logits, given, allowed)
     greedy = settings.temperature == 0
     candidates = keep_top_k(logits, 1 if greedy else settings.top_k)
     if not len(candidates.tokens):
@@ -268,7 +299,8 @@ def choose(
     uniform: float,
     bias: Mapping[int, float] | None = None,
     told: Sequence[int] = (),
+    allowed: NDArray[np.int64] | None = None,
 ) -> tuple[int, Filtered]:
     """The next token, and what it was drawn from; arguments as in `filtered` and `draw`."""
-    left = filtered(logits, settings, bias or {}, told)
+    left = filtered(logits, settings, bias or {}, told, allowed)
     return int(left.candidates.tokens[draw(left.shares, uniform)]), left

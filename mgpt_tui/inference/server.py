@@ -28,8 +28,10 @@ from mgpt_tui.inference.messages import (
     Event,
     Failed,
     Generate,
+    Look,
     ProtocolError,
     Ready,
+    Seen,
     Started,
     Stop,
     decode,
@@ -39,6 +41,7 @@ from mgpt_tui.model.registry import find_model
 
 if TYPE_CHECKING:
     from mgpt_tui.inference.engine import Engine
+    from mgpt_tui.inference.generation import Generation
 
 EXIT_NOT_LOADED = 2
 EXIT_PROTOCOL = 3
@@ -53,7 +56,7 @@ class Server:
 
     def __init__(self, send: Callable[[Event], None]) -> None:
         self._send = send
-        self._waiting: queue.SimpleQueue[Generate] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Generate | Look] = queue.SimpleQueue()
         self._stops: dict[int, threading.Event] = {}
 
     def take(self, line: bytes) -> None:
@@ -63,7 +66,7 @@ class Server:
             ProtocolError: where the line is no request.
         """
         request = decode(line)
-        if isinstance(request, Generate):
+        if isinstance(request, Generate | Look):
             self._stops[request.id] = threading.Event()
             self._waiting.put(request)
         elif isinstance(request, Stop):
@@ -74,10 +77,14 @@ class Server:
             raise ProtocolError(f"{type(request).__name__} is no request")
 
     def answer_next(self, engine: Engine) -> None:
-        """Wait for a generation to be asked for and see it through, whatever goes wrong in it."""
+        """Wait for something to be asked for and see it through, whatever goes wrong in it."""
         request = self._waiting.get()
         try:
-            self._generate(engine, request)
+            if isinstance(request, Generate):
+                self._generate(engine, request)
+            else:
+                seen = engine.look(request.context, request.settings, request.count)
+                self._send(Seen(request.id, seen.alternatives, seen.entropy))
         except UserError as error:
             self._send(Failed(request.id, error.message, error.remedy))
         except Exception as error:
@@ -87,19 +94,34 @@ class Server:
             del self._stops[request.id]
 
     def _generate(self, engine: Engine, request: Generate) -> None:
+        context, settings, until = request.context, request.settings, request.until
         should_stop = self._stops[request.id].is_set
-        generation = engine.stream(request.context, request.settings, should_stop)
+        if request.samples == 1:  # whose story the engine remembers, so that it goes on from there
+            generations = [engine.stream(context, settings, should_stop, until=until)]
+        else:
+            generations = engine.together(
+                context, settings, request.samples, should_stop, until=until
+            )
         self._send(
             Started(
                 id=request.id,
-                context_tokens=generation.context_tokens,
-                window_start=generation.window_start,
-                seed=generation.seed,
+                context_tokens=generations[0].context_tokens,
+                window_start=generations[0].window_start,
+                seed=generations[0].seed,
             )
         )
-        for chunk in generation:
-            self._send(Chunk(request.id, chunk))
-        self._send(Ended(request.id, generation.finished))
+        running = list(enumerate(generations))
+        while running:  # in turns, so that every one of them gets on
+            running = [turn for turn in running if self._advance(request.id, *turn)]
+
+    def _advance(self, id: int, sample: int, generation: Generation) -> bool:
+        """Send the next piece of one sample; False where that was its end."""
+        chunk = next(generation, None)
+        if chunk is None:
+            self._send(Ended(id, generation.finished, sample))
+        else:
+            self._send(Chunk(id, chunk, sample))
+        return chunk is not None
 
 
 def main() -> NoReturn:

@@ -1,40 +1,90 @@
 """The forms that a story is written in.
 
-- `.json` holds everything (format 1): each span with its author, tokens, settings and seed.
+- `.json` holds everything (format 1): the tree with each span's author, tokens, settings and
+  seed, and where the writer stands.
 - `.txt` is the exact text and nothing else.
 - `.md` is `# TITLE`, an empty line, the exact text and a newline. Nothing is escaped, so the
   text reads as it was shown, and dropping the first two lines and the last newline gives it
   back exactly.
+- `.html` is a page with a paragraph a line, which shows who wrote what.
 """
 
 from __future__ import annotations
 
+import html
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.settings_fields import arguments_from
-from mgpt_tui.stories.story import Author, Span, Story
+from mgpt_tui.stories.story import ROOT, Author, Node, Span, Spans, Story
 from mgpt_tui.text import clean_text
 
 FORMAT = 1
-SUFFIXES = (".md", ".txt", ".json")
+SUFFIXES = (".md", ".txt", ".json", ".html")
 
 
 def render(story: Story, suffix: str, title: str) -> str:
-    """The file for one of `SUFFIXES`; `title` heads the readable form."""
-    if suffix == ".json":
-        return to_json(story)
-    if suffix == ".txt":
-        return story.text
+    """The file for one of `SUFFIXES`; `title` heads the readable forms."""
     heading = " ".join(title.split())
+    match suffix:
+        case ".json":
+            return to_json(story)
+        case ".txt":
+            return story.text
+        case ".html":
+            return _page(story.spans, heading)
     return f"# {heading}\n\n{story.text}\n"
 
 
-def to_json(story: Story) -> str:
-    """The story in full; `model` and `fingerprint` at the top are those of its last span."""
+# The page.
+
+_HEAD = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ max-width: 38rem; margin: 3rem auto; padding: 0 1rem; font: 1.1rem/1.6 Georgia, serif; }}
+p {{ margin: 0; min-height: 1.6em; white-space: pre-wrap; }}
+.writer {{ font-weight: bold; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+"""
+
+
+def _page(spans: Spans, title: str) -> str:
+    paragraphs = (f"<p>{line}</p>\n" for line in "".join(_marked(spans)).split("\n"))
+    return _HEAD.format(title=html.escape(title)) + "".join(paragraphs) + "</body>\n</html>\n"
+
+
+def _marked(spans: Spans) -> Iterator[str]:
+    """The text with an element around what each wrote in each line."""
+    for span in spans:
+        for number, line in enumerate(span.text.split("\n")):
+            yield "\n" if number else ""
+            if line:
+                yield f'<span class="{span.author.value}">{html.escape(line)}</span>'
+
+
+# The document.
+
+
+def to_json(story: Story, folds: int = 0) -> str:
+    """The story in full.
+
+    `model` and `fingerprint` at the top are those of the last passage of a model.
+
+    Args:
+        story: what to write.
+        folds: how often a journal has been folded into this document; see `journal`.
+    """
     written = [span for span in story.spans if span.author is Author.MODEL]
     content = {
         "format": FORMAT,
@@ -42,18 +92,31 @@ def to_json(story: Story) -> str:
         "created": story.created,
         "model": written[-1].model if written else "",
         "fingerprint": written[-1].fingerprint if written else "",
-        "spans": [_span_to_dict(span) for span in story.spans],
+        "folds": folds,
+        "here": story.here,
+        "past": story.past,
+        "future": story.future,
+        "nodes": [node_to_dict(node) for node in story.nodes[1:]],
     }
     return json.dumps(content, ensure_ascii=False) + "\n"
 
 
-def _span_to_dict(span: Span) -> dict[str, Any]:
-    content: dict[str, Any] = {"author": span.author.value, "text": span.text}
+def node_to_dict(node: Node) -> dict[str, Any]:
+    """A node as JSON has it; its id is its place."""
+    span = node.span
+    content: dict[str, Any] = {
+        "parent": node.parent,
+        "at": node.at,
+        "author": span.author.value,
+        "text": span.text,
+    }
     if span.author is Author.MODEL:
         content |= {
-            "tokens": list(span.tokens),
+            "tokens": span.tokens,
+            "lengths": span.lengths,
             "settings": asdict(span.settings) if span.settings else None,
             "seed": span.seed,
+            "until": span.until,
             "model": span.model,
             "fingerprint": span.fingerprint,
             "decoding": span.decoding,
@@ -61,8 +124,8 @@ def _span_to_dict(span: Span) -> dict[str, Any]:
     return content
 
 
-def from_json(text: str, source: str) -> Story:
-    """Read `to_json`'s form back.
+def from_json(text: str, source: str) -> tuple[Story, int]:
+    """Read `to_json`'s form back, and how often a journal was folded in.
 
     Args:
         text: the file's text.
@@ -74,48 +137,119 @@ def from_json(text: str, source: str) -> Story:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
-        raise UserError(
-            f"{source} is damaged: it is not JSON.", "Nothing was changed; open another story."
-        ) from None
+        raise damaged(source, "it is not JSON") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(
             f"{source} is not a story of format {FORMAT}.",
             "It may come from another program, or from a newer mgpt-tui.",
         )
     try:
-        return Story(
-            spans=tuple(_span_from_dict(span) for span in content["spans"]),
-            title=clean_text(_of(str, content["title"])),
-            created=clean_text(_of(str, content["created"])),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"{source} is damaged: {type(error).__name__}: {error}.",
-            "Nothing was changed; open another story.",
-        ) from None
+        return _story_from(content), of(int, content.get("folds", 0))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise damaged(source, f"{type(error).__name__}: {error}") from None
 
 
-def _of(kind: type, value: Any) -> Any:
+def damaged(source: str, what: str) -> UserError:
+    """That a file cannot be read, and why."""
+    return UserError(
+        clean_text(f"{source} is damaged: {what}."), "Nothing was changed; open another story."
+    )
+
+
+def _story_from(content: dict[str, Any]) -> Story:
+    title, created = (clean_text(of(str, content[name])) for name in ("title", "created"))
+    if "spans" in content:  # the form before there were branches
+        return _line(of(list, content["spans"]), title, created)
+    nodes = [ROOT]
+    for entry in of(list, content["nodes"]):
+        nodes.append(node_from_dict(entry, nodes))
+    story = Story(
+        nodes=tuple(nodes),
+        here=of(int, content["here"]),
+        title=title,
+        created=created,
+        past=integers(content["past"]),
+        future=integers(content["future"]),
+    )
+    check(story)
+    return story
+
+
+def _line(entries: list[Any], title: str, created: str) -> Story:
+    """A story without branches: each span goes on from the one before, and undo goes back."""
+    nodes = [ROOT]
+    for entry in entries:
+        last = nodes[-1]
+        place = {"parent": last.id, "at": len(last.span.text)}
+        nodes.append(node_from_dict(of(dict, entry) | place, nodes))
+    past = tuple(range(len(nodes) - 1))
+    return Story(nodes=tuple(nodes), here=len(past), title=title, created=created, past=past)
+
+
+def check(story: Story) -> None:
+    """Raise `ValueError` where a story stands, or has stood, at a node that is not there."""
+    for id in (story.here, *story.past, *story.future):
+        if not 0 <= id < len(story.nodes):
+            raise ValueError(f"there is no node {id}")
+
+
+def node_from_dict(content: Any, before: list[Node]) -> Node:
+    """The node that comes after these, from `node_to_dict`'s form.
+
+    Raises:
+        KeyError, TypeError, ValueError: where it is none.
+    """
+    span = _span_from(of(dict, content))
+    parent, at = of(int, content["parent"]), of(int, content["at"])
+    if not 0 <= parent < len(before) or at < 0:
+        raise ValueError(f"nothing can hang at {parent}, {at}")
+    # A text that somebody has shortened by hand still holds what hangs there.
+    return Node(len(before), parent, min(at, len(before[parent].span.text)), span)
+
+
+def of(kind: type, value: Any) -> Any:
+    """`value`, which must be of this kind; else `TypeError`."""
     if not isinstance(value, kind) or isinstance(value, bool):
         raise TypeError(f"{value!r:.40} is no {kind.__name__}")
     return value
 
 
-def _span_from_dict(content: dict[str, Any]) -> Span:
-    author = Author(content["author"])
-    text = clean_text(_of(str, content["text"]))
+def integers(value: Any) -> tuple[int, ...]:
+    """A list of whole numbers; else `TypeError`."""
+    return tuple(of(int, number) for number in of(list, value))
+
+
+def lengths_from(value: Any, tokens: int, characters: int) -> tuple[int, ...]:
+    """`Span.lengths` for so many tokens and characters; else `TypeError` or `ValueError`."""
+    lengths = integers(value)
+    if len(lengths) != tokens or min(lengths, default=0) < 0 or sum(lengths) > characters:
+        raise ValueError("the tokens' lengths do not fit the text")
+    return lengths
+
+
+def _span_from(content: dict[str, Any]) -> Span:
+    author, raw = Author(content["author"]), of(str, content["text"])
+    text = clean_text(raw)
     if author is Author.WRITER:
         return Span(author=author, text=text)
+    tokens = integers(content["tokens"])
+    together = [0] * (len(tokens) - 1) + [len(raw)] if tokens else []
+    lengths = lengths_from(content.get("lengths", together), len(tokens), len(raw))
+    if text != raw:  # whoever wrote it, these tokens are of another text
+        tokens = lengths = ()
     seed = content.get("seed")
     return Span(
         author=author,
         text=text,
-        tokens=tuple(_of(int, token) for token in _of(list, content["tokens"])),
+        tokens=tokens,
+        lengths=lengths,
         settings=_settings_from(content.get("settings")),
-        seed=None if seed is None else _of(int, seed),
-        model=clean_text(_of(str, content.get("model", ""))),
-        fingerprint=clean_text(_of(str, content.get("fingerprint", ""))),
-        decoding=clean_text(_of(str, content.get("decoding", ""))),
+        seed=None if seed is None else of(int, seed),
+        **{
+            name: clean_text(of(str, content[name]))
+            for name in ("until", "model", "fingerprint", "decoding")
+            if name in content
+        },
     )
 
 

@@ -1,64 +1,52 @@
 """Where stories are kept.
 
-Every story has one document, `NAME.json` in the stories folder, which is written while the
-story is told (see `Keeper`). Until the writer names it, NAME is made of its first words.
-Saving under a name makes that the document's name and writes a readable `NAME.md` (or `.txt`)
-beside it; saving to a path writes a copy there. A document owns the `.md` and `.txt` of its
-own name. Nothing else is ever overwritten without asking.
+Every story has one document, `NAME.json` in the stories folder, and beside it, while somebody has
+the story open, a journal of what was written since (see `journal` and `keeper`). Until the writer
+names it, NAME is made of its first words. Saving under a name makes that the document's name and
+writes a readable `NAME.md` (or `.txt`, `.html`) beside it; saving to a path writes a copy there.
+A document owns the readable files of its own name. Nothing else is ever overwritten without
+asking, and what is deleted goes to a folder `trash`.
 """
 
 from __future__ import annotations
 
 import os
-import threading
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_write, os_error
-from mgpt_tui.stories.formats import SUFFIXES, from_json, render
+from mgpt_tui.files import atomic_write, make_folder, os_error, sync_dir
+from mgpt_tui.stories import journal
+from mgpt_tui.stories.documents import FILES, Document, Read, exists, in_use, journal_of, read
+from mgpt_tui.stories.formats import SUFFIXES, render, to_json
+from mgpt_tui.stories.imports import imported
 from mgpt_tui.stories.names import CONTROL, check_name, first_words
 from mgpt_tui.stories.story import Story
+from mgpt_tui.text import clean_text
 
 EXPLICIT = ("/", "./", "~/")
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """A file of a story's as it was last read or written.
+class Entry:
+    """A saved story.
 
     Attributes:
-        path: the file.
-        stamp: its modification time (ns) and size, to notice that another program wrote it;
-            None where it could not be looked at.
+        name: its name.
+        path: its document, which is not there yet where only its journal is.
+        modified: when either was written last, in seconds of the epoch.
+        words: how many words it has.
+        first_line: its first line that is not empty.
+        trouble: what is wrong with its files; "" where nothing is.
     """
-
-    path: Path
-    stamp: tuple[int, int] | None
-
-    @classmethod
-    def at(cls, path: Path) -> Document:
-        """The file at `path`, as it is now."""
-        try:
-            status = path.stat()
-        except OSError:
-            return cls(path, None)
-        return cls(path, (status.st_mtime_ns, status.st_size))
-
-    def is_ours(self) -> bool:
-        """Whether nobody else has written the file since; a vanished file counts as ours."""
-        return Document.at(self.path).stamp in (None, self.stamp)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A saved story: its name, its document, and when that was written (seconds, epoch)."""
 
     name: str
     path: Path
     modified: float
+    words: int = 0
+    first_line: str = ""
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +62,9 @@ class Target:
     name: str
 
 
+Stamp = tuple[tuple[int, int] | None, tuple[int, int] | None]
+
+
 class StoryLibrary:
     """The stories folder.
 
@@ -83,56 +74,114 @@ class StoryLibrary:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or paths.stories_dir()
+        self._seen: dict[Path, tuple[Stamp, Entry, str]] = {}
+
+    # Looking.
 
     def entries(self) -> list[Entry]:
         """Every saved story, the newest first; empty where the folder cannot be read."""
-        entries = []
-        try:
-            for path in self.folder.glob("*.json"):
-                if not path.name.startswith(".") and path.is_file():
-                    entries.append(Entry(path.stem, path, path.stat().st_mtime))
-        except OSError:
-            return []
-        return sorted(entries, key=lambda entry: (-entry.modified, entry.name))
+        return [entry for entry, _ in self._texts()]
+
+    def search(self, text: str) -> list[Entry]:
+        """The stories that have all these words in their name or text, the newest first."""
+        words = text.casefold().split()
+        return [
+            entry
+            for entry, told in self._texts()
+            if all(word in told or word in entry.name.casefold() for word in words)
+        ]
+
+    def unfinished(self) -> list[Entry]:
+        """The stories that nobody has open or has closed: their app came to a sudden end."""
+        return [
+            entry
+            for entry in self.entries()
+            if exists(journal_of(entry.path)) and not journal.is_held(journal_of(entry.path))
+        ]
+
+    def find(self, name: str) -> Entry:
+        """The story of this name, however it is spelt where that is clear.
+
+        Raises:
+            UserError: where there is none.
+        """
+        entries = self.entries()
+        for same in (str, str.casefold):
+            found = [entry for entry in entries if same(entry.name) == same(name)]
+            if len(found) == 1:
+                return found[0]
+        raise UserError(
+            f"There is no story {clean_text(name)!r}.", "`mgpt-tui stories` lists them."
+        )
+
+    def locate(self, name: str) -> Path:
+        """The document of the story of this name, or at this path.
+
+        Raises:
+            UserError: where there is none.
+        """
+        path = paths.expanded(name)
+        if path.suffix in (".json", journal.SUFFIX) and exists(path):
+            return path.with_suffix(".json")
+        return self.find(name).path
 
     def open(self, path: Path) -> tuple[Story, Document]:
-        """Read a document.
+        """Read a story, to look at it; a `Keeper` opens it to go on.
 
         Raises:
             UserError: where it cannot be read or is damaged.
         """
+        found = read(path)
+        return found.story, found.document
+
+    def _texts(self) -> list[tuple[Entry, str]]:
+        """Every story with its text, casefolded, the newest first."""
         try:
-            document = Document.at(path)
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            raise UserError(
-                f"{path.name} is damaged: it is not UTF-8.",
-                "Nothing was changed; open another story.",
-            ) from None
-        except OSError as error:
-            raise os_error(error, path) from error
-        return from_json(text, path.name), document
+            found = {
+                path.with_suffix(".json")
+                for path in self.folder.iterdir()
+                if path.suffix in (".json", journal.SUFFIX)
+                and not path.name.startswith(".")
+                and path.is_file()
+            }
+        except OSError:
+            return []
+        self._seen = {path: self._look(path) for path in found}
+        seen = [(entry, text) for _, entry, text in self._seen.values()]
+        return sorted(seen, key=lambda one: (-one[0].modified, one[0].name))
 
-    def save(self, story: Story, document: Document | None) -> Document:
-        """Write a story's document: the one it has, or a new one that overwrites nothing.
+    def _look(self, path: Path) -> tuple[Stamp, Entry, str]:
+        """What is known of a story, read again only where its files have changed."""
+        stamps = Document.at(path).stamp, Document.at(journal_of(path)).stamp
+        known = self._seen.get(path)
+        if known and known[0] == stamps:
+            return known
+        newest = max((stamp[0] for stamp in stamps if stamp), default=0)
+        entry = Entry(clean_text(path.stem), path, newest / 1e9)
+        try:
+            found = read(path)
+        except UserError as error:
+            return stamps, replace(entry, trouble=error.message), ""
+        text = found.story.text
+        first = next((line.strip() for line in text.split("\n") if line.strip()), "")
+        entry = replace(
+            entry, words=len(text.split()), first_line=first[:200], trouble=found.trouble
+        )
+        return stamps, entry, text.casefold()
 
-        Raises:
-            UserError: where the folder cannot be written.
-        """
-        if document is not None and document.is_ours():
-            path = document.path
-        else:
-            name = document.path.stem if document else story.title or first_words(story.text)
-            path = self.free(name)
-        return self._write(story, path)
+    # Names.
 
-    def free(self, name: str) -> Path:
+    def free(self, name: str, folder: Path | None = None) -> Path:
         """A document's path that nothing stands in the way of: `name`, or `name 2`, ..."""
+        folder = folder or self.folder
         number, tried = 1, name
-        while any(_exists(self.folder / f"{tried}{suffix}") for suffix in SUFFIXES):
+        while self._takes(folder, tried):
             number += 1
             tried = f"{name} {number}"
-        return self.folder / f"{tried}.json"
+        return folder / f"{tried}.json"
+
+    def _takes(self, folder: Path, name: str) -> bool:
+        return any(exists(folder / f"{name}{suffix}") for suffix in FILES)
 
     def target(self, answer: str, default_name: str) -> Target:
         """Understand what was typed for "where to": a name, or a path.
@@ -151,7 +200,7 @@ class StoryLibrary:
             name = check_name(stem)
             return Target(self.folder / f"{name}{suffix}", name)
         path = paths.expanded(answer).absolute()
-        if answer.endswith(("/", os.sep)) or os.path.isdir(path):  # noqa: PTH112  (as _exists)
+        if answer.endswith(("/", os.sep)) or os.path.isdir(path):  # noqa: PTH112  (as `exists`)
             path /= default_name
         stem, suffix = _split(path.name)
         return Target(path.with_name(f"{stem}{suffix}"), "")
@@ -165,36 +214,121 @@ class StoryLibrary:
             copy: where the writer already saved this story, if so.
         """
         if not target.name:
-            return _exists(target.path) and not (copy and copy.path == target.path)
-        if document and document.path == self.folder / f"{target.name}.json":
-            return False
+            return exists(target.path) and not (copy and copy.path == target.path)
         own = self.folder / f"{target.name}.json"
-        return _exists(own) or _exists(target.path)
+        if document and document.path == own:
+            return not document.is_ours()
+        return any(exists(path) for path in (own, journal_of(own), target.path))
 
-    def save_as(
-        self, story: Story, document: Document | None, target: Target
-    ) -> tuple[Story, Document]:
-        """Save under a name, replacing what is there; the caller has asked.
+    # Changing what is there.
 
-        A document that bore a provisional name is renamed; one that the writer had named
-        stays, and the story goes on under its new name.
+    def add(self, story: Story, name: str) -> Entry:
+        """Keep a new story under a name that is still free.
 
         Raises:
-            UserError: where something cannot be written; the old document is still there.
+            UserError: where it cannot be written.
         """
-        renamed = story.named(target.name)
-        path = self.folder / f"{target.name}.json"
-        # The copy first: where it cannot be written, the story is still under its old name.
-        if target.path.suffix != ".json":
-            atomic_write(target.path, render(renamed, target.path.suffix, target.name))
-        written = self._write(renamed, path)
-        if document is not None and not story.title:
-            _remove(document, unless=path)
-        return renamed, written
+        path = self.free(name)
+        atomic_write(path, to_json(story))
+        return self._look(path)[1]
 
-    def _write(self, story: Story, path: Path) -> Document:
-        atomic_write(path, render(story, ".json", story.title))
-        return Document.at(path)
+    def rename(self, entry: Entry, name: str) -> Entry:
+        """Give a story and its readable files another name.
+
+        Raises:
+            UserError: where the name cannot be or is taken, or the story is open somewhere.
+        """
+        name = self._new_name(name)
+        self._at_rest(entry)
+        found = self._sound(entry)
+        path = self.folder / f"{name}.json"
+        atomic_write(path, to_json(found.story.named(name), found.folds + 1))
+        try:
+            for suffix in SUFFIXES:
+                if suffix != ".json":
+                    _move(entry.path.with_suffix(suffix), path.with_suffix(suffix))
+            entry.path.unlink(missing_ok=True)
+            journal_of(entry.path).unlink(missing_ok=True)
+        except OSError as error:
+            raise os_error(error, entry.path) from error
+        return self._look(path)[1]
+
+    def duplicate(self, entry: Entry, name: str = "") -> Entry:
+        """Copy a story, under a name that was asked for or one that is free.
+
+        Raises:
+            UserError: where the name cannot be or is taken, or the story cannot be read.
+        """
+        story = self._sound(entry).story
+        if name or story.title:
+            path = self.folder / f"{self._new_name(name)}.json" if name else self.free(entry.name)
+            return self.add(story.named(path.stem), path.stem)
+        return self.add(story, entry.name)
+
+    def delete(self, entry: Entry) -> Path:
+        """Move a story's files to the folder `trash`; gives where its document is then.
+
+        Raises:
+            UserError: where the story is open somewhere, or cannot be moved.
+        """
+        self._at_rest(entry)
+        folder = self.folder / "trash"
+        try:
+            make_folder(folder)
+            path = self.free(entry.name, folder)
+            for suffix in FILES:
+                _move(entry.path.with_suffix(suffix), path.with_suffix(suffix))
+            sync_dir(folder)
+        except OSError as error:
+            raise os_error(error, entry.path) from error
+        return path if exists(path) else journal_of(path)
+
+    def import_text(self, path: Path) -> Entry:
+        """Make a new story of a `.txt` or `.md` file, whose text is the writer's.
+
+        The heading of a `.md` becomes the story's name, the newline at the end is the file's. A
+        `.json` of ours comes as it is.
+
+        Raises:
+            UserError: where the file cannot be read or has no text.
+        """
+        story, name = imported(path)
+        name = self.free(name).stem
+        return self.add(story.named(name), name)
+
+    def export(self, entry: Entry, target: Path) -> None:
+        """Write a story to a file in the form of its ending, over what is there.
+
+        Raises:
+            UserError: where the ending is none of `SUFFIXES`, or something fails.
+        """
+        if target.suffix.lower() not in SUFFIXES:
+            raise UserError(
+                f"{clean_text(target.name)} has no ending that says the form.",
+                f"Give one of {', '.join(SUFFIXES)}.",
+            )
+        if target.suffix.lower() == ".json" and target.absolute().parent == self.folder.absolute():
+            raise UserError("That is where stories are kept.", "Take a copy with `duplicate`.")
+        story = self._sound(entry).story
+        title = story.title or entry.name or first_words(story.text)
+        atomic_write(target, render(story, target.suffix.lower(), title))
+
+    def _new_name(self, name: str) -> str:
+        name = check_name(name)
+        if self._takes(self.folder, name):
+            raise UserError(f"There is {name!r} already.", "Choose another name.")
+        return name
+
+    def _at_rest(self, entry: Entry) -> None:
+        if journal.is_held(journal_of(entry.path)):
+            raise in_use(entry.path)
+
+    def _sound(self, entry: Entry) -> Read:
+        """A story whose files are whole."""
+        found = read(entry.path)
+        if found.trouble:
+            raise UserError(found.trouble, "Open the story, which makes a copy of what is whole.")
+        return found
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -204,94 +338,6 @@ def _split(name: str) -> tuple[str, str]:
     return (stem, suffix) if dot and stem and suffix in SUFFIXES else (name, SUFFIXES[0])
 
 
-def _remove(document: Document, unless: Path) -> None:
-    """Remove a renamed document, unless it was changed or is the same file under both names."""
-    old = document.path
-    with suppress(OSError):  # it stays under both names, then
-        if document.is_ours() and not old.samefile(unless):
-            old.unlink()
-
-
-def _exists(path: Path) -> bool:
-    """Whether something is there; no where nobody can tell, and writing will then say why."""
-    return os.path.exists(path)  # noqa: PTH110  (Path.exists raises)
-
-
-class Keeper:
-    """Keeps one story on disk; may be called from any thread.
-
-    Attributes:
-        document: the story's document, once it has one.
-        copy: the file that the writer asked for, once there is one.
-        turn: counts the times that a story was put down for good; see `keep`.
-    """
-
-    def __init__(self, library: StoryLibrary, document: Document | None = None) -> None:
-        self.library = library
-        self.document = document
-        self.copy: Document | None = None
-        self._kept: Story | None = None
-        self._copied: Story | None = None
-        self.turn = 0
-        self._lock = threading.Lock()
-
-    def needs(self, story: Story) -> bool:
-        """Whether `story` holds something that is not on disk. An empty one never does."""
-        return story != self._kept and bool(story.text)
-
-    def opened(self, story: Story) -> None:
-        """Note that `story` is what the document holds."""
-        self._kept = story
-
-    def keep(self, story: Story, turn: int | None = None) -> None:
-        """Write the document if need be.
-
-        Args:
-            story: the story as it was when this was asked for.
-            turn: `turn` as it was then. Where a `save_to` or `close` has come in between, this
-                story is an old one, which must not be written over theirs.
-
-        Raises:
-            UserError: where it cannot be written.
-        """
-        with self._lock:
-            if turn in (None, self.turn) and self.needs(story):
-                self.document = self.library.save(story, self.document)
-                self._kept = story
-
-    def save_to(self, story: Story, target: Target) -> Story:
-        """Save where the writer asked; gives the story under its name.
-
-        Raises:
-            UserError: where something cannot be written.
-        """
-        with self._lock:
-            self.turn += 1
-            if target.name:
-                story, self.document = self.library.save_as(story, self.document, target)
-            else:
-                self.document, self._kept = self.library.save(story, self.document), story
-                atomic_write(target.path, render(story, target.path.suffix, self.name))
-            self._kept = self._copied = story
-            self.copy = Document.at(target.path)
-            return story
-
-    def close(self, story: Story) -> None:
-        """Keep the story, and bring the writer's copy up to date unless another wrote it.
-
-        Raises:
-            UserError: where something cannot be written.
-        """
-        with self._lock:
-            self.turn += 1
-        self.keep(story)
-        with self._lock:
-            copy = self.copy
-            if copy and story.text and story != self._copied and copy.is_ours():
-                atomic_write(copy.path, render(story, copy.path.suffix, self.name))
-                self.copy, self._copied = Document.at(copy.path), story
-
-    @property
-    def name(self) -> str:
-        """The document's name; "" while there is none."""
-        return self.document.path.stem if self.document else ""
+def _move(old: Path, new: Path) -> None:
+    if exists(old):
+        old.rename(new)

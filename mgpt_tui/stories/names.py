@@ -45,6 +45,15 @@ def check_name(name: str) -> str:
     return name
 
 
+def safe_name(name: str) -> str:
+    """A name that is nearly this one and passes `check_name`; "untitled" where none is."""
+    name = FORBIDDEN.sub(" ", unicodedata.normalize("NFC", name.encode(errors="ignore").decode()))
+    name = _cut(" ".join(name.split()), MAX_BYTES - 20).strip(" .")
+    if not name:
+        return "untitled"
+    return f"{name} story" if RESERVED.fullmatch(name) else name
+
+
 def _cut(name: str, limit: int) -> str:
     """At most `limit` bytes of UTF-8, whole words where there are any."""
     if len(name.encode()) <= limit:

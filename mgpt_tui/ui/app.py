@@ -10,9 +10,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from textual import on
+from textual import events, on
 from textual.app import App, SystemCommand
-from textual.events import Event, Key, Paste
 from textual.screen import Screen
 from textual.worker import get_current_worker
 
@@ -20,10 +19,11 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.inference.client import EngineLike
 from mgpt_tui.settings import Settings, load_settings, save_settings
 from mgpt_tui.stories.library import StoryLibrary
-from mgpt_tui.ui.keys import KEYS, Where, bindings, keymap
+from mgpt_tui.ui.keys import KEYS, Key, Where, bindings, keymap
 from mgpt_tui.ui.screens.help import HelpScreen
 from mgpt_tui.ui.screens.main import MainScreen
 from mgpt_tui.ui.session import Session
+from mgpt_tui.ui.widgets.prompt import Prompt
 from mgpt_tui.ui.widgets.settings_panel import SettingsPanel
 from mgpt_tui.ui.workers import read_engine
 
@@ -59,7 +59,7 @@ class WritingRoom(App[None]):
         self.room = MainScreen(self.session, library or StoryLibrary(), model_name)
         self._remembered = self.settings
         self._warned = False
-        self._early: list[Event] | None = []
+        self._early: list[events.Event] | None = []
         themes = self.available_themes
         self.theme = self.settings.theme if self.settings.theme in themes else DEFAULT_THEME
         self.set_keymap(keymap(self.settings.keys))
@@ -67,9 +67,9 @@ class WritingRoom(App[None]):
     def get_default_screen(self) -> Screen[None]:
         return self.room
 
-    async def on_event(self, event: Event) -> None:
+    async def on_event(self, event: events.Event) -> None:
         """Keep what is typed before there is a prompt to take it, and hand it on then."""
-        if self._early is None or not isinstance(event, Key | Paste):
+        if self._early is None or not isinstance(event, events.Key | events.Paste):
             await super().on_event(event)
         elif self.room.is_mounted and self.room.focused is not None:
             await self._hand_on()
@@ -91,6 +91,7 @@ class WritingRoom(App[None]):
 
     async def _wake(self) -> None:
         await self._hand_on()
+        self.room.offer_unfinished()
         self.session.wake()
         events = self.engine.events
         self.run_worker(
@@ -164,12 +165,23 @@ class WritingRoom(App[None]):
         for key in KEYS:
             if key.palette:
                 title = key.label[0].upper() + key.label[1:]
-                yield SystemCommand(title, f"{key.help} ({key.shown})", partial(self._do, key.id))
-        yield SystemCommand("Theme", "change the colours, light or dark", self.action_change_theme)
+                way = " or ".join(part for part in (key.shown, key.slash) if part)
+                yield SystemCommand(title, f"{key.help} ({way})", partial(self._do, key))
 
-    async def _do(self, id: str) -> None:
-        key = next(key for key in KEYS if key.id == id)
-        await self.run_action(key.action, self if key.where is Where.APP else self.room)
+    async def _do(self, key: Key) -> None:
+        if key.needs_argument:
+            self.room.query_one(Prompt).begin(key)
+        else:
+            await self.room.run(key)
+
+    def action_theme(self, name: str = "") -> None:
+        if not name:
+            self.action_change_theme()
+        elif name.casefold() in self.available_themes:
+            self.theme = name.casefold()
+        else:
+            names = ", ".join(sorted(self.available_themes))
+            raise UserError(f"There is no theme {name}.", f"There are {names}.")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The palette belongs to the room; over a dialog it would act behind its back."""

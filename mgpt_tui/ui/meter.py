@@ -7,6 +7,7 @@ from collections.abc import Callable
 from mgpt_tui.inference.messages import Started
 from mgpt_tui.inference.request import FinishReason
 from mgpt_tui.model.config import GPTConfig
+from mgpt_tui.stories.story import Spans
 
 
 class Meter:
@@ -79,3 +80,26 @@ class Meter:
         self.context_tokens = length
         config = GPTConfig(block_size=self.block_size)
         self.window_start = config.window_start(length) if length else 0
+
+    def unread(self, spans: Spans) -> int:
+        """How many characters of the story the model no longer sees.
+
+        What the model's own tokens brought is known; how many tokens the writer's words make is
+        known of all of them together, so they count as spread evenly.
+        """
+        if not self.window_start or self.context_tokens is None:
+            return 0
+        typed = sum(span.lead for span in spans)
+        typed_tokens = self.context_tokens - 1 - sum(len(span.tokens) for span in spans)
+        rate = max(0, typed_tokens) / typed if typed else 0.0
+        left, characters = float(self.window_start - 1), 0
+        for span in spans:
+            if span.lead * rate >= left:
+                return characters + int(left / rate) if rate else characters
+            left -= span.lead * rate
+            characters += span.lead
+            if len(span.tokens) >= left:
+                return characters + sum(span.lengths[: int(left)])
+            left -= len(span.tokens)
+            characters += len(span.text) - span.lead
+        return characters

@@ -14,15 +14,15 @@ from textual.message_pump import MessagePump
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.messages import Event
-from mgpt_tui.stories.library import Keeper
+from mgpt_tui.stories.keeper import Keeper
 from mgpt_tui.stories.story import Story
 from mgpt_tui.ui.messages import EngineSpoke, KeepFailed, Kept
 
 POLL = 0.1
 """Seconds after which the reader looks whether it should go."""
 
-INTERVAL = 0.04
-"""Seconds between two messages at least: 25 updates a second, however fast the model is."""
+INTERVAL = 0.05
+"""Seconds between two messages at least: 20 updates a second, however fast the model is."""
 
 
 def read_engine(

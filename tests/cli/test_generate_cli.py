@@ -31,6 +31,7 @@ KEYS = [
     "threads",
     "batch_size",
 ]
+EXACT = "--no-finish-sentence"
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def test_samples_are_told_apart(generate):
 
 
 def test_json_has_a_line_a_sample(generate, byte_tokenizer):
-    found = samples(generate("--json", "--num-samples", 2, "--seed", 8, "--max-tokens", 40))
+    found = samples(generate("--json", "--num-samples", 2, "--seed", 8, "--max-tokens", 40, EXACT))
     for at, sample in enumerate(found):
         assert list(sample) == KEYS
         assert sample["sample"] == at
@@ -268,7 +269,10 @@ def test_ctrl_c_keeps_what_was_printed(generate, expected, ctrl_c):
     outcome = generate("--seed", 3, "--num-samples", 5, "--max-tokens", 100)
     assert outcome.code == 130
     for seed in range(3, 8):
-        assert f"The fox{expected('The fox', seed=seed, max_tokens=11)}".strip() in outcome.out
+        assert (
+            f"The fox{expected('The fox', seed=seed, max_tokens=11, finish_sentence=False)}".strip()
+            in outcome.out
+        )
     assert "stopped" in outcome.err
     assert "Traceback" not in outcome.err
     assert signal.getsignal(signal.SIGINT) is handler
@@ -305,7 +309,7 @@ def test_text_streams_and_a_reader_that_leaves_is_no_error(tiny_checkpoint):
 
 
 def test_alternatives_are_told_in_the_json(generate):
-    options = ("--json", "--seed", 4, "--max-tokens", 6)
+    options = ("--json", "--seed", 4, "--max-tokens", 6, EXACT)
     (plain,) = samples(generate(*options))
     (told,) = samples(generate(*options, "--alternatives", 3))
     assert told["token_ids"] == plain["token_ids"]
@@ -346,3 +350,15 @@ def test_more_samples_than_are_decoded_together(generate):
     assert [sample["batch_size"] for sample in found] == [8] * 8 + [2] * 2
     (last,) = samples(generate("--json", "--seed", 10, "--max-tokens", 3))
     assert last["token_ids"] == found[-1]["token_ids"]
+
+
+def test_the_sentence_is_finished_unless_that_is_not_wanted(mgpt):
+    """By the embedded model, which writes sentences."""
+    options = ("--json", "--prompt", "Once upon a ti", "--seed", 1, "--max-tokens", 12)
+    (finished,) = samples(mgpt("generate", *options))
+    (exact,) = samples(mgpt("generate", *options, EXACT))
+    assert finished["text"].startswith(exact["text"])
+    assert exact["tokens"] == 12 < finished["tokens"] <= 12 + 40
+    assert finished["text"].startswith("me")
+    assert finished["text"].endswith((".", "!", "?", '"'))
+    assert finished["finish_reason"] == exact["finish_reason"] == "length"

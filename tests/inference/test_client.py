@@ -16,7 +16,7 @@ from mgpt_tui import paths
 from mgpt_tui.inference.client import EngineClient, EngineLike
 from mgpt_tui.inference.decoder import PlainDecoder
 from mgpt_tui.inference.engine import Engine
-from mgpt_tui.inference.messages import Chunk, Died, Ended, Failed, Ready, Started
+from mgpt_tui.inference.messages import Chunk, Died, Ended, Failed, Ready, Seen, Started
 from mgpt_tui.inference.request import FinishReason, SamplingSettings
 from mgpt_tui.model.checkpoint import load_checkpoint, save_checkpoint
 
@@ -117,6 +117,55 @@ def test_a_bad_request_fails_alone(running):
     assert failed.id == id
     running.generate(["Once"], SamplingSettings(max_tokens=3))
     assert isinstance(until(running, Ended, Failed)[-1], Ended)
+
+
+def test_samples_and_looks_are_answered(running):
+    id = running.generate(["Once"], SamplingSettings(max_tokens=5, seed=1), samples=2)
+    look = running.look(["Once"], LONG, 3)
+    events = until(running, Seen, Failed)
+    assert {event.sample for event in events if isinstance(event, Ended)} == {0, 1}
+    assert {event.id for event in events[:-1]} == {id}
+    assert events[-1].id == look
+    assert len(events[-1].alternatives) == 3
+
+
+@posix
+def test_a_death_with_samples_is_told_once(endless_checkpoint):
+    client = EngineClient(str(endless_checkpoint))
+    client.start()
+    id = client.generate(["Once"], LONG, samples=3)
+    behind = client.look(["Once"], LONG, 3)
+    until(client, Chunk)
+    os.kill(client.pid, signal.SIGKILL)
+    *_, waiting, died = until(client, Died)
+    assert died == Died(-signal.SIGKILL, id)
+    assert isinstance(waiting, Failed) and waiting.id == behind
+    client.close()
+
+
+def test_another_model_takes_the_place_of_this_one(endless_checkpoint, tiny_checkpoint):
+    client = EngineClient(str(endless_checkpoint))
+    client.start()
+    first = client.generate(["Once"], LONG)
+    until(client, Chunk)
+    old = client.pid
+    began = time.monotonic()
+    client.switch(str(tiny_checkpoint))
+    assert time.monotonic() - began < 0.4
+    second = client.generate(["Once"], SamplingSettings(max_tokens=3))
+    events = until(client, Ended)
+    (failed,) = [event for event in events if isinstance(event, Failed)]
+    assert failed.id == first
+    (ready,) = [event for event in events if isinstance(event, Ready)]
+    assert ready.model == str(tiny_checkpoint)
+    assert events[-1].id == second
+    assert old != client.pid
+    client.switch("no-such-model")
+    failed = until(client, Failed)[-1]
+    assert failed.id is None and "no-such-model" in failed.message
+    client.close()
+    assert not any(isinstance(event, Died) for event in drained(client))
+    assert os.name != "posix" or is_gone(old)
 
 
 def test_a_started_client_is_not_started_twice(running):

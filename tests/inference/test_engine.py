@@ -17,8 +17,8 @@ from mgpt_tui.model.config import PRESETS
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.kv_cache import KVCache
 
-GREEDY = SamplingSettings(temperature=0, max_tokens=90)
-SAMPLED = SamplingSettings(temperature=1.5, top_k=40, max_tokens=90, seed=5)
+GREEDY = SamplingSettings(temperature=0, max_tokens=90, finish_sentence=False)
+SAMPLED = SamplingSettings(temperature=1.5, top_k=40, max_tokens=90, seed=5, finish_sentence=False)
 END = 256  # of the byte tokenizer
 
 
@@ -81,7 +81,7 @@ def byte_ids(tokenizer, text):
 
 def scripted(byte_tokenizer, script, should_stop=lambda: False):
     """A generation in which the model writes the tokens `script`."""
-    sampling = SamplingSettings(temperature=0, max_tokens=len(script))
+    sampling = SamplingSettings(temperature=0, max_tokens=len(script), finish_sentence=False)
     engine = Engine(ScriptedDecoder(script, context_tokens=1), byte_tokenizer)
     return engine.stream([], sampling, should_stop)
 
@@ -306,7 +306,7 @@ def test_a_typed_end_marker_is_text(byte_tokenizer):
 
 def test_the_readers_own_time_is_not_the_engines(byte_tokenizer, monkeypatch):
     now = 0.0
-    monkeypatch.setattr("mgpt_tui.inference.engine.time.perf_counter", lambda: now)
+    monkeypatch.setattr("mgpt_tui.inference.steps.time.perf_counter", lambda: now)
     generation = scripted(byte_tokenizer, byte_ids(byte_tokenizer, "abc"))
     for _ in generation:
         now += 100.0

@@ -7,19 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mgpt_tui.inference.messages import (
+    LARGEST_COUNT,
+    Choice,
     Chunk,
     Died,
     Ended,
     Failed,
     Generate,
+    Look,
     ProtocolError,
     Ready,
+    Seen,
     Started,
     Stop,
     decode,
     encode,
 )
-from mgpt_tui.inference.request import Finished, FinishReason, SamplingSettings
+from mgpt_tui.inference.request import Finished, FinishReason, SamplingSettings, Until
 from mgpt_tui.text import TextChunk
 
 ids = st.integers(0, 2**40)
@@ -33,7 +37,10 @@ sampling = st.builds(
     top_k=st.none() | st.integers(1, 10**5),
     max_tokens=st.integers(1, 10**6),
     seed=st.none() | seeds,
+    finish_sentence=st.booleans(),
 )
+contexts = st.lists(st.one_of(texts, tokens), max_size=4).map(tuple)
+shares = st.floats(0, 1)
 finished = st.builds(
     Finished,
     reason=st.sampled_from(FinishReason),
@@ -44,12 +51,21 @@ finished = st.builds(
     context_tokens=counts,
 )
 messages = st.one_of(
-    st.builds(Generate, ids, st.lists(st.one_of(texts, tokens), max_size=4).map(tuple), sampling),
+    st.builds(
+        Generate, ids, contexts, sampling, st.sampled_from(Until), st.integers(1, LARGEST_COUNT)
+    ),
     st.builds(Stop, ids),
+    st.builds(Look, ids, contexts, sampling, st.integers(1, LARGEST_COUNT)),
     st.builds(Ready, texts, counts, counts, texts),
     st.builds(Started, ids, counts, counts, seeds),
-    st.builds(Chunk, ids, st.builds(TextChunk, texts, tokens)),
-    st.builds(Ended, ids, finished),
+    st.builds(Chunk, ids, st.builds(TextChunk, texts, tokens), counts),
+    st.builds(Ended, ids, finished, counts),
+    st.builds(
+        Seen,
+        ids,
+        st.lists(st.builds(Choice, counts, texts, shares, shares), max_size=3).map(tuple),
+        st.floats(0, 20),
+    ),
     st.builds(Failed, st.none() | ids, texts, texts),
 )
 
@@ -97,6 +113,13 @@ GOOD = json.loads(encode(Generate(1, ("a", (2, 3)), SamplingSettings())))
         json.dumps(GOOD | {"context": [None]}).encode(),
         json.dumps(GOOD | {"context": [["a"]]}).encode(),
         json.dumps(GOOD | {"settings": {}}).encode(),
+        json.dumps(GOOD | {"until": "tomorrow"}).encode(),
+        json.dumps(GOOD | {"until": ["word"]}).encode(),
+        json.dumps(GOOD | {"samples": 0}).encode(),
+        json.dumps(GOOD | {"samples": 10**9}).encode(),
+        json.dumps({name: GOOD[name] for name in GOOD if name != "samples"}).encode(),
+        json.dumps(GOOD | {"settings": GOOD["settings"] | {"finish_sentence": 1}}).encode(),
+        b'{"type": "Look", "id": 1, "context": [], "settings": {}, "count": 3}',
         json.dumps(GOOD | {"settings": GOOD["settings"] | {"temperature": -1}}).encode(),
         json.dumps(GOOD | {"settings": GOOD["settings"] | {"temperature": float("nan")}}).encode(),
         json.dumps(GOOD | {"settings": GOOD["settings"] | {"top_k": 1.5}}).encode(),

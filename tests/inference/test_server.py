@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -13,14 +14,16 @@ from mgpt_tui.inference.messages import (
     Ended,
     Failed,
     Generate,
+    Look,
     ProtocolError,
     Ready,
+    Seen,
     Started,
     Stop,
     decode,
     encode,
 )
-from mgpt_tui.inference.request import FinishReason, SamplingSettings
+from mgpt_tui.inference.request import FinishReason, SamplingSettings, Until
 from mgpt_tui.inference.server import Server
 
 SAMPLING = SamplingSettings(max_tokens=12, seed=3)
@@ -50,6 +53,61 @@ def test_a_generation_is_started_streamed_and_ended(server, events, engine):
     assert all(isinstance(chunk, Chunk) and chunk.id == 7 for chunk in chunks)
     assert isinstance(ended, Ended)
     assert ended.finished.tokens == sum(len(chunk.chunk.tokens) for chunk in chunks)
+
+
+def test_samples_take_turns_and_end_one_by_one(server, events, engine):
+    server.take(encode(Generate(7, ("The fox",), SAMPLING, samples=3)))
+    server.answer_next(engine)
+    started, *told = events
+    assert started.seed == 3
+    chunks = [event for event in told if isinstance(event, Chunk)]
+    ends = [event for event in told if isinstance(event, Ended)]
+    assert [chunk.sample for chunk in chunks[:6]] == [0, 1, 2, 0, 1, 2]
+    assert sorted(end.sample for end in ends) == [0, 1, 2]
+    for end in ends:
+        settings = replace(SAMPLING, seed=3 + end.sample)
+        own = [chunk.chunk for chunk in chunks if chunk.sample == end.sample]
+        assert own == list(engine.stream(["The fox"], settings))
+        assert end.finished.seed == settings.seed
+        assert all(event.sample != end.sample for event in told[told.index(end) + 1 :])
+
+
+def test_a_stop_ends_all_samples(server, events, engine):
+    endless = replace(SAMPLING, ignore_end=True, max_tokens=10**6)
+    server.take(encode(Generate(1, (), endless, samples=3)))
+    send = server._send
+
+    def stop_after_a_while(event):
+        send(event)
+        if len(events) == 20:
+            server.take(encode(Stop(1)))
+
+    server._send = stop_after_a_while
+    server.answer_next(engine)
+    ends = [event for event in events if isinstance(event, Ended)]
+    assert [end.finished.reason for end in ends] == [FinishReason.CANCELLED] * 3
+
+
+def test_how_far_to_go_reaches_the_engine(server, events, engine):
+    settings = SamplingSettings(seed=3, bias=(" =4", "a=2"))
+    server.take(encode(Generate(1, ("a",), settings, Until.WORD)))
+    server.answer_next(engine)
+    text = "".join(event.chunk.text for event in events if isinstance(event, Chunk))
+    assert len(text.split()) == 1 and not text.endswith(" ")
+    assert events[-1].finished.reason is FinishReason.STOP
+    expected = engine.stream(["a"], settings, until=Until.WORD)
+    assert text == "".join(chunk.text for chunk in expected)
+
+
+def test_a_look_is_answered(server, events, engine):
+    server.take(encode(Look(5, ("The fox",), SAMPLING, 3)))
+    server.take(encode(Look(6, ((999_999,),), SAMPLING, 3)))
+    server.answer_next(engine)
+    server.answer_next(engine)
+    view = engine.look(["The fox"], SAMPLING, 3)
+    assert events[0] == Seen(5, view.alternatives, view.entropy)
+    assert isinstance(events[1], Failed) and events[1].id == 6
+    assert decode(encode(events[0])) == events[0]
 
 
 def test_a_long_prompt_is_told_at_the_start(server, events, engine):

@@ -18,7 +18,9 @@ from mgpt_tui.inference.request import FinishReason, SamplingSettings
 from mgpt_tui.inference.sampling import choose, uniforms
 from mgpt_tui.text import TextChunk
 
-SAMPLED = SamplingSettings(temperature=2.0, top_k=None, max_tokens=80, seed=5)
+SAMPLED = SamplingSettings(
+    temperature=2.0, top_k=None, max_tokens=80, seed=5, finish_sentence=False
+)
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def test_they_may_be_read_in_any_order_and_left(engine):
 
 def test_the_clock_is_that_of_all(engine, monkeypatch):
     ticks = iter(range(10_000))
-    monkeypatch.setattr("mgpt_tui.inference.engine.time.perf_counter", lambda: next(ticks))
+    monkeypatch.setattr("mgpt_tui.inference.steps.time.perf_counter", lambda: next(ticks))
     settings = replace(SAMPLED, max_tokens=4, ignore_end=True)
     for generation in engine.together(["a"], settings, 3):
         text(generation)

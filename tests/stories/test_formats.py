@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -12,42 +13,22 @@ from hypothesis import strategies as st
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.stories.formats import from_json, render, to_json
-from mgpt_tui.stories.story import Maker, Story
+from mgpt_tui.stories.story import Author, Maker, Story
 from mgpt_tui.text import clean_text
-
-anything = st.text(st.characters(codec=None), max_size=60)
-settings = st.builds(
-    SamplingSettings,
-    temperature=st.floats(0, 10),
-    top_k=st.none() | st.integers(1, 100),
-    max_tokens=st.integers(1, 500),
-    seed=st.none() | st.integers(0, 2**63 - 1),
-)
-tokens = st.lists(st.integers(0, 65535), max_size=5).map(tuple)
+from tests.stories.conftest import Step, anything, played, steps
 
 
-@st.composite
-def stories(draw: st.DrawFn) -> Story:
-    story = Story(title=clean_text(draw(anything)))
-    for _ in range(draw(st.integers(0, 4))):
-        if draw(st.booleans()):
-            story = story.write(draw(anything))
-        else:
-            story = story.begin(draw(settings), Maker(model="m", fingerprint="f", decoding="d"))
-            text = clean_text(draw(anything))
-            story = story.extend(text, draw(tokens), seed=draw(st.integers(0, 2**63 - 1))).settle()
-    return story
-
-
-@given(stories())
-def test_json_gives_the_whole_story_back(story: Story) -> None:
-    text = to_json(story)
+@given(steps, st.integers(0, 9))
+def test_json_gives_the_whole_story_back(script: list[Step], folds: int) -> None:
+    story = played(script)
+    text = to_json(story, folds)
     text.encode()
-    assert from_json(text, "a file") == story
+    assert from_json(text, "a file") == (story, folds)
 
 
-@given(stories(), anything)
-def test_the_readable_forms_hold_the_exact_text(story: Story, title: str) -> None:
+@given(steps, anything)
+def test_the_readable_forms_hold_the_exact_text(script: list[Step], title: str) -> None:
+    story = played(script)
     assert render(story, ".txt", title) == story.text
     page = render(story, ".md", clean_text(title))
     heading, empty, rest = page.split("\n", 2)
@@ -57,29 +38,87 @@ def test_the_readable_forms_hold_the_exact_text(story: Story, title: str) -> Non
     assert page.endswith("\n")
 
 
+class _Paragraphs(HTMLParser):
+    """The lines of a page, and who wrote what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self.written = {"writer": "", "model": ""}
+        self._author = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "p":
+            self.lines.append("")
+        elif tag == "span":
+            self._author = dict(attrs)["class"] or ""
+
+    def handle_data(self, data: str) -> None:
+        if self._author:
+            self.lines[-1] += data
+            self.written[self._author] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "span":
+            self._author = ""
+
+
+@given(steps)
+def test_a_page_has_every_line_and_its_authors(script: list[Step]) -> None:
+    story = played(script)
+    page = _Paragraphs()
+    page.feed(render(story, ".html", "<Keys> & [doors]"))
+    page.close()
+    assert "\n".join(page.lines) == story.text
+    for author in Author:
+        wrote = "".join(span.text for span in story.spans if span.author is author)
+        assert page.written[author.value] == wrote.replace("\n", "")
+
+
 def test_json_says_who_wrote_what_and_how() -> None:
     story = Story(title="Keys").write("A [key]")
-    story = story.begin(SamplingSettings(top_k=None), Maker(model="m", fingerprint="f"))
-    story = story.extend(" fell.", (4, 5), seed=9)
+    maker = Maker(model="m", fingerprint="f")
+    story = story.begin(SamplingSettings(top_k=None), maker, "word").extend(" fell", (4, 5), seed=9)
     content = json.loads(to_json(story))
     assert content["format"] == 1
     assert (content["title"], content["model"], content["fingerprint"]) == ("Keys", "m", "f")
-    mine, its = content["spans"]
-    assert mine == {"author": "writer", "text": "A [key]"}
-    assert (its["author"], its["text"], its["tokens"], its["seed"]) == (
-        "model",
-        " fell.",
-        [4, 5],
-        9,
-    )
+    assert (content["here"], content["past"], content["future"]) == (2, [0, 1], [])
+    mine, its = content["nodes"]
+    assert mine == {"parent": 0, "at": 0, "author": "writer", "text": "A [key]"}
+    assert (its["parent"], its["at"], its["author"], its["text"]) == (1, 7, "model", " fell")
+    assert (its["tokens"], its["lengths"], its["seed"], its["until"]) == ([4, 5], [0, 5], 9, "word")
     assert its["settings"]["top_k"] is None
 
 
+def test_the_form_before_branches_is_a_line_that_undo_goes_back() -> None:
+    spans = [
+        {"author": "writer", "text": "A fox"},
+        {"author": "model", "text": " ran.", "tokens": [1, 2]},
+    ]
+    old = {"format": 1, "title": "", "created": "", "spans": spans}
+    story, folds = from_json(json.dumps(old), "a file")
+    assert (story.text, folds) == ("A fox ran.", 0)
+    assert story.spans[-1].lengths == (0, 5)
+    assert story.undo().text == "A fox"
+    assert story.undo().undo().text == ""
+
+
+NODE: dict[str, Any] = {
+    "parent": 0,
+    "at": 0,
+    "author": "model",
+    "text": "x",
+    "tokens": [1],
+    "lengths": [1],
+}
 GOOD: dict[str, Any] = {
     "format": 1,
     "title": "",
     "created": "",
-    "spans": [{"author": "model", "text": "x", "tokens": [1]}],
+    "here": 1,
+    "past": [0],
+    "future": [],
+    "nodes": [NODE],
 }
 
 
@@ -95,10 +134,22 @@ GOOD: dict[str, Any] = {
         json.dumps(GOOD | {"spans": None}),
         json.dumps(GOOD | {"spans": ["x"]}),
         json.dumps(GOOD | {"title": 3}),
-        json.dumps(GOOD | {"spans": [{"author": "nobody", "text": "x"}]}),
-        json.dumps(GOOD | {"spans": [{"author": "writer"}]}),
-        json.dumps(GOOD | {"spans": [{"author": "model", "text": "x", "tokens": ["1"]}]}),
-        json.dumps(GOOD | {"spans": [{"author": "model", "text": "x", "tokens": 1}]}),
+        json.dumps(GOOD | {"here": 2}),
+        json.dumps(GOOD | {"here": -1}),
+        json.dumps(GOOD | {"past": [5]}),
+        json.dumps(GOOD | {"future": ["1"]}),
+        json.dumps(GOOD | {"folds": None}),
+        json.dumps(GOOD | {"nodes": None}),
+        json.dumps(GOOD | {"nodes": ["x"]}),
+        json.dumps(GOOD | {"nodes": [NODE | {"author": "nobody"}]}),
+        json.dumps(GOOD | {"nodes": [{"author": "writer"}]}),
+        json.dumps(GOOD | {"nodes": [NODE | {"tokens": ["1"]}]}),
+        json.dumps(GOOD | {"nodes": [NODE | {"tokens": 1}]}),
+        json.dumps(GOOD | {"nodes": [NODE | {"lengths": [1, 1]}]}),
+        json.dumps(GOOD | {"nodes": [NODE | {"lengths": [2]}]}),
+        json.dumps(GOOD | {"nodes": [NODE | {"parent": 1}]}),
+        json.dumps(GOOD | {"nodes": [NODE | {"parent": -1}]}),
+        json.dumps(GOOD | {"nodes": [NODE | {"at": -1}]}),
     ],
 )
 def test_a_damaged_story_is_refused_by_name(text: str) -> None:
@@ -107,14 +158,17 @@ def test_a_damaged_story_is_refused_by_name(text: str) -> None:
 
 
 def test_settings_that_mean_nothing_here_cost_no_text() -> None:
-    span = {"author": "model", "text": "x", "tokens": [1], "settings": {"temperature": -4}}
-    story = from_json(json.dumps(GOOD | {"spans": [span]}), "a file")
+    node = NODE | {"settings": {"temperature": -4}}
+    story, _ = from_json(json.dumps(GOOD | {"nodes": [node]}), "a file")
     assert story.text == "x"
     assert story.spans[0].settings is None
 
 
-def test_text_from_a_file_is_cleaned() -> None:
-    span = {"author": "writer", "text": "a\x1b[2Jb\r\nc"}
-    story = from_json(json.dumps(GOOD | {"spans": [span], "title": "\x07"}), "a file")
-    assert story.text == clean_text("a\x1b[2Jb\r\nc")
+def test_text_from_a_file_is_cleaned_and_its_tokens_are_not_of_it() -> None:
+    raw = "a\x1b[2Jb\r\nc"
+    nodes = [NODE | {"text": raw, "lengths": [8]}, NODE | {"parent": 1, "at": 8}]
+    story, _ = from_json(json.dumps(GOOD | {"nodes": nodes, "title": "\x07"}), "a file")
+    assert story.text == clean_text(raw)
+    assert story.spans[0].tokens == ()
     assert story.title == clean_text("\x07")
+    assert story.go(2).text == clean_text(raw) + "x"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -11,9 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.stories.library import Keeper, StoryLibrary
-from mgpt_tui.stories.names import FORBIDDEN, MAX_BYTES, RESERVED, check_name, first_words
-from mgpt_tui.stories.story import Story
+from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.stories.keeper import Keeper
+from mgpt_tui.stories.library import Entry, StoryLibrary
+from mgpt_tui.stories.names import (
+    FORBIDDEN,
+    MAX_BYTES,
+    RESERVED,
+    check_name,
+    first_words,
+    safe_name,
+)
+from mgpt_tui.stories.story import Author, Story
 
 
 @pytest.fixture
@@ -22,7 +30,11 @@ def library(tmp_path: Path) -> StoryLibrary:
 
 
 def text_of(path: Path) -> str:
-    return "".join(span["text"] for span in json.loads(path.read_text("utf-8"))["spans"])
+    return StoryLibrary(path.parent).open(path)[0].text
+
+
+def files(library: StoryLibrary) -> list[str]:
+    return sorted(path.name for path in library.folder.iterdir())
 
 
 @given(st.text(max_size=300))
@@ -93,23 +105,37 @@ def test_two_stories_with_one_beginning_are_two_files(library: StoryLibrary) -> 
 
 def test_an_empty_story_is_never_written(library: StoryLibrary) -> None:
     keeper = Keeper(library)
-    keeper.keep(Story())
+    for empty in (Story(), Story().begin(SamplingSettings())):
+        assert not keeper.needs(empty)
+        keeper.keep(empty)
+        keeper.close(empty)
+    assert not library.folder.exists()
+
+
+def test_a_story_that_was_undone_can_be_redone_tomorrow(library: StoryLibrary) -> None:
+    keeper = Keeper(library)
     story = Story().write("Once")
     keeper.keep(story)
-    keeper.keep(story.undo())
-    assert text_of(library.entries()[0].path) == "Once"
+    keeper.close(story.undo())
+    _, again = Keeper.open(library, library.entries()[0].path)
+    assert (again.text, again.redo().text) == ("", "Once")
 
 
 def test_a_document_that_another_program_wrote_is_left_alone(library: StoryLibrary) -> None:
     keeper = Keeper(library)
     story = Story().write("Once")
     keeper.keep(story)
+    keeper.close(story)
     path = library.entries()[0].path
+    keeper, story = Keeper.open(library, path)
     other = path.read_text("utf-8").replace("Once", "Never touch this")
     path.write_text(other, encoding="utf-8")
     keeper.keep(story.write("more"))
     assert path.read_text("utf-8") == other
     assert keeper.name == "Once 2"
+    keeper.close(story.write("more"))
+    assert files(library) == ["Once 2.json", "Once.json"]
+    assert text_of(library.folder / "Once 2.json") == "Once more"
 
 
 def test_saving_under_a_name_renames_the_document_and_writes_a_page(
@@ -120,7 +146,7 @@ def test_saving_under_a_name_renames_the_document_and_writes_a_page(
     keeper.keep(story)
     story = keeper.save_to(story, library.target("Keys", ""))
     assert story.title == "Keys"
-    assert sorted(path.name for path in library.folder.iterdir()) == ["Keys.json", "Keys.md"]
+    assert files(library) == ["Keys.journal", "Keys.json", "Keys.md"]
     assert (library.folder / "Keys.md").read_text("utf-8") == "# Keys\n\nThe girl found a key.\n"
     keeper.keep(story.write("It sang."))
     assert text_of(library.folder / "Keys.json") == "The girl found a key. It sang."
@@ -246,7 +272,8 @@ def test_a_path_that_cannot_be_written_does_not_fork_the_story(
         with pytest.raises(UserError):
             keeper.save_to(story, library.target(f"{tmp_path}/file/a", "x"))
         keeper.keep(story)
-    assert [path.name for path in library.folder.iterdir()] == ["A hen sat.json"]
+    keeper.close(story)
+    assert files(library) == ["A hen sat.json"]
     assert text_of(library.folder / "A hen sat.json") == "A hen sat. It slept. It woke."
 
 
@@ -266,20 +293,9 @@ def test_the_newest_story_is_listed_first(library: StoryLibrary) -> None:
     assert library.entries() == []
     for age, line in enumerate(["One", "Two", "Three"]):
         keeper = Keeper(library)
-        keeper.keep(Story().write(line))
+        keeper.close(Story().write(line))
         os.utime(library.folder / f"{line}.json", (1000 - age, 1000 - age))
     assert [entry.name for entry in library.entries()] == ["One", "Two", "Three"]
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"{}"])
-def test_a_damaged_document_is_refused(library: StoryLibrary, content: bytes) -> None:
-    library.folder.mkdir()
-    path = library.folder / "Keys.json"
-    path.write_bytes(content)
-    with pytest.raises(UserError, match="Keys"):
-        library.open(path)
-    with pytest.raises(UserError):
-        library.open(library.folder / "missing.json")
 
 
 def test_a_folder_that_cannot_be_written_is_said_and_costs_nothing(tmp_path: Path) -> None:
@@ -289,3 +305,162 @@ def test_a_folder_that_cannot_be_written_is_said_and_costs_nothing(tmp_path: Pat
     with pytest.raises(UserError):
         keeper.keep(story)
     assert keeper.needs(story)
+
+
+# What is done with stories that are not open.
+
+
+def told(library: StoryLibrary, text: str, name: str = "") -> Entry:
+    """A story that was written and closed."""
+    keeper = Keeper(library)
+    story = Story().write(text)
+    if name:
+        story = keeper.save_to(story, library.target(name, ""))
+    keeper.close(story)
+    return library.find(keeper.name)
+
+
+def test_an_entry_says_what_the_story_is(library: StoryLibrary) -> None:
+    entry = told(library, "\n A fox ran.\nIt sang.", "Foxes")
+    assert (entry.name, entry.words, entry.first_line) == ("Foxes", 5, "A fox ran.")
+    assert entry.trouble == ""
+    (library.folder / "Broken.json").write_text("{", encoding="utf-8")
+    (library.folder / ".hidden.json").write_text("{", encoding="utf-8")
+    assert {entry.name: entry.trouble for entry in library.entries()} == {
+        "Foxes": "",
+        "Broken": "Broken.json is damaged: it is not JSON.",
+    }
+
+
+def test_search_finds_all_words_in_name_or_text(library: StoryLibrary) -> None:
+    told(library, "The girl found a KEY.", "Straße")
+    told(library, "The key broke.", "Doors")
+
+    def found(text: str) -> set[str]:
+        return {entry.name for entry in library.search(text)}
+
+    assert found("key") == found("") == {"Straße", "Doors"}
+    assert found("GIRL key") == {"Straße"}
+    assert found("STRASSE found") == {"Straße"}
+    assert found("doors girl") == set()
+
+
+def test_a_story_that_changed_is_looked_at_again(library: StoryLibrary) -> None:
+    keeper = Keeper(library)
+    story = Story().write("Once")
+    keeper.keep(story)
+    assert library.entries()[0].words == 1
+    keeper.keep(story.write("upon a time"))
+    assert library.entries()[0].words == 4
+    assert library.search("upon")
+
+
+def test_a_name_is_found_however_it_is_spelt(library: StoryLibrary) -> None:
+    told(library, "One.", "Keys")
+    assert library.find("keys").name == "Keys"
+    told(library, "Two.", "KEYS")
+    assert library.find("Keys").name == "Keys"
+    for name in ("keys", "nobody", "../Keys"):
+        with pytest.raises(UserError, match="no story"):
+            library.find(name)
+
+
+def test_renaming_takes_the_readable_files_along(library: StoryLibrary) -> None:
+    entry = library.rename(told(library, "A key.", "Keys"), "Doors")
+    assert files(library) == ["Doors.json", "Doors.md"]
+    assert (entry.name, library.open(entry.path)[0].title) == ("Doors", "Doors")
+    told(library, "Mine.", "Songs")
+    for name in ("Songs", "../up", "con", "x" * 200, "a\x07b"):
+        with pytest.raises(UserError):
+            library.rename(entry, name)
+    assert text_of(entry.path) == "A key."
+
+
+def test_duplicates_are_stories_of_their_own(library: StoryLibrary) -> None:
+    entry = told(library, "A key.", "Keys")
+    assert [library.duplicate(entry).name, library.duplicate(entry, "Locks").name] == [
+        "Keys 2",
+        "Locks",
+    ]
+    assert library.open(library.find("Keys 2").path)[0].title == "Keys 2"
+    assert text_of(library.folder / "Locks.json") == "A key."
+    with pytest.raises(UserError, match="already"):
+        library.duplicate(entry, "Locks")
+
+
+def test_what_is_deleted_is_in_the_trash(library: StoryLibrary) -> None:
+    for number in ("", " 2"):
+        path = library.delete(told(library, "A key.", "Keys"))
+        assert path == library.folder / "trash" / f"Keys{number}.json"
+        assert text_of(path) == "A key."
+        assert path.with_suffix(".md").exists()
+    assert library.entries() == []
+    assert files(library) == ["trash"]
+
+
+def test_what_is_open_is_neither_renamed_nor_deleted(library: StoryLibrary) -> None:
+    keeper = Keeper(library)
+    keeper.keep(Story().write("A key."))
+    (entry,) = library.entries()
+    for refused in (lambda: library.rename(entry, "Doors"), lambda: library.delete(entry)):
+        with pytest.raises(UserError, match="open in another window"):
+            refused()
+    assert library.duplicate(entry).words == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "title", "text"),
+    [
+        ("Keys.txt", b"A key.\n\nIt sang.\n", "Keys", "A key.\n\nIt sang."),
+        ("Keys.TXT", b"\xef\xbb\xbfA key.\r\n", "Keys", "A key."),
+        ("Keys.md", b"# Doors: two\n\nA key.\n", "Doors two", "A key."),
+        ("Keys.md", b"# Doors\nA key.", "Keys", "# Doors\nA key."),
+        ("con.txt", b"A \x1b[2J key.", "con story", "A ␛[2J key."),
+    ],
+)
+def test_a_text_becomes_a_story(
+    library: StoryLibrary, tmp_path: Path, name: str, content: bytes, title: str, text: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    entry = library.import_text(path)
+    story, _ = library.open(entry.path)
+    assert story.title == entry.name
+    assert entry.name == title
+    assert [span.author for span in story.spans] == [Author.WRITER]
+    assert story.text == text
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.txt", b""), ("a.txt", b" \n"), ("a.md", b"\xff"), ("a.png", b"x"), ("a.json", b"{}")],
+)
+def test_what_is_no_text_is_refused(
+    library: StoryLibrary, tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match="a\\."):
+        library.import_text(tmp_path / name)
+    with pytest.raises(UserError):
+        library.import_text(tmp_path / "missing.txt")
+    assert library.entries() == []
+
+
+def test_export_and_import_are_inverse(library: StoryLibrary, tmp_path: Path) -> None:
+    entry = told(library, "A key.\nIt sang.", "Keys")
+    for suffix in (".txt", ".md", ".json"):
+        library.export(entry, tmp_path / f"out{suffix}")
+        again = library.import_text(tmp_path / f"out{suffix}")
+        assert text_of(again.path) == "A key.\nIt sang."
+    library.export(entry, tmp_path / "out.html")
+    assert "It sang." in (tmp_path / "out.html").read_text("utf-8")
+    for bad in (tmp_path / "out.pdf", tmp_path / "out", library.folder / "Other.json"):
+        with pytest.raises(UserError):
+            library.export(entry, bad)
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_made_a_name_that_passes(text: str) -> None:
+    name = safe_name(text)
+    assert check_name(name) == name

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mgpt_tui.inference.request import SamplingSettings
-from mgpt_tui.stories.story import Author, Maker, Span, Story, joint
+from mgpt_tui.stories.seams import joint
+from mgpt_tui.stories.story import Author, Maker, Node, Story
 from mgpt_tui.text import clean_text
+from tests.stories.conftest import Step, anything, assert_sound, played, steps, taken
 
 SETTINGS = SamplingSettings()
+MAKER = Maker(model="m", fingerprint="m")
 
 
 def generated(story: Story, text: str, tokens: tuple[int, ...], by: str = "m") -> Story:
@@ -21,66 +26,258 @@ def generated(story: Story, text: str, tokens: tuple[int, ...], by: str = "m") -
     )
 
 
-anything = st.text(st.characters(codec=None), max_size=40)
-steps = st.lists(
-    st.one_of(
-        st.tuples(st.just("write"), anything),
-        st.tuples(st.just("model"), anything.map(clean_text)),
-        st.tuples(st.just("retry"), anything.map(clean_text)),
-        st.tuples(st.sampled_from(["undo", "redo"]), st.just("")),
-    ),
-    max_size=12,
-)
+def fox() -> Story:
+    """A line of the writer's and a passage of four tokens."""
+    story = Story().write("A fox").begin(SETTINGS, MAKER)
+    for number, word in enumerate((" ran", " to", " the", " sea."), 1):
+        story = story.extend(word, (number,), seed=7)
+    return story.settle()
 
 
-def told(script: list[tuple[str, str]]) -> Story:
-    story = Story()
-    for verb, text in script:
-        if verb == "write":
-            story = story.write(text)
-        elif verb == "model":
-            story = generated(story, text, (1, 2))
-        elif verb == "retry":
-            story = story.retry(SETTINGS).extend(text, (3,)).settle()
-        else:
-            story = story.undo() if verb == "undo" else story.redo()
-    return story
+# What holds whatever is done.
 
 
 @given(steps)
-def test_the_text_is_the_spans_put_together(script: list[tuple[str, str]]) -> None:
-    story = told(script)
-    assert story.text == "".join(span.text for span in story.spans)
-    assert clean_text(story.text) == story.text
-    assert all(span.text for span in story.spans)
+def test_every_story_is_sound(script: list[Step]) -> None:
+    assert_sound(played(script))
 
 
 @given(steps)
-def test_redo_takes_undo_back_all_the_way(script: list[tuple[str, str]]) -> None:
-    story = told(script)
+def test_redo_takes_undo_back_all_the_way(script: list[Step]) -> None:
+    story = played(script)
     seen = [story]
     while seen[-1].past:
         seen.append(seen[-1].undo())
-    assert seen[-1].spans == ()
+    assert (seen[-1].text, seen[-1].spans, seen[-1].here) == ("", (), 0)
     again = seen[-1]
     for earlier in reversed(seen[:-1]):
         again = again.redo()
-        assert again.spans == earlier.spans
+        assert (again.here, again.past, again.spans) == (earlier.here, earlier.past, earlier.spans)
+    assert again.nodes == story.nodes
 
 
 @given(steps, anything)
-def test_a_new_step_after_undo_ends_the_future(script: list[tuple[str, str]], line: str) -> None:
-    story = told(script).undo()
+def test_a_new_step_after_undo_ends_the_future(script: list[Step], line: str) -> None:
+    story = played(script).undo()
     changed = story.write(line)
     if changed is not story:
         assert changed.redo() is changed
         assert changed.undo().spans == story.spans
 
 
+@given(steps)
+def test_nothing_leaves_the_tree_but_an_empty_generation(script: list[Step]) -> None:
+    story = Story()
+    for step in script:
+        after = taken(story, step)
+        for node in story.nodes:
+            if node.span.text:
+                same = after.nodes[node.id]
+                assert (same.parent, same.at) == (node.parent, node.at)
+                assert same.span.text.startswith(node.span.text)
+                assert same.span.tokens[: len(node.span.tokens)] == node.span.tokens
+        story = after
+
+
+@given(steps, anything)
+def test_an_edit_gives_what_was_typed_in_one_step(script: list[Step], text: str) -> None:
+    story = played(script)
+    changed = story.edited(text)
+    assert changed.text == clean_text(text)
+    assert_sound(changed)
+    if changed is not story:
+        assert changed.undo().spans == story.spans
+        assert len(changed.past) == len(story.past) + 1
+    else:
+        assert clean_text(text) == story.text
+
+
+@given(steps, anything, st.data())
+def test_an_edit_inside_keeps_the_authors_around_it(
+    script: list[Step], text: str, data: st.DataObject
+) -> None:
+    story = played(script)
+    old = story.text
+    start = data.draw(st.integers(0, len(old)))
+    end = data.draw(st.integers(start, len(old)))
+    changed = story.edited(old[:start] + text + old[end:])
+    assert changed.text == old[:start] + clean_text(text) + old[end:]
+    assert_sound(changed)
+    model = sum(len(span.text) for span in changed.spans if span.author is Author.MODEL)
+    was = sum(len(span.text) for span in story.spans if span.author is Author.MODEL)
+    assert was - (end - start) <= model <= was
+
+
+@given(steps, st.data())
+def test_another_word_stands_where_it_was_put(script: list[Step], data: st.DataObject) -> None:
+    story = played(script)
+    offset = data.draw(st.integers(0, len(story.text)))
+    chosen = story.choose(offset, " word", 5, MAKER)
+    assert chosen.text == story.text[:offset] + " word"
+    assert chosen.undo().spans == story.spans
+    assert chosen.boundaries[-1] == (offset, offset + 5, chosen.here)
+    assert_sound(chosen)
+
+
+@given(steps)
+def test_what_a_model_reads_is_the_story(script: list[Step]) -> None:
+    story = played(script)
+    assert "".join(part for part in story.context("nobody") if isinstance(part, str)) == story.text
+    for end in range(len(story.text) + 1):
+        told = story.context("nobody", end)
+        assert told == ((story.text[:end],) if end else ())
+        parts = story.context("m", end)
+        assert all(parts)
+        assert not any(
+            isinstance(one, str) and isinstance(other, str) for one, other in pairwise(parts)
+        )
+
+
+# Undo and the tree.
+
+
 def test_undo_and_redo_at_the_ends_change_nothing() -> None:
     story = Story()
     assert story.undo() is story
     assert story.redo() is story
+
+
+def test_retry_replaces_the_last_generation_and_keeps_it_beside() -> None:
+    story = generated(Story().write("A key"), " fell.", (1,))
+    story = generated(story, " It rang.", (2,))
+    again = story.retry(SETTINGS).extend(" It broke.", (3,)).settle()
+    assert again.text == "A key fell. It broke."
+    assert again.undo().text == "A key fell. It rang."
+    assert again.siblings == (story.here, again.here)
+    assert again.sibling(1).text == "A key fell. It rang."
+    assert again.sibling(-1).here == again.sibling(1).here
+    assert again.sibling(1).undo().text == again.text
+    mine = story.write("Then")
+    assert mine.retry(SETTINGS).extend(" dawn came.").text == mine.text + " dawn came."
+
+
+def test_a_generation_without_text_leaves_no_trace() -> None:
+    story = generated(Story().write("A key"), " fell.", (1,))
+    for emptied in (story.begin(SETTINGS).settle(), story.retry(SETTINGS).settle()):
+        assert emptied.nodes == story.nodes
+        assert (emptied.here, emptied.past) == (story.here, story.past)
+
+
+def test_go_stands_anywhere_and_leaf_finds_the_newest_end() -> None:
+    story = fox()
+    other = story.retry(SETTINGS, MAKER).extend(" slept.", (9,)).write("It snored.")
+    assert other.text == "A fox slept. It snored."
+    assert other.go(2).text == "A fox ran to the sea."
+    assert other.go(2).undo().text == other.text
+    assert other.go(other.here) is other
+    assert other.leaf(1) == other.here
+    assert other.leaf(2) == 2
+    for id in (-1, len(other.nodes)):
+        with pytest.raises(ValueError, match="node"):
+            other.go(id)
+
+
+def test_siblings_of_a_first_line_are_the_other_first_lines() -> None:
+    story = Story().write("A key").undo().write("A door")
+    assert story.siblings == (1, 2)
+    assert story.sibling(1).text == "A key"
+    assert Story().siblings == (0,)
+    assert Story().sibling(1).here == 0
+
+
+# Editing, and other words.
+
+
+def test_an_edit_cuts_in_and_copies_the_rest() -> None:
+    story = fox()
+    changed = story.edited("A fox walked to the sea.")
+    assert [(span.author, span.text, span.tokens, span.lengths) for span in changed.spans] == [
+        (Author.WRITER, "A fox", (), ()),
+        (Author.MODEL, " ", (), ()),  # a token that was broken is its characters only
+        (Author.WRITER, "walked", (), ()),
+        (Author.MODEL, " to the sea.", (2, 3, 4), (3, 4, 5)),
+    ]
+    assert changed.spans[-1].seed is None
+    assert story.edited("A fox ran").spans[1].seed == 7
+    assert story.edited("A fox ran").spans[1].tokens == (1,)
+    assert not story.edited("A fox ran").ends_with_model
+
+
+def test_what_the_writer_changes_of_his_own_stays_one_piece() -> None:
+    story = Story().write("A gril found a key.").edited("A girl found a key.")
+    assert [span.text for span in story.spans] == ["A g", "irl found a key."]
+    assert story.edited("").text == ""
+    assert story.edited("").undo().text == story.text
+
+
+def test_another_word_hangs_beside_the_one_it_replaces() -> None:
+    story = fox()
+    offset = story.text.index(" the")
+    chosen = story.choose(offset, " a", 8, MAKER)
+    assert chosen.text == "A fox ran to a"
+    assert chosen.context("m") == ("A fox", (1, 2), (8,))
+    first = story.choose(len("A fox"), " sat", 9, MAKER)
+    assert first.siblings == (story.here, first.here)
+    assert story.choose(len(story.text), " Then", 9, MAKER).text == story.text + " Then"
+    assert story.choose(0, "", 9) is story
+    with pytest.raises(ValueError, match="character"):
+        story.choose(len(story.text) + 1, " a", 8)
+
+
+def test_boundaries_are_the_models_tokens() -> None:
+    story = fox()
+    assert [story.text[start:end] for start, end, _ in story.boundaries] == [
+        " ran", " to", " the", " sea.",
+    ]  # fmt: skip
+    assert {id for _, _, id in story.boundaries} == {2}
+    cut = story.edited("A fox ran to th")
+    assert [cut.text[start:end] for start, end, _ in cut.boundaries] == [" ran", " to"]
+
+
+def test_tokens_of_one_character_and_text_without_tokens() -> None:
+    story = Story().write("A ke").begin(SETTINGS, MAKER).extend("y")
+    story = story.extend("é", (1, 2)).extend("", (3,)).extend("!", ())
+    span = story.spans[-1]
+    assert (span.text, span.tokens, span.lengths) == ("yé!", (1, 2, 3), (0, 1, 1))
+    assert span.lead == 1
+    assert story.context("m") == ("A key", (1, 2, 3))
+    assert story.context("m", 6) == ("A key", (1, 2))
+    assert story.boundaries == ((5, 6, 2), (6, 7, 2))
+
+
+# What a model reads.
+
+
+def test_a_model_reads_its_own_tokens_and_everybody_elses_text() -> None:
+    story = generated(Story().write("A key"), " fell.", (1, 2), by="m")
+    story = generated(story.write("It").write("rang"), " twice.", (3,), by="m")
+    assert story.context("m") == ("A key", (1, 2), " It rang", (3,))
+    assert story.context("other") == (story.text,)
+    assert Story().context("m") == ()
+
+
+def test_words_belong_to_who_began_them() -> None:
+    story = Story().write("A ke").begin(SETTINGS).extend("y fell").write("down. Oh")
+    assert story.text == "A key fell down. Oh"
+    assert story.words == {Author.WRITER: 4, Author.MODEL: 1}
+    assert Story().words == {Author.WRITER: 0, Author.MODEL: 0}
+
+
+@given(steps)
+def test_each_word_is_counted_once(script: list[Step]) -> None:
+    story = played(script)
+    assert sum(story.words.values()) == len(story.text.split())
+
+
+def test_stories_are_equal_when_all_of_them_is() -> None:
+    one = Story(created="now").write("A key")
+    assert one == Story(created="now").write("A key")
+    assert one != one.named("Keys")
+    assert one != Story(created="now").write("A").undo().write("A key")
+    assert one.nodes == (Story().nodes[0], Node(1, 0, 0, one.spans[0]))
+
+
+# Lines.
 
 
 @pytest.mark.parametrize(
@@ -109,7 +306,7 @@ def test_undo_and_redo_at_the_ends_change_nothing() -> None:
     ],
 )
 def test_lines_are_joined_as_a_writer_would(before: str, line: str, expected: str) -> None:
-    story = Story(spans=(Span(author=Author.MODEL, text=before),)) if before else Story()
+    story = Story().begin(SETTINGS).extend(before).settle()
     assert story.write(line).text == expected
 
 
@@ -135,36 +332,7 @@ def test_blanks_at_the_end_go_but_newlines_stay() -> None:
 
 
 def test_what_is_written_is_cleaned() -> None:
-    assert Story().write("a\x1b[2Jb\r\nc\u202ed").text == clean_text("a\x1b[2Jb\r\nc\u202ed")
-
-
-def test_retry_replaces_the_last_generation_and_nothing_else() -> None:
-    story = generated(Story().write("A key"), " fell.", (1,))
-    story = generated(story, " It rang.", (2,))
-    again = story.retry(SETTINGS).extend(" It broke.", (3,)).settle()
-    assert again.text == "A key fell. It broke."
-    assert again.undo().text == "A key fell. It rang."
-    mine = story.write("Then")
-    assert mine.retry(SETTINGS).extend(" dawn came.").text == mine.text + " dawn came."
-
-
-def test_a_generation_without_text_leaves_no_trace() -> None:
-    story = generated(Story().write("A key"), " fell.", (1,))
-    assert story.begin(SETTINGS).settle().spans == story.spans
-    assert story.begin(SETTINGS).settle().past == story.past
-    assert story.retry(SETTINGS).settle().spans == story.spans
-
-
-def test_a_model_reads_its_own_tokens_and_everybody_elses_text() -> None:
-    story = generated(Story().write("A key"), " fell.", (1, 2), by="m")
-    story = generated(story.write("It").write("rang"), " twice.", (3,), by="m")
-    assert story.context("m") == ("A key", (1, 2), " It rang", (3,))
-    assert story.context("other") == (story.text,)
-    assert Story().context("m") == ()
-
-
-def test_stories_are_equal_when_they_tell_the_same() -> None:
-    one = Story(created="now").write("A key")
-    other = Story(created="now").write("A").undo().write("A key")
-    assert one == other
-    assert one != other.named("Keys")
+    raw = "a\x1b[2Jb\r\nc\u202ed"
+    assert Story().write(raw).text == clean_text(raw)
+    assert Story().write("Once").edited(raw).text == clean_text(raw)
+    assert Story().choose(0, raw, 1).text == clean_text(raw)

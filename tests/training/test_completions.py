@@ -20,7 +20,10 @@ def test_each_sample_is_what_its_seed_writes(tiny_model, byte_tokenizer):
         ("A cat", 4), ("A cat", 5), ("A dog", 4), ("A dog", 5),
     ]  # fmt: skip
     again = "".join(
-        chunk.text for chunk in engine.stream(["A cat"], SamplingSettings(max_tokens=5, seed=5))
+        chunk.text
+        for chunk in engine.stream(
+            ["A cat"], SamplingSettings(max_tokens=5, seed=5, finish_sentence=False)
+        )
     )
     assert found[1].text == again
     assert all(one.tokens <= 5 for one in found)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import queue
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -15,7 +15,9 @@ from textual.events import Key, Paste
 from textual.pilot import Pilot
 from textual.screen import Screen
 
+from mgpt_tui.errors import UserError
 from mgpt_tui.inference.messages import (
+    Choice,
     Chunk,
     ContextPart,
     Died,
@@ -23,15 +25,22 @@ from mgpt_tui.inference.messages import (
     Event,
     Failed,
     Ready,
+    Seen,
     Started,
 )
-from mgpt_tui.inference.request import Finished, FinishReason, SamplingSettings, TextChunk
+from mgpt_tui.inference.request import Finished, FinishReason, SamplingSettings, TextChunk, Until
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.ui.app import WritingRoom
 from mgpt_tui.ui.screens.main import MainScreen
 from mgpt_tui.ui.widgets.prompt import Prompt
+from mgpt_tui.ui.widgets.story_pane import StoryPane
 
 READY = Ready("storyteller", 14_500_000, 256, "f" * 64, "int8 on cpu")
+ALTERNATIVES = (
+    Choice(1, " under", 0.5, 0.6),
+    Choice(2, " on", 0.3, 0.4),
+    Choice(3, " [in]", 0.1, 0.0),
+)
 WORDS = (" on", " the", " ground", ".", " It", " was", " shiny", ".")
 
 
@@ -50,6 +59,10 @@ class FakeEngine:
     starts: int = 0
     closed: bool = False
     asked: list[tuple[tuple[ContextPart, ...], SamplingSettings]] = field(default_factory=list)
+    untils: list[Until] = field(default_factory=list)
+    samples: int = 1
+    looked: list[tuple[ContextPart, ...]] = field(default_factory=list)
+    models: list[str | None] = field(default_factory=list)
     stopped: list[int] = field(default_factory=list)
     read: int = 0
 
@@ -58,16 +71,38 @@ class FakeEngine:
         if self.automatic:
             self.be_ready()
 
-    def generate(self, context: tuple[ContextPart, ...], settings: SamplingSettings) -> int:
+    def generate(
+        self,
+        context: tuple[ContextPart, ...],
+        settings: SamplingSettings,
+        until: Until = Until.LENGTH,
+        samples: int = 1,
+    ) -> int:
         self.asked.append((context, settings))
+        self.untils.append(until)
+        self.samples = samples
         self.read = 1 + sum(
             len(part.split()) if isinstance(part, str) else len(part) for part in context
         )
         if self.automatic:
             self.begin()
-            self.write(*self.words)
-            self.end()
+            for sample in range(samples):
+                mark = (f" [{sample}]",) if samples > 1 else ()
+                self.write(*mark, *self.words, sample=sample)
+                self.end(sample=sample)
         return len(self.asked)
+
+    def look(self, context: tuple[ContextPart, ...], settings: SamplingSettings, count: int) -> int:
+        self.looked.append(context)
+        id = -len(self.looked)
+        if self.automatic:
+            self.say(Seen(id, ALTERNATIVES[:count], 1.5))
+        return id
+
+    def switch(self, model: str | None) -> None:
+        self.models.append(model)
+        if self.automatic:
+            self.say(replace(READY, model=model or "storyteller", fingerprint="e" * 64))
 
     def stop(self, id: int) -> None:
         self.stopped.append(id)
@@ -97,15 +132,15 @@ class FakeEngine:
         self.say(Started(self.id, self.read, window_start, self.seed))
         self.written = 0
 
-    def write(self, *words: str) -> None:
+    def write(self, *words: str, sample: int = 0) -> None:
         for word in words:
             self.written += 1
-            self.say(Chunk(self.id, TextChunk(word, (1000 + self.written,))))
+            self.say(Chunk(self.id, TextChunk(word, (1000 + self.written,)), sample))
 
-    def end(self, reason: FinishReason = FinishReason.LENGTH) -> None:
+    def end(self, reason: FinishReason = FinishReason.LENGTH, sample: int = 0) -> None:
         total = self.read + self.written
-        finished = Finished(reason, self.written, 0.5, self.seed, 0, total)
-        self.say(Ended(self.id, finished))
+        finished = Finished(reason, self.written, 0.5, self.seed + sample, 0, total)
+        self.say(Ended(self.id, finished, sample))
 
     def die(self, exit_code: int = -11) -> None:
         self.say(Died(exit_code, self.id or None))
@@ -142,8 +177,8 @@ class Writer:
 
     @property
     def shown(self) -> str:
-        """The story as its lines show it."""
-        return "\n".join(line.text for line in self.room.query("Paragraph"))
+        """The story as the pane shows it."""
+        return self.room.query_one(StoryPane).text
 
     @property
     def toasts(self) -> str:
@@ -173,6 +208,10 @@ class Writer:
         await self.paste(line)
         await self.until(lambda: self.prompt.text)
         await self.press("enter")
+
+    async def command(self, line: str) -> None:
+        """Type a command and press enter."""
+        await self.press(*("space" if letter == " " else letter for letter in line), "enter")
 
     async def answer(self, text: str) -> None:
         """Replace what stands in a dialog's field and press enter."""
@@ -235,9 +274,18 @@ def size(request: pytest.FixtureRequest) -> tuple[int, int]:
 
 
 @pytest.fixture
-def make_app() -> Callable[[FakeEngine], WritingRoom]:
-    """Makes the app with an engine, as a test's own."""
-    return lambda engine: WritingRoom(engine, "storyteller", library=StoryLibrary())
+def make_app() -> Iterator[Callable[[FakeEngine], WritingRoom]]:
+    """Makes the app with an engine, as a test's own; lets go of its story in the end."""
+    apps: list[WritingRoom] = []
+
+    def app(engine: FakeEngine) -> WritingRoom:
+        apps.append(WritingRoom(engine, "storyteller", library=StoryLibrary()))
+        return apps[-1]
+
+    yield app
+    for each in apps:
+        with suppress(UserError):
+            each.room.keeper.close(each.session.story)
 
 
 @pytest.fixture

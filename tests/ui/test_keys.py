@@ -1,22 +1,42 @@
-"""One table of keys: the footer, the palette, the help and the bindings agree with it."""
+"""One table of what can be done: footer, palette, help and bindings agree with it."""
 
 from __future__ import annotations
 
+from textual.actions import parse
 from textual.binding import Binding
 from textual.command import CommandPalette
 
 from mgpt_tui.ui.app import WritingRoom
-from mgpt_tui.ui.keys import KEYS, Where, bindings, keymap
+from mgpt_tui.ui.keys import KEYS, Footer, Where, bindings, keymap
 from mgpt_tui.ui.screens.help import HelpScreen
 from mgpt_tui.ui.screens.main import MainScreen
+from mgpt_tui.ui.widgets.key_bar import KeyHint
 from mgpt_tui.ui.widgets.prompt import Prompt
 
 
 def test_the_table_is_consistent() -> None:
     ids = [key.id for key in KEYS]
     assert len(set(ids)) == len(ids)
-    pressed = [single for key in KEYS for single in key.keys.split(",")]
+    pressed = [single for key in KEYS if key.keys for single in key.keys.split(",")]
     assert len(set(pressed)) == len(pressed)
+    for key in KEYS:
+        assert key.keys or key.slash, key.id
+        assert key.slash or not key.argument, key.id
+
+
+def test_no_key_is_one_that_the_prompt_edits_with() -> None:
+    """An action of the room takes its keys from the prompt, which must not miss them."""
+    editing = {f"ctrl+{letter}" for letter in "adekuvwx"}
+    for key in KEYS:
+        if key.where in (Where.ROOM, Where.APP):
+            assert not editing & set(key.keys.split(",")), key.id
+
+
+def test_an_argument_reaches_the_action_whatever_it_holds() -> None:
+    key = next(key for key in KEYS if key.id == "rename")
+    assert key.call() == "rename"
+    for argument in ("a", "it's", 'a "b" (c, d)', "\\", "[b]\n"):
+        assert parse(key.call(argument)) == ("", "rename", (argument,))
 
 
 def test_every_key_has_something_that_answers() -> None:
@@ -25,6 +45,7 @@ def test_every_key_has_something_that_answers() -> None:
         if key.where is not Where.TEXTUAL:
             namespace, _, name = key.action.rpartition(".")
             owner = WritingRoom if namespace == "app" else owners[key.where]
+            name = name.partition("(")[0]
             assert hasattr(owner, f"action_{name}"), key.id
 
 
@@ -44,11 +65,12 @@ def test_a_keymap_takes_known_ids_only() -> None:
 async def test_the_footer_shows_what_can_be_done(open_room, engine) -> None:
     async with open_room(engine) as writer:
         footer = writer.screen.splitlines()[-1]
-        at = [footer.index(key.label) for key in KEYS if key.footer]
+        at = [footer.index(key.label) for key in KEYS if key.footer is Footer.ALWAYS]
         assert at == sorted(at)
 
         def off() -> set[str]:
-            return {hint.key.id for hint in writer.room.query("KeyHint.-off")}
+            hints = writer.room.query("KeyHint.-off").results(KeyHint)
+            return {hint.key.id for hint in hints if hint.display}
 
         assert off() == {"stop", "retry", "undo", "save"}
         await writer.press("x")
@@ -59,6 +81,17 @@ async def test_the_footer_shows_what_can_be_done(open_room, engine) -> None:
         await writer.until(lambda: writer.text == "x")
 
 
+async def test_a_wide_footer_shows_more_and_a_narrow_one_never_cuts(open_room, engine) -> None:
+    async with open_room(engine) as writer:
+        assert "f4 edit" not in writer.screen
+        for width in (160, 130, 110, 100, 90, 80):
+            await writer.pilot.resize_terminal(width, 30)
+            await writer.until(lambda width=width: writer.app.size.width == width)
+            footer = writer.screen.splitlines()[-1]
+            assert footer.rstrip().endswith("f1 help")
+            assert ("f7 branches" in footer) or width < 160
+
+
 async def test_help_lists_every_key_and_closes(open_room, engine, size) -> None:
     async with open_room(engine, size) as writer:
         await writer.press("f1")
@@ -66,6 +99,7 @@ async def test_help_lists_every_key_and_closes(open_room, engine, size) -> None:
         said = "\n".join(str(text.content) for text in writer.app.screen.query("Plain"))
         for key in KEYS:
             assert key.shown in said
+            assert key.usage in said
             assert key.help in said
         await writer.sees("send the line")
         await writer.press("escape")
@@ -76,7 +110,7 @@ async def test_the_palette_offers_the_same_and_runs_it(open_room, engine, size) 
     async with open_room(engine, size) as writer:
         commands = {command.title for command in writer.app.get_system_commands(writer.room)}
         wanted = {key.label.capitalize() for key in KEYS if key.palette}
-        assert commands == wanted | {"Theme"}
+        assert commands == wanted
         await writer.tell("A key")
         await writer.press("ctrl+p")
         await writer.on(CommandPalette)

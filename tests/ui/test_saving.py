@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from mgpt_tui import paths
@@ -17,11 +16,8 @@ TOLD = BEGINNING + " on the ground. It was shiny."
 
 def stories() -> dict[str, str]:
     """The text of every document on disk, by name."""
-    found = {}
-    for path in paths.stories_dir().glob("*.json"):
-        spans = json.loads(path.read_text("utf-8"))["spans"]
-        found[path.stem] = "".join(span["text"] for span in spans)
-    return found
+    library = StoryLibrary()
+    return {entry.name: library.open(entry.path)[0].text for entry in library.entries()}
 
 
 async def test_the_first_save_asks_and_what_is_saved_is_what_is_shown(
@@ -175,7 +171,7 @@ async def test_opening_says_what_is_wrong_with_a_damaged_story(open_room, engine
 async def test_an_empty_library_says_so(open_room, engine) -> None:
     async with open_room(engine) as writer:
         await writer.press("ctrl+o")
-        await writer.sees("No story is saved yet.")
+        await writer.sees("No story yet.")
         await writer.press("enter", "escape")
         await writer.on(MainScreen)
 

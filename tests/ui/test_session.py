@@ -6,7 +6,8 @@ import pytest
 
 from mgpt_tui.inference.messages import Event
 from mgpt_tui.inference.request import FinishReason, SamplingSettings
-from mgpt_tui.ui.session import Phase, Session
+from mgpt_tui.ui.conversation import Phase
+from mgpt_tui.ui.session import Session
 
 
 class Clock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textual.events import Key, Paste
+from textual.strip import Strip
 
 from mgpt_tui.inference.request import FinishReason, SamplingSettings
 from mgpt_tui.ui.widgets.story_pane import StoryPane
@@ -226,13 +227,19 @@ async def test_a_token_redraws_its_own_line_only(open_room, manual) -> None:
         manual.begin()
         manual.write(" is")
         await writer.until(lambda: writer.shown.endswith("Three is"))
+        pane = writer.room.query_one(StoryPane)
         drawn: list[str] = []
-        for line in writer.room.query("Paragraph"):
-            render = line.render
-            line.render = lambda line=line, render=render: drawn.append(line.text) or render()
+        render_line = pane.render_line
+
+        def note(y: int) -> Strip:
+            strip = render_line(y)
+            drawn.append(strip.text.strip())
+            return strip
+
+        pane.render_line = note
         manual.write(" here")
-        await writer.until(lambda: writer.shown.endswith("Three is here"))
-        assert set(drawn) == {"Three is here"}
+        await writer.sees("Three is here")
+        assert set(drawn) == {"│ Three is here▌"}
 
 
 async def test_the_pane_follows_the_end_unless_the_reader_scrolled_up(
@@ -312,10 +319,11 @@ async def test_marked_text_is_copied_exactly(open_room, engine) -> None:
         engine.words = (" sang.\n\nThe", " end.")
         await writer.tell("The key")
         await writer.sees("  The end.")
-        first, *_, last = writer.room.query("Paragraph")
-        await writer.pilot.mouse_down(first, offset=(2, 0))
-        await writer.pilot.hover(last, offset=(9, 0))
-        await writer.pilot.mouse_up(last, offset=(9, 0))
+        pane = writer.room.query_one(StoryPane)
+        left = pane.render_line(1).text.index("The key")
+        await writer.pilot.mouse_down(pane, offset=(left, 1))
+        await writer.pilot.hover(pane, offset=(left + 6, 3))
+        await writer.pilot.mouse_up(pane, offset=(left + 6, 3))
         await writer.press("ctrl+c")
         assert writer.app.clipboard == "The key sang.\n\nThe end"
 
@@ -324,9 +332,10 @@ async def test_the_mouse_reaches_every_character_beside_the_bar(open_room, engin
     async with open_room(engine) as writer:
         await writer.tell(BEGINNING)
         await writer.sees(TOLD)
-        line = writer.room.query("Paragraph").first()
-        await writer.pilot.mouse_down(line, offset=(2 + 4, 0))
-        await writer.pilot.hover(line, offset=(2 + 7, 0))
-        await writer.pilot.mouse_up(line, offset=(2 + 7, 0))
+        pane = writer.room.query_one(StoryPane)
+        left = pane.render_line(1).text.index("girl")
+        await writer.pilot.mouse_down(pane, offset=(left, 1))
+        await writer.pilot.hover(pane, offset=(left + 3, 1))
+        await writer.pilot.mouse_up(pane, offset=(left + 3, 1))
         await writer.press("ctrl+c")
         assert writer.app.clipboard == "girl"

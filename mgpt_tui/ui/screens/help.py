@@ -1,4 +1,4 @@
-"""The help screen: what this is, and every key."""
+"""The help screen: what this is, every key and every command."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 
-from mgpt_tui.ui.keys import KEYS, keymap, show_keys
+from mgpt_tui.ui.keys import KEYS, Group, Key, keymap, show_keys
 from mgpt_tui.ui.widgets.plain import Plain
 
 ABOUT = """\
 Write the beginning of a story; the model goes on from there. Then it is your turn, or its own \
 again. Lines with a bar at the left hold words of yours, and those words are bold.
+
+A line that begins with / is a command; tab completes it. Begin with // to write a / into the \
+story. Pasted text is always text.
 
 Every story is kept while you write, under its first words, until you save it under a name of \
 your own; that also writes a readable copy. A seed makes the model write the same again; without \
@@ -23,12 +26,26 @@ terminal should do it)."""
 
 
 class HelpScreen(ModalScreen[None]):
-    """Lists the keys in force.
+    """Lists the keys in force and the commands.
 
     Args:
         changed: keys that the settings change, by id.
     """
 
+    DEFAULT_CSS = """
+    HelpScreen .heading {
+        text-style: bold underline;
+    }
+    HelpScreen .group {
+        height: auto;
+        padding-bottom: 1;
+    }
+    HelpScreen .ways {
+        width: 27;
+        padding-right: 1;
+        text-style: bold;
+    }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,f1,q,enter", "dismiss(None)", "close", show=False),
         Binding("down,j", "scroll('down')", show=False),
@@ -37,17 +54,24 @@ class HelpScreen(ModalScreen[None]):
 
     def __init__(self, changed: dict[str, str]) -> None:
         super().__init__()
-        self._changed = changed
+        self._changed = keymap(changed)
 
     def compose(self) -> ComposeResult:
         box = VerticalScroll(classes="box", can_focus=True)
         box.border_title = "Help"
         box.border_subtitle = "esc closes"
         with box:
-            changed = keymap(self._changed)
-            for key in KEYS:
-                with Horizontal(classes="row"):
-                    shown = show_keys(changed.get(key.id, key.keys))
-                    yield Plain(shown, classes="key")
-                    yield Plain(key.help, classes="what")
+            for group in Group:
+                with Vertical(classes="group"):
+                    yield Plain(group.value, classes="heading")
+                    for key in KEYS:
+                        if key.group is group:
+                            with Horizontal(classes="row"):
+                                yield Plain(self._ways(key), classes="ways")
+                                yield Plain(key.help, classes="what")
             yield Plain(ABOUT, classes="about")
+
+    def _ways(self, key: Key) -> str:
+        """How to ask for it: `f6 · /compare [N]`."""
+        keys = self._changed.get(key.id, key.keys)
+        return " · ".join(way for way in (keys and show_keys(keys), key.usage) if way)

@@ -12,12 +12,13 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.stories.library import Keeper, Target
+from mgpt_tui.stories.keeper import Keeper
+from mgpt_tui.stories.library import Target
 from mgpt_tui.ui.widgets.plain import Plain
 
 HELP = (
     "A name goes to your stories folder; a path begins with / or ./ or ~/\n"
-    "Endings: .md to read (the default), .txt bare text, .json everything"
+    "Endings: .md to read (the default), .txt bare text, .html a page, .json everything"
 )
 
 

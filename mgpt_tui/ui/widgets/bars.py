@@ -10,9 +10,11 @@ from textual.content import Content
 
 from mgpt_tui.inference.messages import Ready
 from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.stories.story import Author
 from mgpt_tui.text import clean_text
+from mgpt_tui.ui.conversation import Phase
 from mgpt_tui.ui.meter import Meter
-from mgpt_tui.ui.session import Phase, Session
+from mgpt_tui.ui.session import Session
 from mgpt_tui.ui.widgets.plain import Plain
 
 FULL, EMPTY = "▰", "▱"
@@ -41,9 +43,9 @@ class TopBar(Horizontal):
     def show(self, title: str, model: str, ready: Ready | None) -> None:
         """Show the names; the model's size once it is known."""
         size = f" {short_count(ready.parameters)}" if ready else ""
-        self.query_one(".title", Plain).update(Content(clean_text(title)))
         name = Path(model).name if Path(model).is_absolute() else model
-        self.query_one(".model", Plain).update(Content(clean_text(f"{name}{size}")))
+        for place, said in ((".title", title), (".model", f"{name}{size}")):
+            self.query_one(place, Plain).say(clean_text(said))
 
 
 class StatusLine(Plain):
@@ -69,11 +71,19 @@ def status(session: Session, width: int) -> str:
     if session.phase is Phase.DOWN:
         return f"{session.trouble} Enter tries again."
     numbers = [rate(session.meter), seed(session), settings(session.settings)]
-    for bar in BAR_WIDTHS:
-        line = GAP.join(part for part in (context(session, bar), *numbers) if part)
-        if len(line) <= width:
-            break
+    line = ""
+    for said in (words(session), ""):
+        for bar in BAR_WIDTHS:
+            line = GAP.join(part for part in (context(session, bar), *numbers, said) if part)
+            if len(line) <= width:
+                return line
     return line
+
+
+def words(session: Session) -> str:
+    """How many words each has written."""
+    counts = session.story.words
+    return f"words: {counts[Author.WRITER]} yours, {counts[Author.MODEL]} the model's"
 
 
 def context(session: Session, bar: int) -> str:

@@ -6,14 +6,17 @@ something that happens at every first letter of a line.
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
 
-from mgpt_tui.ui.keys import KEYS, Key
+from mgpt_tui.ui.keys import KEYS, Footer, Key
 from mgpt_tui.ui.widgets.plain import Plain
+
+GAP = 2
 
 
 class KeyHint(Plain):
@@ -24,6 +27,11 @@ class KeyHint(Plain):
         self.key = key
         self._pressed = ""
         self._shown = ""
+
+    @property
+    def cells(self) -> int:
+        """How much of the line it takes, with the gap after it."""
+        return cell_len(f"{self._shown} {self.key.label}") + GAP
 
     def show(self, active: ActiveBinding | None) -> None:
         """Show how the key stands: away, greyed out, or ready."""
@@ -43,21 +51,29 @@ class KeyHint(Plain):
 
 
 class KeyBar(Horizontal):
-    """A hint for every key that the table wants here, in its order."""
+    """A hint for every key that the table wants here, in its order, as far as they fit."""
 
     ALLOW_SELECT = False
 
     def compose(self) -> ComposeResult:
         for key in KEYS:
-            if key.footer:
+            if key.footer is not Footer.NEVER:
                 yield KeyHint(key)
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._show)
 
+    def on_resize(self) -> None:
+        self._show(self.screen)
+
     def _show(self, screen: Screen[object]) -> None:
         active: dict[str | None, ActiveBinding] = {}
         for binding in screen.active_bindings.values():
             active.setdefault(binding.binding.id, binding)
-        for hint in self.query(KeyHint):
+        room = self.content_size.width
+        for hint in sorted(self.query(KeyHint), key=lambda hint: -hint.key.footer):
             hint.show(active.get(hint.key.id))
+            if hint.key.footer is Footer.WIDE and hint.cells > room:
+                hint.display = False
+            elif hint.display:
+                room -= hint.cells

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from textual.content import Content
 from textual.widgets import Static
 
 
@@ -14,3 +15,10 @@ class Plain(Static):
 
     def __init__(self, text: str = "", **attributes: Any) -> None:
         super().__init__(text, markup=False, **attributes)
+        self._said = text
+
+    def say(self, text: str) -> None:
+        """Show other text; where it is the same, the screen need not be laid out anew."""
+        if text != self._said:
+            self._said = text
+            self.update(Content(text))

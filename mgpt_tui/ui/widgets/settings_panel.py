@@ -14,41 +14,14 @@ from textual.widgets import Input
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import SamplingSettings
-from mgpt_tui.settings_fields import Declared, declared
+from mgpt_tui.presets import OWN, PRESETS, preset_name
+from mgpt_tui.settings_fields import Declared
+from mgpt_tui.ui.values import OFF, ON, in_panel, label, meaning, parse, value_text
 from mgpt_tui.ui.widgets.plain import Plain
+from mgpt_tui.ui.widgets.radio_line import RadioLine
 
-LABELS = {"max_tokens": "length", "repetition_penalty": "repetition"}
-"""What people call a setting, where that is not its name."""
-
-
-def label(setting: Declared) -> str:
-    """What the form calls a setting."""
-    return LABELS.get(setting.name, setting.name.replace("_", "-"))
-
-
-def value_text(setting: Declared, value: Any) -> str:
-    """A value as it is typed."""
-    if value is None:
-        return setting.limits.off or ""
-    return f"{value:g}" if setting.type is float else str(value)
-
-
-def parse(setting: Declared, text: str) -> Any:
-    """A typed value; nothing typed is None for a setting that may be left out.
-
-    Raises:
-        UserError: where it is not allowed; its message says what is.
-    """
-    text = text.strip()
-    off = setting.limits.off
-    if setting.optional and (text == off if off else not text):
-        return None
-    try:
-        value = setting.type(text)
-        setting.check(value)
-    except (ValueError, UserError):
-        raise UserError(setting.allowed()) from None
-    return value
+EMPTY = {"seed": "new each time", "stop": "nothing"}
+"""What a field says that holds nothing."""
 
 
 class SettingField(Vertical):
@@ -65,23 +38,41 @@ class SettingField(Vertical):
     def __init__(self, setting: Declared, value: Any) -> None:
         super().__init__(id=f"field-{setting.name}")
         self.setting = setting
-        self._help = setting.limits.help
-        if setting.limits.note:
-            self._help += f" ({setting.limits.note})"
+        self._help = meaning(setting)
         self._value = value
 
     def compose(self) -> ComposeResult:
-        empty = "new each time" if self.setting.name == "seed" else ""
+        setting, text = self.setting, value_text(self.setting, self._value)
         with Horizontal():
-            yield Plain(label(self.setting), classes="name")
-            yield Input(
-                value_text(self.setting, self._value),
-                placeholder=empty,
-                id=self.setting.name,
-                compact=True,
-                select_on_focus=True,
-            )
+            yield Plain(label(setting), classes="name")
+            if setting.type is bool:
+                yield RadioLine((ON, OFF), text, id=setting.name)
+            else:
+                yield Input(
+                    text,
+                    placeholder=EMPTY.get(setting.name, ""),
+                    id=setting.name,
+                    compact=True,
+                    select_on_focus=True,
+                )
         yield Plain(self._help, classes="help")
+
+    def use(self, value: Any) -> None:
+        """Show another value, which came from elsewhere."""
+        if value == self._value:
+            return
+        self._value = value
+        text = value_text(self.setting, value)
+        if self.setting.type is bool:
+            self.query_one(RadioLine).chosen = text
+        else:
+            self.query_one(Input).value = text
+
+    @on(RadioLine.Changed)
+    def choose(self, event: RadioLine.Changed) -> None:
+        """Take a value that cannot be wrong."""
+        event.stop()
+        self._take(parse(self.setting, event.word))
 
     @on(Input.Changed)
     def check(self, event: Input.Changed) -> None:
@@ -112,6 +103,9 @@ class SettingField(Vertical):
             return
         if left:
             event.stop()
+        self._take(value)
+
+    def _take(self, value: Any) -> None:
         if value != self._value:
             self._value = value
             self.post_message(self.Changed(self.setting.name, value))
@@ -121,10 +115,60 @@ class SettingField(Vertical):
         self.query_one(".help", Plain).update(text)
 
 
+class PresetField(Vertical):
+    """The presets, and which of them is in force."""
+
+    class Changed(Message):
+        """Another preset was chosen."""
+
+        def __init__(self, preset: str) -> None:
+            super().__init__()
+            self.preset = preset
+
+    def __init__(self, preset: str) -> None:
+        super().__init__(id="field-preset")
+        self._preset = preset
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            yield Plain("preset", classes="name")
+            yield RadioLine(tuple(PRESETS), self._preset, id="preset")
+        yield Plain(self._help(), classes="help")
+
+    def use(self, preset: str) -> None:
+        """Show which preset is in force, or that none is."""
+        if preset != self._preset:
+            self._preset = preset
+            self.query_one(RadioLine).chosen = preset
+            self.query_one(".help", Plain).update(self._help())
+
+    @on(RadioLine.Changed)
+    def choose(self, event: RadioLine.Changed) -> None:
+        """Tell the panel."""
+        event.stop()
+        self.post_message(self.Changed(event.word))
+
+    def _help(self) -> str:
+        preset = PRESETS.get(self._preset)
+        return f"{preset.name}: {preset.help}" if preset else f"{OWN}: settings of your own"
+
+
 class SettingsPanel(VerticalScroll, can_focus=False):
     """All settings of the next generation."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
+    DEFAULT_CSS = """
+    PresetField {
+        height: auto;
+        padding-bottom: 1;
+    }
+    PresetField Horizontal {
+        height: 1;
+    }
+    PresetField .name {
+        width: 13;
+    }
+    """
 
     class Changed(Message):
         """The settings are others than before."""
@@ -142,9 +186,9 @@ class SettingsPanel(VerticalScroll, can_focus=False):
 
     def compose(self) -> ComposeResult:
         yield Plain("Settings for the next passage", classes="heading")
-        for setting in declared(SamplingSettings):
-            if setting.limits.panel:
-                yield SettingField(setting, getattr(self.sampling, setting.name))
+        yield PresetField(preset_name(self.sampling))
+        for setting in in_panel().values():
+            yield SettingField(setting, getattr(self.sampling, setting.name))
 
     @property
     def has_focus_within(self) -> bool:
@@ -153,18 +197,35 @@ class SettingsPanel(VerticalScroll, can_focus=False):
         return focused is not None and self in focused.ancestors
 
     def enter(self) -> None:
-        """Put the cursor into the first field."""
+        """Put the cursor into the first field that is typed in; the presets stand above it."""
         self.query(Input).first().focus()
+        self.scroll_home(animate=False)
+
+    def use(self, sampling: SamplingSettings) -> None:
+        """Take settings that were made elsewhere; tells of it as the fields do."""
+        if sampling == self.sampling:
+            return
+        self.sampling = sampling
+        for field in self.query(SettingField):
+            field.use(getattr(sampling, field.setting.name))
+        self.query_one(PresetField).use(preset_name(sampling))
+        self.post_message(self.Changed(sampling))
 
     @on(SettingField.Changed)
     def take(self, event: SettingField.Changed) -> None:
         """Gather the fields into settings."""
         event.stop()
-        self.sampling = replace(self.sampling, **{event.setting: event.value})
-        self.post_message(self.Changed(self.sampling))
+        self.use(replace(self.sampling, **{event.setting: event.value}))
+
+    @on(PresetField.Changed)
+    def take_preset(self, event: PresetField.Changed) -> None:
+        """Let every field have the preset's value."""
+        event.stop()
+        self.use(PRESETS[event.preset].of(self.sampling))
 
     @on(Input.Submitted)
-    def submitted(self, event: Input.Submitted) -> None:
+    @on(RadioLine.Submitted)
+    def submitted(self, event: Input.Submitted | RadioLine.Submitted) -> None:
         """Go back to writing."""
         event.stop()
         self.action_leave()

@@ -1,0 +1,177 @@
+"""Token after token: how one is chosen, alone or in a batch."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from mgpt_tui.inference.chances import Chances, chances
+from mgpt_tui.inference.held_back import Beginning, Spelling
+from mgpt_tui.inference.reader import Reader
+from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.inference.sampling import Filtered, Logits, draw, filtered, uniforms
+from mgpt_tui.model.config import GPTConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One token of a generation.
+
+    Attributes:
+        token: its id.
+        seconds: time that the engine has worked so far on its generation, or on all of a batch.
+        chances: how it came about, where that was asked for.
+    """
+
+    token: int
+    seconds: float
+    chances: Chances | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How the tokens of one request are chosen.
+
+    Attributes:
+        config: of the model.
+        settings: whose seed is not looked at.
+        bias: by token id, what `settings` adds to its score.
+        spelling: of what was held back.
+        end_token: the one that ends a story.
+        n_best: how many alternatives each step tells of; None leaves its chances out.
+    """
+
+    config: GPTConfig
+    settings: SamplingSettings
+    bias: Mapping[int, float]
+    spelling: Spelling
+    end_token: int
+    n_best: int | None = None
+
+    def left(self, logits: Logits, story: list[int], rest: bytes = b"") -> Filtered:
+        """What may follow `story`, where `rest` is still to be spelled."""
+        penalized = self.settings.repetition_penalty != 1
+        seen = story[self.config.window_start(len(story)) :] if penalized else ()
+        allowed = self.spelling.allowed(rest) if rest else None
+        return filtered(logits, self.settings, self.bias, seen, allowed)
+
+
+class Telling:
+    """One text as it grows.
+
+    Args:
+        beginning: what it continues.
+        rules: how its tokens are chosen.
+        seed: decides all draws, each by its position.
+        limit: the most tokens to take, but for those that spell what was held back.
+
+    Attributes:
+        story: the tokens to read, all of them so far.
+        is_over: whether it has ended or reached the limit.
+    """
+
+    def __init__(self, beginning: Beginning, rules: Rules, seed: int, limit: int) -> None:
+        self.story = list(beginning.tokens)
+        self.is_over = False
+        self.rest = beginning.rest
+        self._rules = rules
+        self._numbers = uniforms(seed)
+        self._left = limit
+
+    def draw(self, logits: Logits) -> tuple[int, Chances | None]:
+        """The token that is to come next, and its chances."""
+        left = self._rules.left(logits, self.story, self.rest)
+        token = int(left.candidates.tokens[draw(left.shares, next(self._numbers))])
+        if self._rules.n_best is None:
+            return token, None
+        return token, chances(logits, left, token, self._rules.n_best)
+
+    def take(self, token: int) -> None:
+        """Go on with `token`."""
+        self.story.append(token)
+        if self.rest:
+            self.rest = self._rules.spelling.after(self.rest, token)
+        else:
+            self._left -= 1
+        self.is_over = self._left == 0 or token == self._rules.end_token
+
+
+def alone(reader: Reader, telling: Telling) -> Generator[Step]:
+    """The steps of one text; each is computed when it is asked for."""
+    told, seconds = [telling.story], 0.0
+    while not telling.is_over:
+        began = time.perf_counter()
+        token, how = telling.draw(reader.read(told)[0].cpu().numpy())
+        telling.take(token)
+        seconds += time.perf_counter() - began
+        yield Step(token, seconds, how)
+
+
+class Batch:
+    """Texts that go on together: whoever is ahead computes the next token of all.
+
+    A text that has ended leaves the batch, so that the others have the processor to themselves.
+
+    Args:
+        reader: reads what they all begin with, once.
+        tellings: at least one, all with the same beginning.
+    """
+
+    def __init__(self, reader: Reader, tellings: Sequence[Telling]) -> None:
+        self._first = reader
+        self._reader: Reader | None = None
+        self._tellings = tellings
+        self._active = list(range(len(tellings)))
+        self._told = [telling.story for telling in tellings]  # of the active ones
+        self._waiting: list[deque[Step]] = [deque() for _ in tellings]
+        self._unwanted: set[int] = set()
+        self._seconds = 0.0
+
+    def steps(self, row: int) -> Generator[Step]:
+        """The steps of one of them."""
+        try:
+            while self._waiting[row] or row in self._active:
+                if not self._waiting[row]:
+                    self._advance()
+                yield self._waiting[row].popleft()
+        finally:  # whoever wants no more of it; torch may be gone by then, so it waits
+            self._unwanted.add(row)
+
+    def is_over(self, row: int, should_stop: Callable[[], bool]) -> bool:
+        """Whether one of them is to stop: not before what was computed for it is read."""
+        return not self._waiting[row] and should_stop()
+
+    def _advance(self) -> None:
+        """One more step of all that have not ended."""
+        began = time.perf_counter()
+        self._keep([at for at, row in enumerate(self._active) if row not in self._unwanted])
+        scores = self._read().cpu().numpy()
+        tellings = [self._tellings[row] for row in self._active]
+        drawn = [telling.draw(scores[at]) for at, telling in enumerate(tellings)]
+        self._seconds += time.perf_counter() - began
+        for row, telling, (token, how) in zip(self._active, tellings, drawn, strict=True):
+            self._waiting[row].append(Step(token, self._seconds, how))
+            telling.take(token)
+        self._keep([at for at, telling in enumerate(tellings) if not telling.is_over])
+
+    def _read(self) -> Tensor:
+        """Scores for every active text: fp32 (active, V)."""
+        if self._reader is not None:
+            return self._reader.read(self._told)
+        rows = len(self._active)
+        logits = self._first.read(self._told[:1])
+        self._reader = self._first.branches([0] * rows)
+        return logits.expand(rows, -1)
+
+    def _keep(self, staying: list[int]) -> None:
+        """Let go of the active ones but those at these places."""
+        if len(staying) == len(self._active):
+            return
+        self._active = [self._active[at] for at in staying]
+        self._told = [self._told[at] for at in staying]
+        if self._reader is not None and staying:
+            self._reader = self._reader.branches(staying)

@@ -1,0 +1,72 @@
+"""What there is to say of a model in a list, read without torch and without its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mgpt_tui.errors import UserError
+from mgpt_tui.model.manifest import CONFIG_FILE, CheckpointInfo, read_info
+from mgpt_tui.model.registry import ModelEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSummary:
+    """A model at hand.
+
+    Attributes:
+        entry: its name and folder.
+        info: what its `config.json` says; None where that cannot be read.
+        error: why it cannot be read; "" where it can.
+        written: when it was written (seconds, epoch); None where nobody can tell.
+    """
+
+    entry: ModelEntry
+    info: CheckpointInfo | None
+    error: str
+    written: float | None
+
+    @classmethod
+    def of(cls, entry: ModelEntry) -> ModelSummary:
+        """Read what a model says of itself."""
+        info, error = None, ""
+        try:
+            info = read_info(entry.path)
+        except UserError as failure:
+            error = failure.message
+        try:
+            written = (entry.path / CONFIG_FILE).stat().st_mtime
+        except OSError:
+            written = None
+        return cls(entry=entry, info=info, error=error, written=written)
+
+    @property
+    def parameters(self) -> int | None:
+        """How many numbers it consists of."""
+        return self.info.config.parameters() if self.info else None
+
+    @property
+    def step(self) -> int | None:
+        """How many steps it was trained."""
+        step = self.info.training.get("step") if self.info else None
+        return step if isinstance(step, int) else None
+
+    @property
+    def tokens(self) -> int | None:
+        """How many tokens it was trained on."""
+        tokens = self.info.training.get("tokens") if self.info else None
+        return tokens if isinstance(tokens, int) else None
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """Its loss on held-out stories."""
+        return self._validation("bits_per_byte")
+
+    @property
+    def loss(self) -> float | None:
+        """Its loss on held-out stories, in nats a token."""
+        return self._validation("loss")
+
+    def _validation(self, figure: str) -> float | None:
+        score = self.info.training.get("validation") if self.info else None
+        value = score.get(figure) if isinstance(score, dict) else None
+        return value if isinstance(value, float) else None

@@ -1,0 +1,83 @@
+"""Several continuations of one story, written side by side, of which the writer keeps one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from mgpt_tui.inference.request import FinishReason, SamplingSettings, Until
+from mgpt_tui.stories.story import Maker, Story
+from mgpt_tui.text import TextChunk
+
+MOST = 8
+"""As many as can be compared at once."""
+
+
+@dataclass(slots=True)
+class Column:
+    """One of them.
+
+    Attributes:
+        chunks: what has come so far.
+        seed: its seed, once it has begun.
+        reason: why it ended; None while it goes on.
+    """
+
+    chunks: list[TextChunk] = field(default_factory=list)
+    seed: int | None = None
+    reason: FinishReason | None = None
+
+    @property
+    def text(self) -> str:
+        """What has come so far."""
+        return "".join(chunk.text for chunk in self.chunks)
+
+
+class Comparison:
+    """Continuations of `base` that are being written or wait for a choice.
+
+    Args:
+        base: the story that they continue.
+        settings: which they are written with.
+        maker: the model.
+        samples: how many.
+    """
+
+    def __init__(self, base: Story, settings: SamplingSettings, maker: Maker, samples: int) -> None:
+        self.base = base
+        self.columns = [Column() for _ in range(samples)]
+        self._settings = settings
+        self._maker = maker
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all have ended."""
+        return all(column.reason is not None for column in self.columns)
+
+    def began(self, seed: int) -> None:
+        """The first has this seed, and each of the others one more."""
+        for number, column in enumerate(self.columns):
+            column.seed = seed + number
+
+    def stop(self) -> None:
+        """They go no further."""
+        for column in self.columns:
+            column.reason = column.reason or FinishReason.CANCELLED
+
+    def kept(self, choice: int | None) -> Story:
+        """The story with all of them as branches, and the writer at the end of one.
+
+        Args:
+            choice: which to go on from; None stays where the story was.
+        """
+        story, chosen, first = self.base, self.base.here, True
+        for number, column in enumerate(self.columns):
+            if not column.text:
+                continue
+            grow = story.begin if first else story.retry
+            story, first = grow(self._settings, self._maker, Until.LENGTH), False
+            story = story.extend_by(column.chunks, seed=column.seed)
+            if number == choice:
+                chosen = story.here
+        if chosen == self.base.here:
+            return replace(story, here=chosen, past=self.base.past, future=self.base.future)
+        return replace(story, here=chosen, past=(*self.base.past, self.base.here), future=())

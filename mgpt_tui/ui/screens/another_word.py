@@ -1,0 +1,148 @@
+"""Another word: walk over the model's words, see what else could have come, and choose it."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.style import Style
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from mgpt_tui.text import clean_text
+from mgpt_tui.ui.session import Session
+from mgpt_tui.ui.widgets.plain import Plain
+
+BEFORE, AFTER = 220, 160
+"""Characters of the story that are shown around the chosen word."""
+BAR = 16
+"""Cells of the longest bar."""
+
+
+class OtherWord(NamedTuple):
+    """What was chosen: a place in the story, in characters, and what is to stand there."""
+
+    offset: int
+    text: str
+    token: int
+
+
+class AnotherWordScreen(ModalScreen[OtherWord | None]):
+    """Answers with the word that was chosen, or None.
+
+    Args:
+        session: whose story it is; there is at least one token of the model's in it.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "cancel", show=False),
+        Binding("left", "step(-1)", show=False, priority=True),
+        Binding("right", "step(1)", show=False, priority=True),
+        Binding("pageup", "step(-12)", show=False, priority=True),
+        Binding("pagedown", "step(12)", show=False, priority=True),
+        Binding("home", "step(-100000)", show=False, priority=True),
+        Binding("end", "step(100000)", show=False, priority=True),
+    ]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._text = session.story.text
+        self._places = [(start, end) for start, end, _ in session.story.boundaries]
+        self._place = len(self._places) - 1
+        self._shown: object = None
+
+    def compose(self) -> ComposeResult:
+        box = Vertical(classes="box whole")
+        box.border_title = "Another word"
+        box.border_subtitle = "← → walk · ↑ ↓ and enter choose · esc leaves"
+        with box:
+            yield Plain(id="passage")
+            yield OptionList(id="alternatives", compact=True)
+            yield Plain(
+                "How likely each word is to the model; · marks what the settings leave out.",
+                classes="help",
+            )
+
+    def on_mount(self) -> None:
+        self.query_one(OptionList).focus()
+        self._ask()
+
+    def action_step(self, by: int) -> None:
+        """Go to the token before or after."""
+        self.action_place(self._place + by)
+
+    def action_place(self, place: int) -> None:
+        """Go to a token by its number; clicks on the passage do so."""
+        place = min(max(0, place), len(self._places) - 1)
+        if place != self._place:
+            self._place = place
+            self._ask()
+
+    def _ask(self) -> None:
+        """Show the place, and ask the model what else could come there."""
+        self._shown = None
+        self._session.look(self._places[self._place][0])
+        self.query_one("#passage", Plain).update(self._passage())
+        self._list([Option(Content("the model thinks…"), disabled=True)])
+
+    def _passage(self) -> Content:
+        """The story around the place, in which the model's tokens can be clicked."""
+        start, end = self._places[self._place]
+        first, last = max(0, start - BEFORE), min(len(self._text), end + AFTER)
+        if first:
+            first = self._text.find(" ", first, start) + 1 or first
+        content = Content(self._text[first:last])
+        for place, (begin, stop) in enumerate(self._places):
+            if first <= begin < last:
+                click = Style.from_meta({"@click": f"screen.place({place})"})
+                content = content.stylize(click, begin - first, min(stop, last) - first)
+        return content.stylize("reverse bold", start - first, end - first)
+
+    def show_session(self) -> None:
+        """Show the answer, once it is there."""
+        seen = self._session.seen
+        if seen is None or seen is self._shown:
+            return
+        self._shown = seen
+        start, end = self._places[self._place]
+        now = self._text[start:end]
+        best = max((choice.before for choice in seen.alternatives), default=1.0) or 1.0
+        options = []
+        for choice in seen.alternatives:
+            bar = "█" * max(1, round(BAR * choice.before / best))
+            mark = "·" if choice.after == 0 else " "
+            here = "  (now)" if choice.text == now else ""
+            word = repr(clean_text(choice.text))[1:-1]
+            options.append(
+                Option(
+                    Content.assemble(
+                        f"{100 * choice.before:5.1f} % {mark} ",
+                        (f"{bar:<{BAR}}", "$primary"),
+                        "  ",
+                        (word.replace(" ", "␣", 1) if word.startswith(" ") else word, "bold"),
+                        here,
+                    )
+                )
+            )
+        self._list(options)
+
+    def _list(self, options: list[Option]) -> None:
+        alternatives = self.query_one(OptionList)
+        alternatives.clear_options()
+        alternatives.add_options(options)
+        alternatives.highlighted = None if options[0].disabled else 0
+
+    @on(OptionList.OptionSelected)
+    def choose(self, event: OptionList.OptionSelected) -> None:
+        """Answer with the word under the cursor."""
+        seen = self._session.seen
+        if seen is not None and seen is self._shown:
+            choice = seen.alternatives[event.option_index]
+            start, _ = self._places[self._place]
+            self.dismiss(OtherWord(start, choice.text, choice.token))

@@ -1,0 +1,124 @@
+"""Several continuations side by side, to keep one of them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen
+
+from mgpt_tui.ui.comparison import Column
+from mgpt_tui.ui.session import Session
+from mgpt_tui.ui.widgets.plain import Plain
+
+
+class Candidate(VerticalScroll, can_focus=True):
+    """One continuation; enter or a click on it keeps it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "keep", "keep", show=False)]
+
+    class Kept(Message):
+        """The writer wants this one."""
+
+        def __init__(self, number: int) -> None:
+            super().__init__()
+            self.number = number
+
+    def __init__(self, number: int) -> None:
+        super().__init__(id=f"candidate-{number}")
+        self.number = number
+        self._text = ""
+
+    def compose(self) -> ComposeResult:
+        yield Plain(classes="candidate-text")
+
+    def show(self, column: Column) -> None:
+        """Bring it up to date."""
+        state = "…" if column.reason is None else f"seed {column.seed}"
+        self.border_title = Content(f"{self.number + 1}  {state}")
+        if column.text != self._text:
+            self._text = column.text
+            self.query_one(Plain).update(Content(column.text.lstrip("\n ")))
+
+    def action_keep(self) -> None:
+        self.post_message(self.Kept(self.number))
+
+    def on_click(self) -> None:
+        """A second click on the one that has the focus keeps it."""
+        if self.has_class("-chosen"):
+            self.action_keep()
+
+    def on_focus(self) -> None:
+        self.call_later(self.add_class, "-chosen")
+
+    def on_blur(self) -> None:
+        self.remove_class("-chosen")
+
+
+class CompareScreen(ModalScreen[int | None]):
+    """Answers with the number of the one to keep, or None.
+
+    Args:
+        session: whose comparison is shown.
+        samples: how many there are.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "none", show=False),
+        Binding("left", "app.focus_previous", show=False, priority=True),
+        Binding("right", "app.focus_next", show=False, priority=True),
+        *(Binding(str(digit), f"keep({digit - 1})", show=False) for digit in range(1, 10)),
+    ]
+
+    def __init__(self, session: Session, samples: int) -> None:
+        super().__init__()
+        self._session = session
+        self._samples = samples
+
+    def compose(self) -> ComposeResult:
+        box = Vertical(classes="box whole")
+        box.border_title = "How could it go on?"
+        box.border_subtitle = f"1–{self._samples} or enter keeps one · esc keeps none"
+        with box:
+            with Horizontal(id="candidates"):
+                for number in range(self._samples):
+                    yield Candidate(number)
+            yield Plain(
+                "← → choose, ↑ ↓ scroll. The others stay in the story as branches.",
+                classes="help",
+            )
+
+    def on_mount(self) -> None:
+        self.show_session()
+
+    def show_session(self) -> None:
+        """Bring every column up to date."""
+        comparison = self._session.comparison
+        if comparison is not None:
+            for candidate, column in zip(self.query(Candidate), comparison.columns, strict=False):
+                candidate.show(column)
+
+    @on(Candidate.Kept)
+    def keep(self, message: Candidate.Kept) -> None:
+        """Answer."""
+        self.action_keep(message.number)
+
+    def action_keep(self, number: int) -> None:
+        comparison = self._session.comparison
+        if comparison is None or number >= len(comparison.columns):
+            return
+        if comparison.columns[number].text:
+            self.dismiss(number)
+
+    def action_leave(self) -> None:
+        """The first press stops them, so that they can be read; the next one leaves."""
+        if self._session.is_writing:
+            self._session.stop()
+            self.show_session()
+        else:
+            self.dismiss(None)

@@ -1,0 +1,81 @@
+"""Editing: the whole story as text, to change anything in it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import TextArea
+
+from mgpt_tui.text import clean_text
+from mgpt_tui.ui.widgets.plain import Plain
+
+
+class StoryEditor(TextArea):
+    """A text field in which nothing is styled, and pasted controls are shown."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+home", "jump(False)", "to the top", show=False),
+        Binding("ctrl+end", "jump(True)", "to the end", show=False),
+    ]
+
+    def __init__(self, text: str, id: str) -> None:
+        super().__init__(text, id=id, soft_wrap=True, highlight_cursor_line=False)
+        self.match_cursor_bracket = False
+
+    def on_mount(self) -> None:
+        self.move_cursor(self.document.end)
+
+    def action_jump(self, end: bool) -> None:
+        self.move_cursor(self.document.end if end else (0, 0))
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        event.prevent_default()
+        event.stop()
+        self._take(event.text)
+
+    def action_paste(self) -> None:
+        self._take(self.app.clipboard)
+
+    def _take(self, text: str) -> None:
+        start, end = self.selection
+        result = self.replace(clean_text(text), start, end, maintain_selection_offset=False)
+        self.move_cursor(result.end_location)
+
+
+class EditScreen(ModalScreen[str | None]):
+    """Answers with the text as the writer left it, or None where it is to stay as it was.
+
+    Leaving keeps what was changed: one undo in the room takes it all back, whereas typing that
+    a stray key threw away would be gone.
+
+    Args:
+        text: the story.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,f4,ctrl+s", "done", "done", show=False, priority=True),
+        Binding("f10", "dismiss(None)", "forget", show=False, priority=True),
+    ]
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        box = Vertical(classes="box whole")
+        box.border_title = "Change anything in the story"
+        box.border_subtitle = "esc keeps the changes · f10 forgets them"
+        with box:
+            yield StoryEditor(self._text, id="editor")
+            yield Plain(
+                "What you change is yours; the model's words around it stay its own.",
+                classes="help",
+            )
+
+    def action_done(self) -> None:
+        self.dismiss(clean_text(self.query_one(StoryEditor).text))

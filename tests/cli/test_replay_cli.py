@@ -1,0 +1,83 @@
+"""`mgpt-tui replay`, as a user runs it."""
+
+import json
+
+import pytest
+
+from mgpt_tui import paths
+from mgpt_tui.inference.loading import load_engine
+from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.stories.formats import to_json
+from mgpt_tui.stories.library import StoryLibrary
+from mgpt_tui.stories.story import Maker, Story
+
+SETTINGS = SamplingSettings(max_tokens=12, seed=5, ignore_end=True)
+
+
+@pytest.fixture
+def told(tiny_checkpoint):
+    """A story with two passages of the tiny model's, kept as Keys."""
+    loaded = load_engine(tiny_checkpoint)
+    fingerprint = loaded.info.fingerprint
+    maker = Maker(model=str(tiny_checkpoint), fingerprint=fingerprint, decoding=loaded.decoding)
+    story = Story().write("A fox")
+    for _ in range(2):
+        context = story.context(fingerprint)
+        generation = loaded.engine.stream(context, SETTINGS)
+        story = story.begin(SETTINGS, maker)
+        for chunk in generation:
+            story = story.extend(chunk.text, chunk.tokens)
+        story = story.extend(seed=generation.finished.seed).write("and then")
+    StoryLibrary().add(story, "Keys")
+    return story
+
+
+def report(mgpt, *arguments):
+    outcome = mgpt("replay", *arguments, "--json")
+    assert outcome.code == 0, outcome.err
+    return json.loads(outcome.out)
+
+
+def draws(story):
+    return sum(len(span.tokens) for span in story.spans)
+
+
+def test_what_a_model_wrote_comes_out_the_same(mgpt, told):
+    seen = report(mgpt, "Keys")
+    assert len(seen["passages"]) == 2
+    assert seen["same"] == seen["draws"] == draws(told) > 0
+    outcome = mgpt("replay", str(paths.stories_dir() / "Keys.json"))
+    assert f"{seen['draws']} of {seen['draws']} draws are the same" in outcome.out
+
+
+def test_another_seed_is_found_out(mgpt, told, tmp_path):
+    path = tmp_path / "Keys.json"
+    path.write_text(to_json(told).replace('"seed": 5, "until"', '"seed": 6, "until"'))
+    seen = report(mgpt, path)
+    assert 0 <= seen["same"] < seen["draws"] == draws(told)
+
+
+def test_what_was_edited_or_chosen_is_told_and_not_tried(mgpt, told):
+    changed = told.edited("B" + told.text[1:])
+    StoryLibrary().add(changed.choose(len(changed.text), " word", 7), "Edited")
+    seen = report(mgpt, "Edited")
+    assert [passage["same"] for passage in seen["passages"]] == [None] * 3
+    assert "not tried" in mgpt("replay", "Edited").out
+
+
+def test_passages_of_another_model_are_told(mgpt, told, tmp_path):
+    story = told.begin(SETTINGS, Maker(model="gone", fingerprint="f")).extend(" x", (1,), seed=3)
+    StoryLibrary().add(story, "Mixed")
+    seen = report(mgpt, "Mixed", "--model", told.spans[1].model)
+    assert seen["passages"][-1]["same"] is None
+    assert "gone" in seen["passages"][-1]["why"]
+    assert seen["same"] == seen["draws"] == draws(told)
+
+
+def test_bad_input(mgpt, told):
+    StoryLibrary().add(Story().write("Only mine."), "Mine")
+    for arguments in (["nobody"], ["Mine"], ["Keys", "--model", "nobody"], ["missing.json"], []):
+        outcome = mgpt("replay", *arguments)
+        assert outcome.code == 2
+        assert outcome.out == ""
+        assert "Traceback" not in outcome.err

@@ -1,0 +1,134 @@
+"""`mgpt-tui stories`, as a user runs it."""
+
+import json
+
+import pytest
+
+from mgpt_tui import paths
+from mgpt_tui.stories.keeper import Keeper
+from mgpt_tui.stories.library import StoryLibrary
+from mgpt_tui.stories.story import Story
+
+
+def tell(text, name):
+    library = StoryLibrary()
+    keeper = Keeper(library)
+    keeper.close(keeper.save_to(Story().write(text), library.target(name, "")))
+
+
+@pytest.fixture
+def told():
+    tell("A [bold]fox[/bold] ran.\nIt sang.", "Foxes")
+    tell("The girl found a key.", "Keys")
+
+
+def names(mgpt):
+    return {row["name"] for row in json.loads(mgpt("stories", "--json").out)}
+
+
+def test_no_story_yet(mgpt):
+    outcome = mgpt("stories")
+    assert (outcome.code, outcome.out) == (0, "")
+    assert "mgpt-tui" in outcome.err
+    assert json.loads(mgpt("stories", "--json").out) == []
+
+
+def test_the_list(mgpt, told):
+    lines = sorted(mgpt("stories").out.splitlines())
+    name, date, words, first = lines[0].split("\t")
+    assert (name, words, first) == ("Foxes", "5", "A [bold]fox[/bold] ran.")
+    assert len(date) == len("2026-01-01 10:00")
+    row = next(row for row in json.loads(mgpt("stories", "--json").out) if row["name"] == "Keys")
+    assert (row["words"], row["first_line"]) == (5, "The girl found a key.")
+    assert row["path"] == str(paths.stories_dir() / "Keys.json")
+    assert row["modified"].endswith("+00:00")
+
+
+def test_the_table_on_a_terminal(mgpt, told, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    out = mgpt("stories").out
+    for words in ("name", "date", "words", "first line", "A [bold]fox[/bold] ran."):
+        assert words in out
+
+
+def test_a_damaged_story_is_listed_with_what_is_wrong(mgpt, told):
+    (paths.stories_dir() / "Bro\x1bken.json").write_text("{")
+    out = mgpt("stories").out
+    assert "Bro␛ken" in out
+    assert "is damaged" in out
+    assert "\x1b" not in out
+    assert [row.get("error") for row in json.loads(mgpt("stories", "--json").out)].count(None) == 2
+
+
+def test_show_and_search(mgpt, told):
+    assert mgpt("stories", "show", "foxes").out == "A [bold]fox[/bold] ran.\nIt sang.\n"
+    assert mgpt("stories", "search", "GIRL key").out.startswith("Keys\t")
+    assert [row["name"] for row in json.loads(mgpt("stories", "search", "fox", "--json").out)] == [
+        "Foxes"
+    ]
+    outcome = mgpt("stories", "search", "nothing")
+    assert (outcome.code, outcome.out) == (0, "")
+
+
+def test_export_overwrites_only_when_told(mgpt, told, tmp_path):
+    for suffix in ("md", "txt", "json", "html"):
+        target = tmp_path / f"out.{suffix}"
+        assert mgpt("stories", "export", "Keys", target).code == 0
+        assert "The girl found a key." in target.read_text("utf-8")
+    (tmp_path / "out.txt").write_text("mine")
+    outcome = mgpt("stories", "export", "Keys", tmp_path / "out.txt")
+    assert outcome.code == 2
+    assert "--force" in outcome.err
+    assert (tmp_path / "out.txt").read_text() == "mine"
+    assert mgpt("stories", "export", "Keys", tmp_path / "out.txt", "--force").code == 0
+    assert (tmp_path / "out.txt").read_text() == "The girl found a key."
+
+
+def test_rename_duplicate_delete_import(mgpt, told, tmp_path):
+    assert mgpt("stories", "rename", "Keys", "Doors").code == 0
+    assert "'Doors 2'" in mgpt("stories", "duplicate", "Doors").out
+    assert "'Locks'" in mgpt("stories", "duplicate", "Doors", "Locks").out
+    out = mgpt("stories", "delete", "Doors").out
+    assert str(paths.stories_dir() / "trash" / "Doors.json") in out
+    (tmp_path / "wind.txt").write_text("The wind rose.\n")
+    assert "'wind'" in mgpt("stories", "import", tmp_path / "wind.txt").out
+    assert names(mgpt) == {"Foxes", "Doors 2", "Locks", "wind"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["show", "nobody"],
+        ["show", "../Keys"],
+        ["show"],
+        ["rename", "Keys", "../up"],
+        ["rename", "Keys", "Foxes"],
+        ["rename", "Keys", "con"],
+        ["duplicate", "Keys", "Foxes"],
+        ["export", "Keys", "out.pdf"],
+        ["export", "nobody", "out.txt"],
+        ["import", "missing.txt"],
+        ["import", "."],
+        ["delete", "nobody"],
+        ["nonsense"],
+    ],
+)
+def test_bad_input(mgpt, told, arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outcome = mgpt("stories", *arguments)
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert "Traceback" not in outcome.err
+    assert names(mgpt) == {"Foxes", "Keys"}
+
+
+def test_what_is_open_stays(mgpt):
+    keeper = Keeper(StoryLibrary())
+    story = Story().write("A key.")
+    keeper.keep(story)
+    outcome = mgpt("stories", "delete", "A key")
+    assert outcome.code == 2
+    assert "open in another window" in outcome.err
+    assert mgpt("stories", "show", "A key").out == "A key.\n"
+    keeper.close(story)

@@ -1,0 +1,171 @@
+"""What the writer left unfinished: spelled again by the first tokens, and never lost."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mgpt_tui.inference.decoder import PlainDecoder
+from mgpt_tui.inference.engine import Engine
+from mgpt_tui.inference.held_back import RestDecoder, Spelling
+from mgpt_tui.inference.request import FinishReason, SamplingSettings
+from mgpt_tui.inference.sampling import choose
+from mgpt_tui.model.config import PRESETS
+from mgpt_tui.model.gpt import GPT
+from mgpt_tui.model.tokenizer import Tokenizer
+from mgpt_tui.text import TextChunk, clean_text
+
+SAMPLED = SamplingSettings(
+    temperature=1.5, top_k=None, max_tokens=12, seed=5, finish_sentence=False
+)
+WORDS = [" time", " times", " there", " the", " ran", "ran", "\n\n", "'t", "'re", "don"]
+
+
+@pytest.fixture(scope="module")
+def words_tokenizer():
+    """A vocabulary with some words in it."""
+    whole = Tokenizer.gpt2()
+    counts = {token: 1 for word in WORDS for token in whole.encode(word)}
+    return whole.trimmed(counts, 700)
+
+
+@pytest.fixture(scope="module")
+def engine(words_tokenizer):
+    config = replace(
+        PRESETS["tiny"], vocab_size=words_tokenizer.vocab_size, block_size=32, n_embd=16, n_layer=2
+    )
+    model = GPT(config, torch.Generator().manual_seed(1)).eval()
+    for weight in model.parameters():
+        weight.data *= 4
+    return Engine(PlainDecoder(model), words_tokenizer)
+
+
+def written(generation):
+    chunks = list(generation)
+    return "".join(chunk.text for chunk in chunks), chunks
+
+
+def held(engine, context):
+    return engine.beginning(context).rest.decode()
+
+
+@pytest.mark.parametrize(
+    ("context", "rest"),
+    [
+        (["The ti"], " ti"),
+        (["The time"], " time"),
+        (["The "], " "),
+        (["The time "], " "),
+        (["The.\n"], "\n"),
+        (["don'"], "'"),
+        ([(3, 4), " th"], " th"),
+        (["The ti", ""], " ti"),
+        (["The time."], ""),
+        (["The ti", (3, 4)], ""),
+        ([], ""),
+        ([""], ""),
+    ],
+)
+def test_what_is_held_back(engine, context, rest):
+    beginning = engine.beginning(context)
+    assert held(engine, context) == rest
+    whole = engine.tokenizer.decode(engine.encode(context))
+    assert engine.tokenizer.decode(beginning.tokens) + rest == whole
+
+
+def test_a_word_that_can_be_spelled_in_one_way_is_read(byte_tokenizer, tiny_model):
+    engine = Engine(PlainDecoder(tiny_model), byte_tokenizer)
+    for text in ("The fox", "The fox ", "The \n\n\n", "a" * 500, "\N{FOX FACE} caf\xe9"):
+        beginning = engine.beginning([text])
+        assert beginning.rest == b""
+        assert list(beginning.tokens) == engine.encode([text])
+
+
+SETTINGS = [
+    SAMPLED,
+    replace(SAMPLED, temperature=0),
+    replace(SAMPLED, top_k=1),
+    replace(SAMPLED, top_p=0.1, min_p=0.5, repetition_penalty=2),
+    replace(SAMPLED, ban=(" ", " time", " times"), bias=("x=5",)),
+]
+
+
+@pytest.mark.parametrize("sampling", SETTINGS)
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    text=st.one_of(
+        st.text(max_size=12),
+        st.text("tim e srant'h\n\t 1\xe9\N{FOX FACE}\u3000\u4e2d", max_size=80),
+        st.sampled_from(["The ti", "x  \n \n", "t" * 99, " " * 99, "\xe9" * 70]),
+    ),
+    seed=st.integers(0, 9),
+)
+def test_the_story_always_begins_with_what_the_writer_wrote(engine, sampling, text, seed):
+    tokenizer = engine.tokenizer
+    beginning = engine.beginning([text])
+    own = replace(sampling, seed=seed)
+    generation = engine.stream([text], own, n_best=0)
+    more, chunks = written(generation)
+    drawn = [chances.token for chances in generation.chances]
+    told = b"".join(map(tokenizer.token_bytes, [*beginning.tokens, *drawn]))
+    assert told.startswith(text.encode(errors="replace"))
+    kept = [token for chunk in chunks for token in chunk.tokens]
+    rest = "".join(chunk.text for chunk in chunks if not chunk.tokens)
+    assert more == rest + clean_text(tokenizer.decode(kept))
+    finished = generation.finished
+    assert len(kept) == finished.tokens <= SAMPLED.max_tokens
+    assert finished.context_tokens <= len(beginning.tokens) + len(drawn)
+    (together, other) = engine.together([text], own, 2)
+    assert written(together)[0] == more
+    assert written(other)[0] == written(engine.stream([text], replace(own, seed=seed + 1)))[0]
+
+
+def test_the_rest_of_a_word_has_text_but_no_tokens(engine):
+    (token,) = engine.tokenizer.encode(" times")
+    generation = engine.stream(["The ti"], replace(SAMPLED, bias=(" times=1000",), max_tokens=1))
+    assert list(generation) == [TextChunk("mes", ()), TextChunk(" times", (token,))]
+    finished = generation.finished
+    assert finished.tokens == 1
+    assert finished.context_tokens == generation.context_tokens + 2
+    assert finished.reason is FinishReason.LENGTH
+
+
+def test_a_character_that_began_in_a_spelling_token_has_no_tokens(byte_tokenizer):
+    tokenizer = Tokenizer(byte_tokenizer.ranks | {b"ab\xc3": 256})
+    decoder = RestDecoder(tokenizer, b"ab")
+    assert decoder.feed(256) is None
+    assert decoder.spelled == 1
+    assert decoder.feed(tokenizer.ranks[b"\xa9"]) == TextChunk("\xe9", ())
+    assert decoder.feed(tokenizer.ranks[b"b"]) == TextChunk("b", (tokenizer.ranks[b"b"],))
+
+
+@given(rest=st.binary(min_size=1, max_size=20))
+def test_any_bytes_can_be_spelled(words_tokenizer, rest):
+    spelling = Spelling(words_tokenizer)
+    while rest:
+        allowed = spelling.allowed(rest)
+        assert len(allowed)
+        for token in allowed:
+            spelled = words_tokenizer.token_bytes(int(token))
+            assert spelled.startswith(rest) or rest.startswith(spelled)
+        shorter = spelling.after(rest, int(allowed[-1]))
+        assert len(shorter) < len(rest)
+        rest = shorter
+
+
+@pytest.mark.parametrize("temperature", [0, 1.0])
+def test_only_what_is_allowed_is_chosen(temperature):
+    logits = np.arange(10, dtype=np.float32)
+    sampling = SamplingSettings(temperature=temperature, top_k=3, top_p=0.9, min_p=0.1)
+    allowed = np.array([2, 4])
+    for uniform in (0.0, 0.5, 0.999):
+        assert choose(logits, sampling, uniform, allowed=allowed)[0] in (2, 4)
+    banned = {2: -np.inf, 4: -np.inf}
+    assert choose(logits, sampling, 0.999, banned, allowed=allowed)[0] == 4
+    logits[[2, 4]] = -np.inf
+    assert choose(logits, sampling, 0.0, banned, allowed=allowed)[0] == 2

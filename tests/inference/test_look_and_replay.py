@@ -1,0 +1,114 @@
+"""Asking what could come next, and drawing again what was drawn."""
+
+from dataclasses import replace
+
+import pytest
+
+from mgpt_tui.errors import UserError
+from mgpt_tui.inference.decoder import PlainDecoder
+from mgpt_tui.inference.engine import Engine
+from mgpt_tui.inference.request import SamplingSettings, Until
+from mgpt_tui.model.checkpoint import load_checkpoint
+from mgpt_tui.model.registry import find_model
+
+SAMPLED = SamplingSettings(temperature=1.2, top_k=30, max_tokens=40, seed=5)
+
+
+@pytest.fixture
+def engine(tiny_model, byte_tokenizer):
+    return Engine(PlainDecoder(tiny_model), byte_tokenizer)
+
+
+@pytest.fixture(scope="module")
+def storyteller():
+    checkpoint = load_checkpoint(find_model(None).path)
+    return Engine(PlainDecoder(checkpoint.model), checkpoint.tokenizer)
+
+
+def recorded(generation):
+    """A generation as a story keeps it: text that no token brought, and tokens."""
+    chunks = list(generation)
+    lead = "".join(chunk.text for chunk in chunks if not chunk.tokens)
+    return lead, [token for chunk in chunks for token in chunk.tokens]
+
+
+def test_a_look_tells_what_a_step_tells(engine):
+    step = next(engine.steps(engine.encode(["The fox"]), SAMPLED, 5, n_best=4))
+    view = engine.look(["The fox"], SAMPLED, 4)
+    assert view.entropy == step.chances.entropy
+    for choice, entry in zip(view.alternatives, step.chances.alternatives, strict=True):
+        assert (choice.token, choice.before, choice.after) == (
+            entry.token,
+            entry.before,
+            entry.after,
+        )
+
+
+def test_a_look_is_clean_and_shows_the_end_as_nothing(engine):
+    view = engine.look(["The fox"], SAMPLED, 1000)
+    texts = {choice.token: choice.text for choice in view.alternatives}
+    assert len(texts) == 257
+    assert texts[engine.tokenizer.end_token] == ""
+    assert texts[engine.tokenizer.ranks[b"\x1b"]] == "\u241b"
+    assert texts[engine.tokenizer.ranks[b"\xff"]] == "\ufffd"
+
+
+def test_a_look_changes_nothing(engine):
+    plain = list(engine.stream(["The fox"], SAMPLED))
+    generation = engine.stream(["The fox"], SAMPLED)
+    looked = []
+    for number, chunk in enumerate(generation):
+        looked.append(chunk)
+        engine.look(["The fox" if number % 2 else "Another story"], SAMPLED, 3)
+    assert looked == plain
+    assert list(engine.stream(["The fox"], SAMPLED)) == plain
+
+
+def test_looks_fail_as_generations_do(engine):
+    with pytest.raises(UserError):
+        engine.look([(999_999,)], SAMPLED, 3)
+    with pytest.raises(UserError):
+        engine.look([""], replace(SAMPLED, ban=("two",)), 3)
+
+
+@pytest.mark.parametrize("until", Until)
+@pytest.mark.parametrize("context", [["The fox"], ["The ", (65, 66)], [], ["word " * 20]])
+def test_a_replay_comes_out_the_same(engine, context, until):
+    settings = replace(SAMPLED, repetition_penalty=1.3, ignore_end=True)
+    stops = iter(range(60))
+    generation = engine.stream(context, settings, lambda: next(stops, 60) == 60, until=until)
+    lead, tokens = recorded(generation)
+    assert lead == ""
+    kept = len(tokens) if until in (Until.LENGTH, Until.END) else len(tokens) - 1
+    fresh = Engine(engine.decoder, engine.tokenizer)
+    assert fresh.replay(context, lead, tokens, settings, 5) >= kept > 0
+
+
+def test_draws_that_differ_are_counted_and_lead_nothing_astray(engine):
+    _, tokens = recorded(engine.stream(["The fox"], SAMPLED))
+    assert engine.replay(["The fox"], "", tokens, SAMPLED, 6) < len(tokens)
+    assert engine.replay(["The fox"], "", [], SAMPLED, 5) == 0
+    changed = [tokens[0], (tokens[1] + 1) % 256, *tokens[2:]]
+    same = engine.replay(["The fox"], "", changed, SAMPLED, 5)
+    assert 1 <= same < len(tokens)
+    with pytest.raises(UserError):
+        engine.replay(["The fox"], "", [999_999], SAMPLED, 5)
+
+
+@pytest.mark.parametrize("context", ["Once upon a ti", "She said hello ", "The end of the do"])
+def test_what_was_held_back_is_drawn_again_first(storyteller, context):
+    for seed in range(3):
+        settings = replace(SAMPLED, max_tokens=10, seed=seed)
+        lead, tokens = recorded(storyteller.stream([context], settings))
+        assert storyteller.beginning([context]).rest
+        assert storyteller.replay([context], lead, tokens, settings, seed) == len(tokens)
+    assert storyteller.replay([context], "zzz", tokens, settings, seed) < len(tokens)
+
+
+def test_the_storyteller_finishes_what_was_begun(storyteller):
+    greedy = SamplingSettings(temperature=0, max_tokens=12)
+    text = "".join(chunk.text for chunk in storyteller.stream(["Once upon a ti"], greedy))
+    assert text.startswith("me")
+    assert text.endswith((".", '"', "!", "?"))
+    word = storyteller.stream(["Once upon a ti"], greedy, until=Until.WORD)
+    assert "".join(chunk.text for chunk in word) == text.split()[0]
