@@ -127,7 +127,7 @@ def terminal(size: tuple[int, int], start_word: int, home: Path) -> Iterator[Ter
     os.close(follower)
     screen = Terminal(leader, process)
     try:
-        screen.wait_for("How does the story begin?")
+        screen.wait_for("ow does the story begin?")
         screen.type("Go\r")
         screen.wait_for_word(start_word)
         yield screen

@@ -12,6 +12,7 @@ the text of the last two seconds.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import pty
@@ -19,8 +20,10 @@ import queue
 import random
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -285,6 +288,7 @@ def kill_once(lab: Lab, draw: random.Random, number: int) -> str:
 
     log = lab.folder / f"texts-{number}.jsonl"
     leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = subprocess.Popen(
         [sys.executable, __file__, "--child", str(log)],
         stdin=follower, stdout=follower, stderr=follower, start_new_session=True,
@@ -298,7 +302,7 @@ def kill_once(lab: Lab, draw: random.Random, number: int) -> str:
             read_until(leader, lambda drawn: bool(noted(log)))
             os.write(leader, b"\r")
         else:
-            read_until(leader, lambda drawn: b"How does the story begin?" in drawn)
+            read_until(leader, lambda drawn: b"ow does the story begin?" in drawn)
             os.write(leader, b"Once upon a time\r")
         before = len(noted(log)[-1][1]) if noted(log) else 0
         read_until(
@@ -329,9 +333,8 @@ def body(lab: Lab, draw: random.Random, ends: int) -> str:
     print(f"{ROUNDS * KEYS_A_ROUND:,} random keys, pastes and resizes", flush=True)
     random_keys(lab, draw)
     print(f"{ends} kills while the model writes", flush=True)
-    for name in ("home", "config"):
-        (lab.folder / name).rename(lab.folder / f"{name}-of-keys")
-    (lab.folder / "config").mkdir()
+    (lab.folder / "home").rename(lab.folder / "home-of-keys")
+    (lab.folder / "config").mkdir(exist_ok=True)
     sampling = {"max_tokens": 100_000, "ignore_end": True, "finish_sentence": False}
     (lab.folder / "config" / "settings.json").write_text(
         json.dumps({"format": 1, "sampling": sampling})

@@ -20,6 +20,7 @@ from mgpt_tui.inference.client import EngineLike
 from mgpt_tui.settings import Settings, load_settings, save_settings
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.ui.keys import KEYS, Key, Where, bindings, keymap
+from mgpt_tui.ui.screens.dialog import Palette
 from mgpt_tui.ui.screens.help import HelpScreen
 from mgpt_tui.ui.screens.main import MainScreen
 from mgpt_tui.ui.session import Session
@@ -182,6 +183,10 @@ class WritingRoom(App[None]):
         else:
             names = ", ".join(sorted(self.available_themes))
             raise UserError(f"There is no theme {name}.", f"There are {names}.")
+
+    def action_command_palette(self) -> None:
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The palette belongs to the room; over a dialog it would act behind its back."""

@@ -9,12 +9,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.style import Style
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from mgpt_tui.text import clean_text
+from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.session import Session
 from mgpt_tui.ui.widgets.plain import Plain
 
@@ -32,7 +32,7 @@ class OtherWord(NamedTuple):
     token: int
 
 
-class AnotherWordScreen(ModalScreen[OtherWord | None]):
+class AnotherWordScreen(Dialog[OtherWord | None]):
     """Answers with the word that was chosen, or None.
 
     Args:

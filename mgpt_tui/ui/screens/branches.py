@@ -9,12 +9,12 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
 from mgpt_tui.stories.story import Author, Node, Story
 from mgpt_tui.text import clean_text
+from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.widgets.plain import Plain
 
 MARKS = {Author.WRITER: "│", Author.MODEL: "·"}
@@ -22,7 +22,7 @@ LONGEST = 60
 """Characters of a passage that the map shows."""
 
 
-class BranchesScreen(ModalScreen[int | None]):
+class BranchesScreen(Dialog[int | None]):
     """Answers with the node to go to, or None.
 
     Args:

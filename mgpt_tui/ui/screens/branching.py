@@ -33,7 +33,7 @@ class Branching(Desk):
     def show_versions(self) -> None:
         """What came may be for a dialog in front."""
         front = self.app.screen
-        if isinstance(front, CompareScreen | AnotherWordScreen):
+        if isinstance(front, CompareScreen | AnotherWordScreen) and front.is_mounted:
             front.show_session()
 
     def _keep_candidate(self, choice: int | None) -> None:

@@ -10,9 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 
 from mgpt_tui.ui.comparison import Column
+from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.session import Session
 from mgpt_tui.ui.widgets.plain import Plain
 
@@ -32,18 +32,16 @@ class Candidate(VerticalScroll, can_focus=True):
     def __init__(self, number: int) -> None:
         super().__init__(id=f"candidate-{number}")
         self.number = number
-        self._text = ""
+        self._words = Plain(classes="candidate-text")
 
     def compose(self) -> ComposeResult:
-        yield Plain(classes="candidate-text")
+        yield self._words
 
     def show(self, column: Column) -> None:
         """Bring it up to date."""
         state = "…" if column.reason is None else f"seed {column.seed}"
         self.border_title = Content(f"{self.number + 1}  {state}")
-        if column.text != self._text:
-            self._text = column.text
-            self.query_one(Plain).update(Content(column.text.lstrip("\n ")))
+        self._words.say(column.text.lstrip("\n "))
 
     def action_keep(self) -> None:
         self.post_message(self.Kept(self.number))
@@ -60,7 +58,7 @@ class Candidate(VerticalScroll, can_focus=True):
         self.remove_class("-chosen")
 
 
-class CompareScreen(ModalScreen[int | None]):
+class CompareScreen(Dialog[int | None]):
     """Answers with the number of the one to keep, or None.
 
     Args:

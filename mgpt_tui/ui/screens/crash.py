@@ -7,14 +7,14 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from mgpt_tui.stories.library import Entry
 from mgpt_tui.text import clean_text
+from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.widgets.plain import Plain
 
 
-class CrashScreen(ModalScreen[bool]):
+class CrashScreen(Dialog[bool]):
     """Answers whether to go on with a story.
 
     Args:

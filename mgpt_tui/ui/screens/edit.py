@@ -8,10 +8,10 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import TextArea
 
 from mgpt_tui.text import clean_text
+from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.widgets.plain import Plain
 
 
@@ -47,7 +47,7 @@ class StoryEditor(TextArea):
         self.move_cursor(result.end_location)
 
 
-class EditScreen(ModalScreen[str | None]):
+class EditScreen(Dialog[str | None]):
     """Answers with the text as the writer left it, or None where it is to stay as it was.
 
     Leaving keeps what was changed: one undo in the room takes it all back, whereas typing that

@@ -7,9 +7,9 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.screen import ModalScreen
 
 from mgpt_tui.ui.keys import KEYS, Group, Key, keymap, show_keys
+from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.widgets.plain import Plain
 
 ABOUT = """\
@@ -25,7 +25,7 @@ one, every try is new. Mark text with the mouse to copy it (shift and the mouse 
 terminal should do it)."""
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """Lists the keys in force and the commands.
 
     Args:

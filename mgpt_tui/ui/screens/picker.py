@@ -13,19 +13,19 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.text import clean_text
+from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.widgets.plain import Plain
 
 Row = TypeVar("Row")
 Answer = TypeVar("Answer")
 
 
-class Picker(ModalScreen[Answer | None], Generic[Row, Answer]):
+class Picker(Dialog[Answer | None], Generic[Row, Answer]):
     """Answers with what was picked, or None. What differs between lists is said by a subclass.
 
     Attributes:

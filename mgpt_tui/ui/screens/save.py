@@ -8,12 +8,12 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.stories.keeper import Keeper
 from mgpt_tui.stories.library import Target
+from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.widgets.plain import Plain
 
 HELP = (
@@ -22,7 +22,7 @@ HELP = (
 )
 
 
-class SaveScreen(ModalScreen[Target | None]):
+class SaveScreen(Dialog[Target | None]):
     """Answers with where the story should go, or None.
 
     Args:
