@@ -48,7 +48,12 @@ def settings_rows(config_class: type) -> Iterable[tuple[str, str, str, str]]:
     """Flag, default, allowed values and help of every setting of a class."""
     for entry in declared(config_class):
         off = entry.limits.off
-        yield (f"`{entry.flag}`", shown(entry.default, off), entry.allowed(), entry.limits.help)
+        default, help = shown(entry.default, off), entry.limits.help
+        if entry.type is bool:
+            negated = entry.flag.replace("--", "--no-", 1)
+            yield (f"`{entry.flag}`, `{negated}`", default, "on or off", help)
+        else:
+            yield (f"`{entry.flag}`", default, entry.allowed(), help)
 
 
 def commands() -> str:

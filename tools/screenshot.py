@@ -1,9 +1,10 @@
-"""Take the picture of the app that the README shows.
+"""Take the pictures of the app that the README shows.
 
-    python tools/screenshot.py [--model NAME] [--seed N] [--output screenshot.svg] [LINE ...]
+    python tools/screenshot.py [--model NAME] [--seed N] [--folder pictures] [LINE ...]
 
-The app runs without a terminal, 100 x 30; each LINE is sent to the model in turn, and the
-picture is taken while the model still writes its answer to the last one.
+The app runs without a terminal, 100 x 30; each LINE is sent to the model in turn. The first
+picture is taken while the model still writes its answer to the last one, the others show how it
+could go on, and what else it could have said.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ async def take(
     sampling: SamplingSettings,
     lines: Sequence[str] = LINES,
     words: int = 30,
-) -> str:
-    """Tell a story with `engine` and give the screen as SVG.
+) -> dict[str, str]:
+    """Tell a story with `engine` and give screens as SVG, by name.
 
     Args:
         engine: a real engine or one that is made up.
@@ -89,7 +90,22 @@ async def take(
             )
             prompt.insert(NEXT)
             await pilot.pause()
-            return app.export_screenshot(title="mgpt-tui")
+            pictures = {"room": app.export_screenshot(title="mgpt-tui")}
+            prompt.clear()
+            await until(pilot, lambda: not session.is_busy)
+            session.undo()  # back to the writer's line, from which there are other ways on
+            app.room.action_compare()
+            await until(pilot, lambda: session.comparison and session.comparison.is_over)
+            pictures["compare"] = app.export_screenshot(title="mgpt-tui")
+            app.screen.dismiss(1)
+            await until(pilot, lambda: app.screen is app.room)
+            app.room.action_another_word()
+            await until(pilot, lambda: session.seen)
+            session.seen = None
+            await pilot.press(*["left"] * 9)
+            await until(pilot, lambda: session.seen)
+            pictures["another-word"] = app.export_screenshot(title="mgpt-tui")
+            return pictures
 
 
 def main() -> None:
@@ -97,18 +113,21 @@ def main() -> None:
     parser.add_argument("--model")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--max-tokens", type=int, default=60)
-    parser.add_argument("--output", type=Path, default=ROOT / "screenshot.svg")
+    parser.add_argument("--folder", type=Path, default=ROOT / "pictures")
     parser.add_argument("lines", nargs="*", default=LINES)
     options = parser.parse_args()
     engine = EngineClient(options.model)
     sampling = SamplingSettings(seed=options.seed, max_tokens=options.max_tokens)
     name = find_model(options.model).name
     try:
-        picture = asyncio.run(take(engine, name, sampling=sampling, lines=options.lines))
+        pictures = asyncio.run(take(engine, name, sampling=sampling, lines=options.lines))
     finally:
         engine.close()
-    options.output.write_text(picture, encoding="utf-8")
-    print(options.output)
+    options.folder.mkdir(exist_ok=True)
+    for shown, picture in pictures.items():
+        path = options.folder / f"{shown}.svg"
+        path.write_text(picture, encoding="utf-8")
+        print(path)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mgpt_tui.cli.options import given, setting_options
 from mgpt_tui.errors import UserError
+from mgpt_tui.inference.request import DecodingSettings
 from mgpt_tui.model.registry import ModelEntry, find_model
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.stories.story import Author, Span, Story
@@ -26,23 +28,26 @@ Passage = dict[str, Any]
     metavar="NAME_OR_PATH",
     help="Model to replay with; the one that wrote last if left out, or the embedded one.",
 )
+@setting_options(DecodingSettings)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
-def command(story: str, model: str | None, as_json: bool) -> None:
+def command(story: str, model: str | None, as_json: bool, **options: Any) -> None:
     """Feed the recorded tokens of STORY to the model and count the draws that come out the same.
 
     STORY is the name of a saved story or the path of its .json. A passage is one generation. Its
     draws are the same where the model, its precision, the machine's arithmetic, the settings and
-    the text before it are; passages of another model are told, not tried.
+    the text before it are; passages of another model are told, not tried. The model is run as in
+    the app, unless told otherwise.
     """
+    decoding = DecodingSettings(**given(options))
     library = StoryLibrary()
     told, _ = library.open(library.locate(story))
     if not any(span.tokens for span in told.spans):
         raise UserError("The story has no passage that a model wrote.", "Choose another story.")
     entry = _model_for(told, model)
 
-    from mgpt_tui.inference.loading import load_engine
+    from mgpt_tui.inference.loading import FOR_THE_SCREEN, load_engine
 
-    loaded = load_engine(entry.path)
+    loaded = load_engine(entry.path, decoding, spare_cores=FOR_THE_SCREEN)
     passages = [_replayed(told, start, span, loaded) for start, span in _passages(told)]
     if as_json:
         click.echo(json.dumps(_summed(story, entry, loaded, passages), indent=2))

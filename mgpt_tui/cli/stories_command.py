@@ -42,11 +42,11 @@ def show(name: str) -> None:
 
 
 @command.command()
-@click.argument("text")
+@click.argument("words", nargs=-1, required=True)
 @AS_JSON
-def search(text: str, as_json: bool) -> None:
-    """List the stories that have all words of TEXT in their name or text."""
-    _list(StoryLibrary().search(text), as_json, "No story has all of these words.")
+def search(words: tuple[str, ...], as_json: bool) -> None:
+    """List the stories that have all of WORDS in their name or text."""
+    _list(StoryLibrary().search(" ".join(words)), as_json, "No story has all of these words.")
 
 
 @command.command()

@@ -29,6 +29,7 @@ from mgpt_tui.inference.messages import (
     Generate,
     Look,
     ProtocolError,
+    Ready,
     Request,
     Seen,
     Stop,
@@ -155,8 +156,16 @@ class EngineClient:
         child, self._child = self._child, None
         if child is not None:
             child.retire()
+            self._forget_its_state()
         self._command = _command(model, self._python)
         self.start()
+
+    def _forget_its_state(self) -> None:
+        """Drop what nobody has read yet and what would be taken for the next engine's word."""
+        with self.events.mutex:
+            kept = [event for event in self.events.queue if not _tells_state(event)]
+            self.events.queue.clear()
+            self.events.queue.extend(kept)
 
     def close(self) -> None:
         """End the engine: kindly first, by force after half a second."""
@@ -272,6 +281,11 @@ class _Child:
             self._events.put(Failed(id, "The engine ended.", "Try again once it is ready."))
         if not self._expected:
             self._events.put(Died(exit_code, unanswered[0] if unanswered else None))
+
+
+def _tells_state(event: Event) -> bool:
+    """Whether an event says that an engine is ready, or cannot be."""
+    return isinstance(event, Ready) or (isinstance(event, Failed) and event.id is None)
 
 
 def _command(model: str | None, python: str) -> list[str]:

@@ -13,13 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mgpt_tui.inference.matrices import FORMATS, Matrix, Product
+from mgpt_tui.inference.matrices import FORMATS, Product
 from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.model.gpt import GPT, Block, causal_mask
 from mgpt_tui.model.kv_cache import KVCache
-
-BATCH = 4
-"""Texts side by side from which on products for batches pay."""
 
 
 class Decoder(Protocol):
@@ -87,6 +84,10 @@ class PackedDecoder:
 
     The residual stream has the precision of the products; keys and values are fp32 on a CPU.
 
+    In int8 tokens read at once give what they give one by one, to the last bit: the products of
+    8-bit weights do so by themselves, and attention is computed query by query. So a text is the
+    same again whether the story before it was written just now or is read from a file.
+
     Args:
         model: not one that is still being trained: some weights are shared with it.
         precision: a key of `matrices.FORMATS`.
@@ -100,10 +101,9 @@ class PackedDecoder:
         self._cache_dtype = torch.float32 if self.device.type == "cpu" else dtype
         self._token_embedding = model.token_embedding.weight.detach().to(dtype)
         self._position_embedding = model.position_embedding.weight.detach().to(dtype)
-        packed = [_packed(block, precision) for block in model.blocks]
-        self._blocks, self._batch_blocks = map(list, zip(*packed, strict=True))
+        self._blocks = [_packed(block, precision) for block in model.blocks]
         self._final_norm = _norm(model.final_norm)
-        self._head = FORMATS[precision](model.token_embedding.weight.detach()).product
+        self._head = FORMATS[precision](model.token_embedding.weight.detach())
 
     def new_cache(self, rows: int) -> KVCache:
         """See `Decoder`."""
@@ -119,13 +119,12 @@ class PackedDecoder:
         positions = self._position_embedding[start : start + T]  # (T, C)
         x = F.embedding(tokens.to(self.device), self._token_embedding) + positions  # (B, T, C)
         x = x.view(B * T, C)
-        blocks = self._batch_blocks if T == 1 and B >= BATCH else self._blocks
-        for block, (room, keys, values) in zip(blocks, cache.room(T), strict=True):
+        for block, (room, keys, values) in zip(self._blocks, cache.room(T), strict=True):
             qkv = block.qkv(block.attention_norm(x)).view(B, T, 3, H, C // H)
             qkv = qkv.permute(2, 0, 3, 1, 4)  # (3, B, H, T, D)
             room.copy_(qkv[1:])
             q = qkv[0].to(keys.dtype)
-            y = F.scaled_dot_product_attention(q, keys, values, mask)  # (B, H, T, D)
+            y = self._attention(q, keys, values, mask)  # (B, H, T, D)
             x += block.attention_proj(y.transpose(1, 2).reshape(B * T, C))
             hidden = F.gelu(block.fc(block.mlp_norm(x)), approximate="tanh")
             x += block.mlp_proj(hidden)
@@ -133,21 +132,32 @@ class PackedDecoder:
         last = x if T == 1 else x.view(B, T, C)[:, -1]
         return self._head(self._final_norm(last)).float()
 
+    def _attention(self, q: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+        """Attention of T new tokens to S: (B, H, T, D)."""
+        T, S = q.shape[2], keys.shape[2]
+        if T == 1 or self.precision != "int8":
+            return F.scaled_dot_product_attention(q, keys, values, mask)
+        ends = range(S - T + 1, S + 1)
+        queries = [
+            F.scaled_dot_product_attention(
+                q.narrow(2, number, 1), keys.narrow(2, 0, end), values.narrow(2, 0, end)
+            )
+            for number, end in enumerate(ends)
+        ]
+        return torch.cat(queries, dim=2)
 
-def _packed(block: nn.Module, precision: str) -> tuple[_PackedBlock, _PackedBlock]:
-    """The weights of a block once, for single texts and for batches."""
+
+def _packed(block: nn.Module, precision: str) -> _PackedBlock:
     assert isinstance(block, Block)
-    norms = _norm(block.attention_norm), _norm(block.mlp_norm)
     attention, mlp = block.attention, block.mlp
-    matrices = [
-        _linear(linear, precision) for linear in (attention.qkv, attention.proj, mlp.fc, mlp.proj)
-    ]
-
-    def with_products(qkv: Product, proj: Product, fc: Product, mlp_proj: Product) -> _PackedBlock:
-        return _PackedBlock(norms[0], qkv, proj, norms[1], fc, mlp_proj)
-
-    single = with_products(*(matrix.product for matrix in matrices))
-    return single, with_products(*(matrix.batch for matrix in matrices))
+    return _PackedBlock(
+        _norm(block.attention_norm),
+        _linear(attention.qkv, precision),
+        _linear(attention.proj, precision),
+        _norm(block.mlp_norm),
+        _linear(mlp.fc, precision),
+        _linear(mlp.proj, precision),
+    )
 
 
 def _norm(norm: nn.LayerNorm) -> _Norm:
@@ -155,9 +165,9 @@ def _norm(norm: nn.LayerNorm) -> _Norm:
     return _Norm(norm.weight.detach().float(), bias)
 
 
-def _linear(linear: nn.Linear, precision: str) -> Matrix:
-    matrix = FORMATS[precision](linear.weight.detach())
+def _linear(linear: nn.Linear, precision: str) -> Product:
+    product = FORMATS[precision](linear.weight.detach())
     if linear.bias is None:
-        return matrix
+        return product
     bias = linear.bias.detach().float()
-    return Matrix(lambda x: matrix.product(x) + bias, lambda x: matrix.batch(x) + bias)
+    return lambda x: product(x) + bias

@@ -230,10 +230,18 @@ class Engine:
         if not self._draw_lead(telling, lead):
             telling.story[:] = followed
         same = 0
-        for token in tokens:
-            same += telling.draw(self._scores(telling.story))[0] == token
+        for number, token in enumerate(tokens):
+            drawn, _ = telling.draw(self._scores(telling.story))
+            if drawn != token and settings.stop and self._begins(drawn, tokens[number:]):
+                return same + len(tokens) - number  # a stop string left its beginning
+            same += drawn == token
             telling.take(token)
         return same
+
+    def _begins(self, token: int, parts: Sequence[int]) -> bool:
+        """Whether the bytes of `token` begin with those of `parts`."""
+        beginning = b"".join(map(self.tokenizer.token_bytes, parts))
+        return self.tokenizer.token_bytes(token).startswith(beginning)
 
     def _draw_lead(self, telling: Telling, lead: str) -> bool:
         """Draw what was held back and `lead` after it; whether that is what comes of it."""

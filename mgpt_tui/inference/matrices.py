@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -25,40 +24,27 @@ WIDE = 4096
 """Outputs from which on rounding the inputs, too, costs less time than it saves."""
 
 
-class Matrix(NamedTuple):
-    """A packed weight, and how to multiply with it.
-
-    Attributes:
-        product: for one row, and for the rows of one text: the same for a row whatever other
-            rows there are.
-        batch: for the rows of several texts side by side.
-    """
-
-    product: Product
-    batch: Product
-
-
-def fp32(weight: Tensor) -> Matrix:
+def fp32(weight: Tensor) -> Product:
     """Weights (out, in) as they are; the result is fp32."""
     product = _laid_out(weight.float())
-    return _same(lambda x: product(x.float()))
+    return lambda x: product(x.float())
 
 
-def bf16(weight: Tensor) -> Matrix:
+def bf16(weight: Tensor) -> Product:
     """Weights (out, in) rounded to bfloat16, and products in it; the result is bf16."""
     product = _laid_out(weight.bfloat16())
-    return _same(lambda x: product(x.bfloat16()))
+    return lambda x: product(x.bfloat16())
 
 
-def int8(weight: Tensor) -> Matrix:
+def int8(weight: Tensor) -> Product:
     """Weights (out, in) as 8-bit integers with a scale per row; the result is bf16 or fp32.
 
     Scales are rounded up to bfloat16 first, as the kernel wants them, and the integers are made
     to fit: so the rounding of the scale costs nothing.
 
-    One row is multiplied in bfloat16. A kernel that takes integers on both sides is several
-    times faster where there is much to compute: for many rows or outputs, it is worth the calls
-    that round the inputs.
+    Inputs are multiplied in bfloat16. Where there are many outputs, a kernel that takes integers
+    on both sides is so much faster that it is worth the calls that round the inputs. Either way
+    a row's result is the same whatever other rows there are.
     """
     scale = weight.float().abs().amax(dim=1).clamp_min(1e-12) / 127
     rounded = scale.bfloat16()
@@ -67,11 +53,9 @@ def int8(weight: Tensor) -> Matrix:
     missing = -weight.shape[1] % KERNEL_WIDTH
     if missing:
         padded = F.pad(integers, (0, missing))
-        return _same(
-            lambda x: torch._weight_int8pack_mm(F.pad(x.bfloat16(), (0, missing)), padded, up)
-        )
-    if not _multiplies_integers():
-        return _same(lambda x: torch._weight_int8pack_mm(x.bfloat16(), integers, up))
+        return lambda x: torch._weight_int8pack_mm(F.pad(x.bfloat16(), (0, missing)), padded, up)
+    if weight.shape[0] < WIDE or not _multiplies_integers():
+        return lambda x: torch._weight_int8pack_mm(x.bfloat16(), integers, up)
     wide, columns = up.float() / 127, integers.t()
 
     def rounding(x: Tensor) -> Tensor:
@@ -79,13 +63,7 @@ def int8(weight: Tensor) -> Matrix:
         eighths = (x * (127 / largest)).round_().to(torch.int8)
         return (torch._int_mm(eighths, columns) * wide).mul_(largest)
 
-    if weight.shape[0] >= WIDE:
-        return _same(rounding)
-    return Matrix(lambda x: torch._weight_int8pack_mm(x.bfloat16(), integers, up), rounding)
-
-
-def _same(product: Product) -> Matrix:
-    return Matrix(product, product)
+    return rounding
 
 
 @cache
@@ -100,7 +78,7 @@ def _multiplies_integers() -> bool:
         return False
 
 
-FORMATS: dict[str, Callable[[Tensor], Matrix]] = {"fp32": fp32, "bf16": bf16, "int8": int8}
+FORMATS: dict[str, Callable[[Tensor], Product]] = {"fp32": fp32, "bf16": bf16, "int8": int8}
 """By the names of `--precision`."""
 
 

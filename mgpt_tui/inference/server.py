@@ -170,11 +170,9 @@ def _private_streams() -> tuple[BinaryIO, BinaryIO]:
 def _load(name: str | None, send: Callable[[Event], None]) -> Engine:
     entry = find_model(name)  # before torch is imported: a wrong name is told at once
 
-    from mgpt_tui.inference.loading import load_engine
+    from mgpt_tui.inference.loading import FOR_THE_SCREEN, load_engine
 
-    # The screen needs a core of its own: threads that wait for one another stand still together
-    # when it takes one of theirs (on two cores: 19 tokens/s with two threads, 90 with one).
-    loaded = load_engine(entry.path, spare_cores=1)
+    loaded = load_engine(entry.path, spare_cores=FOR_THE_SCREEN)
     engine, info = loaded.engine, loaded.info
     send(
         Ready(

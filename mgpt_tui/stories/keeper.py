@@ -127,7 +127,8 @@ class Keeper:
             else:
                 if self.needs(story):
                     self._keep(story)
-                self._fold(story)
+                if self.document is not None:
+                    self._fold(story)
                 atomic_write(target.path, render(story, target.path.suffix, self._heading(story)))
             self._copied = story
             self.copy = Document.at(target.path)

@@ -92,11 +92,16 @@ class StoryLibrary:
         ]
 
     def unfinished(self) -> list[Entry]:
-        """The stories that nobody has open or has closed: their app came to a sudden end."""
+        """The stories that nobody has open or has closed: their app came to a sudden end.
+
+        What cannot be read, such as a journal that was never written to, is not among them.
+        """
         return [
             entry
             for entry in self.entries()
-            if exists(journal_of(entry.path)) and not journal.is_held(journal_of(entry.path))
+            if exists(journal_of(entry.path))
+            and not journal.is_held(journal_of(entry.path))
+            and (entry.words or not entry.trouble)
         ]
 
     def find(self, name: str) -> Entry:
@@ -247,6 +252,12 @@ class StoryLibrary:
             for suffix in SUFFIXES:
                 if suffix != ".json":
                     _move(entry.path.with_suffix(suffix), path.with_suffix(suffix))
+            page = path.with_suffix(".md")
+            if (
+                exists(page)
+                and page.read_bytes() == render(found.story, ".md", entry.name).encode()
+            ):
+                atomic_write(page, render(found.story, ".md", name))
             entry.path.unlink(missing_ok=True)
             journal_of(entry.path).unlink(missing_ok=True)
         except OSError as error:

@@ -162,8 +162,12 @@ class Story:
     def begin(
         self, settings: SamplingSettings, maker: Maker | None = None, until: str = "length"
     ) -> Story:
-        """Open an empty node for the model to fill with `extend`."""
-        return self._hang((_opened(settings, maker, until),), self._end_of_here())
+        """Open an empty node for the model to fill with `extend`.
+
+        What undo took can be brought back until there is text in it.
+        """
+        opened = self._hang((_opened(settings, maker, until),), self._end_of_here())
+        return replace(opened, future=self.future)
 
     def retry(
         self, settings: SamplingSettings, maker: Maker | None = None, until: str = "length"
@@ -171,7 +175,7 @@ class Story:
         """Open an empty node beside the last generation, in place of it and of nothing else."""
         node = self.nodes[self.here]
         place = (node.parent, node.at) if self.ends_with_model else self._end_of_here()
-        return self._hang((_opened(settings, maker, until),), place)
+        return replace(self._hang((_opened(settings, maker, until),), place), future=self.future)
 
     def extend(
         self, text: str = "", tokens: tuple[int, ...] = (), *, seed: int | None = None
@@ -182,9 +186,9 @@ class Story:
     def extend_by(self, chunks: Iterable[TextChunk], *, seed: int | None = None) -> Story:
         """`extend` for several chunks, at the cost of one."""
         node = self.nodes[self.here]
-        grown = replace(node, span=node.span.grown(chunks, seed))
-        nodes = (*self.nodes[: node.id], grown, *self.nodes[node.id + 1 :])
-        return replace(self, nodes=nodes)
+        span = node.span.grown(chunks, seed)
+        nodes = (*self.nodes[: node.id], replace(node, span=span), *self.nodes[node.id + 1 :])
+        return replace(self, nodes=nodes, future=() if span.text else self.future)
 
     def settle(self) -> Story:
         """Take back a generation that brought no text, and what it was to replace returns."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from textual import events, on
 from textual.app import App, SystemCommand
+from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 from textual.worker import get_current_worker
 
@@ -140,6 +141,13 @@ class WritingRoom(App[None]):
             return []
         files = [file.path for file in (keeper.document, keeper.copy) if file is not None]
         return list(dict.fromkeys(files))
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual leaves colours out in a way that fits the theme it began with, not this one."""
+        filters = super().get_line_filters()
+        if not (self.no_color and self.native_ansi_color):
+            return filters
+        return [NoColor() if isinstance(each, Monochrome) else each for each in filters]
 
     # Settings.
 

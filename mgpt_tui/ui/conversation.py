@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import groupby
 
@@ -276,22 +276,31 @@ class Conversation:
         model = self.model
         return Maker(model=model.model, fingerprint=model.fingerprint, decoding=model.decoding)
 
+    def _onward(self) -> SamplingSettings:
+        """The settings; where the model has just ended the story, it may not end it again at once.
+
+        It would: the end is by far the likeliest then, and asking for more would bring nothing.
+        """
+        ended = self.meter.reason is FinishReason.END
+        return replace(self.settings, ignore_end=True) if ended else self.settings
+
     def _write(self, begun: Story) -> None:
         """Have the passage written that `begun` has opened."""
         assert self.model is not None
         self.meter.begin()
         self.story = begun
         context = begun.context(self.model.fingerprint)
-        until = Until(begun.nodes[begun.here].span.until)
-        id = self.engine.generate(context, self.settings, until)
+        span = begun.nodes[begun.here].span
+        id = self.engine.generate(context, span.settings or self.settings, Until(span.until))
         self._generation = _Generation(id, [StreamingCleaner()])
 
     def _compare(self, samples: int) -> None:
         assert self.model is not None
+        settings = self._onward()
         self.meter.begin()
         context = self.story.context(self.model.fingerprint)
-        self.comparison = Comparison(self.story, self.settings, self._maker(), samples)
-        id = self.engine.generate(context, self.settings, Until.LENGTH, samples)
+        self.comparison = Comparison(self.story, settings, self._maker(), samples)
+        id = self.engine.generate(context, settings, Until.LENGTH, samples)
         cleaners = [StreamingCleaner() for _ in range(samples)]
         self._generation = _Generation(id, cleaners, self.comparison)
 

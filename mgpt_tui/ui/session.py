@@ -49,21 +49,34 @@ class Session(Conversation):
         if written is self.story and self.is_busy:
             return
         self.stop()
-        self.story = self.story.write(line)
+        written = self.story.write(line)
+        if written is not self.story:
+            self.story, self.meter.reason = written, None
         self.go_on()
 
     def go_on(self, until: Until = Until.LENGTH) -> None:
         """Let the model go on, so far."""
         self.stop()
-        self._request(lambda: self._write(self.story.begin(self.settings, self._maker(), until)))
+
+        def begin() -> None:
+            settings = self.settings if until is Until.END else self._onward()
+            self._write(self.story.begin(settings, self._maker(), until))
+
+        self._request(begin)
 
     def retry(self) -> None:
         """Replace the model's last passage, or go on where the writer wrote last."""
         self.stop()
         if not self.story.spans:
             return
-        until = Until(self.story.spans[-1].until)
-        self._request(lambda: self._write(self.story.retry(self.settings, self._maker(), until)))
+        last = self.story.spans[-1]
+
+        def begin() -> None:
+            onward = last.settings is not None and last.settings.ignore_end
+            settings = replace(self.settings, ignore_end=True) if onward else self.settings
+            self._write(self.story.retry(settings, self._maker(), Until(last.until)))
+
+        self._request(begin)
 
     def compare(self, samples: int) -> None:
         """Have several continuations written side by side, for `keep` to choose from."""

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from mgpt_tui import paths
-from mgpt_tui.inference.loading import load_engine
-from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.inference.loading import FOR_THE_SCREEN, load_engine
+from mgpt_tui.inference.request import DecodingSettings, SamplingSettings
 from mgpt_tui.stories.formats import to_json
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.stories.story import Maker, Story
@@ -48,6 +48,23 @@ def test_what_a_model_wrote_comes_out_the_same(mgpt, told):
     assert seen["same"] == seen["draws"] == draws(told) > 0
     outcome = mgpt("replay", str(paths.stories_dir() / "Keys.json"))
     assert f"{seen['draws']} of {seen['draws']} draws are the same" in outcome.out
+
+
+def test_the_model_is_run_as_in_the_app_unless_told_otherwise(mgpt, told, monkeypatch):
+    asked = []
+
+    def load(folder, decoding, spare_cores):
+        asked.append((decoding, spare_cores))
+        return load_engine(folder, decoding, spare_cores=spare_cores)
+
+    monkeypatch.setattr("mgpt_tui.inference.loading.load_engine", load)
+    report(mgpt, "Keys")
+    seen = report(mgpt, "Keys", "--precision", "bf16", "--threads", "1")
+    assert asked == [
+        (DecodingSettings(), FOR_THE_SCREEN),
+        (DecodingSettings(precision="bf16", threads=1), FOR_THE_SCREEN),
+    ]
+    assert seen["decoding"].startswith("bf16 on cpu, 1 thread,")
 
 
 def test_another_seed_is_found_out(mgpt, told, tmp_path):

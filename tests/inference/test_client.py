@@ -168,6 +168,19 @@ def test_another_model_takes_the_place_of_this_one(endless_checkpoint, tiny_chec
     assert os.name != "posix" or is_gone(old)
 
 
+def test_what_the_old_model_said_last_is_not_taken_for_the_new_one(endless_checkpoint):
+    client = EngineClient(str(endless_checkpoint))
+    client.events.put(Ready("old", 1, 1, "f", "on paper"))
+    client.start()
+    client.events.put(Failed(None, "The old one cannot start.", ""))
+    client.events.put(Failed(7, "A request of the old one.", ""))
+    client.switch("no-such-model")
+    answer, failed = until(client, Failed) + until(client, Failed)
+    assert answer.id == 7
+    assert failed.id is None and "no-such-model" in failed.message
+    client.close()
+
+
 def test_a_started_client_is_not_started_twice(running):
     pid = running.pid
     running.start()

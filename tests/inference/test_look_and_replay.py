@@ -84,6 +84,21 @@ def test_a_replay_comes_out_the_same(engine, context, until):
     assert fresh.replay(context, lead, tokens, settings, 5) >= kept > 0
 
 
+def test_a_token_that_a_stop_string_cut_is_drawn_again(storyteller):
+    cuts = 0
+    for seed in range(12):
+        settings = replace(SAMPLED, seed=seed, stop=("ed", "he"))
+        lead, tokens = recorded(storyteller.stream(["It sang."], settings))
+        assert lead == ""
+        assert storyteller.replay(["It sang."], lead, tokens, settings, seed) == len(tokens)
+        drawn = list(storyteller.tokens(storyteller.encode(["It sang."]), settings, seed))
+        cuts += tokens != drawn[: len(tokens)]
+        if len(tokens) > 1:  # only the last may have been cut
+            changed = [(tokens[0] + 1) % 200, *tokens[1:]]
+            assert storyteller.replay(["It sang."], lead, changed, settings, seed) < len(tokens)
+    assert cuts > 3
+
+
 def test_draws_that_differ_are_counted_and_lead_nothing_astray(engine):
     _, tokens = recorded(engine.stream(["The fox"], SAMPLED))
     assert engine.replay(["The fox"], "", tokens, SAMPLED, 6) < len(tokens)

@@ -113,6 +113,15 @@ os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SI
     assert library.unfinished() == []
 
 
+def test_what_cannot_be_read_is_not_offered_after_a_crash(library: StoryLibrary) -> None:
+    path = crashed(library)
+    for name, content in (("Empty", b""), ("Torn", b'{"format": 1, "fo')):
+        (library.folder / f"{name}.journal").write_bytes(content)
+    with (library.folder / "A fox.journal").open("ab") as stream:
+        stream.write(b"nonsense\n")
+    assert [entry.path for entry in library.unfinished()] == [path]
+
+
 def test_a_generation_that_brought_nothing_before_the_crash_is_taken_back(
     library: StoryLibrary,
 ) -> None:

@@ -188,6 +188,23 @@ def test_a_path_gets_a_copy_and_the_document_stays(library: StoryLibrary, tmp_pa
     assert [entry.name for entry in library.entries()] == ["A key"]
 
 
+def test_what_has_no_document_is_saved_to_a_path_all_the_same(
+    library: StoryLibrary, tmp_path: Path
+) -> None:
+    target = library.target(str(tmp_path / "out" / "page.txt"), "")
+    Keeper(library).save_to(Story(), target)
+    assert target.path.read_text("utf-8") == ""
+    first = Keeper(library)
+    story = first.save_to(Story().write("A key."), library.target("Keys", ""))
+    second, copy = Keeper.open(library, library.find("Keys").path)
+    copy = second.save_to(copy, target)
+    assert target.path.read_text("utf-8") == "A key."
+    second.close(copy.write("It sang."))
+    first.close(story)
+    assert target.path.read_text("utf-8") == "A key. It sang."
+    assert {entry.name for entry in library.entries()} == {"Keys", "Keys 2"}
+
+
 def test_only_what_belongs_to_another_story_is_taken(library: StoryLibrary, tmp_path: Path) -> None:
     other = Keeper(library)
     other.save_to(Story().write("Mine."), library.target("Keys", ""))
@@ -464,3 +481,15 @@ def test_export_and_import_are_inverse(library: StoryLibrary, tmp_path: Path) ->
 def test_any_text_is_made_a_name_that_passes(text: str) -> None:
     name = safe_name(text)
     assert check_name(name) == name
+
+
+def test_a_renamed_story_takes_its_page_along(library: StoryLibrary) -> None:
+    story = Story().write("A fox ran.")
+    keeper = Keeper(library)
+    keeper.close(keeper.save_to(story, library.target("One", "")))
+    page = library.folder / "Two.md"
+    entry = library.rename(library.find("One"), "Two")
+    assert page.read_text("utf-8") == "# Two\n\nA fox ran.\n"
+    page.write_text("mine", encoding="utf-8")
+    library.rename(entry, "Three")
+    assert (library.folder / "Three.md").read_text("utf-8") == "mine"

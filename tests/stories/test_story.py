@@ -336,3 +336,11 @@ def test_what_is_written_is_cleaned() -> None:
     assert Story().write(raw).text == clean_text(raw)
     assert Story().write("Once").edited(raw).text == clean_text(raw)
     assert Story().choose(0, raw, 1).text == clean_text(raw)
+
+
+def test_a_generation_that_brings_nothing_leaves_what_undo_took() -> None:
+    story = Story().write("A fox").begin(SamplingSettings()).extend(" ran", (1,)).undo()
+    for opened in (story.begin(SamplingSettings()), story.retry(SamplingSettings())):
+        assert opened.settle() == story
+        assert opened.extend(" sat", (2,)).future == ()
+    assert story.redo().text == "A fox ran"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from textual.widgets import Input
 
@@ -105,6 +107,49 @@ async def test_who_wrote_what_shows_without_colour(
         rest = next(style for text, style in styles.items() if text.startswith("on the"))
         assert not rest.bold
         assert not rest.underline
+
+
+async def test_no_colour_means_none_also_in_the_terminals_own(
+    make_app, engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "")
+    save_settings(Settings(theme="ansi-dark"))
+    app = make_app(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("/")
+        await pilot.pause()
+        styles = {
+            segment.text.strip(): segment.style
+            for strip in app.screen._compositor.render_strips()
+            for segment in strip
+            if segment.text.strip() and segment.style
+        }
+        assert all(style.color is None or style.color.is_default for style in styles.values())
+        assert all(style.bgcolor is None or style.bgcolor.is_default for style in styles.values())
+        assert styles["/stop"].underline
+        assert not styles["/retry"].underline
+
+
+async def test_the_cursor_of_the_commands_shows_in_the_terminals_own_colours(
+    open_room, engine
+) -> None:
+    async with open_room(engine) as writer:
+        writer.app.theme = "ansi-dark"
+        await writer.press("/")
+        await writer.sees("/retry")
+        styles = {
+            segment.text.strip(): segment.style
+            for strip in writer.app.screen._compositor.render_strips()
+            for segment in strip
+        }
+        assert styles["/stop"].bgcolor != styles["/retry"].bgcolor
+
+
+async def test_the_gaps_between_the_keys_are_drawn_with_them(open_room, engine, size) -> None:
+    async with open_room(engine, size) as writer:
+        hints = [hint.region for hint in writer.room.query("KeyHint") if hint.display]
+        assert len(hints) > 3
+        assert all(one.right == other.x for one, other in pairwise(hints))
 
 
 async def test_settings_are_changed_in_the_panel_and_used_next(open_room, engine, size) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mgpt_tui import paths
-from mgpt_tui.stories.library import StoryLibrary
+from mgpt_tui.stories.library import Entry, StoryLibrary
+from mgpt_tui.ui.screens.crash import CrashScreen
 from mgpt_tui.ui.screens.library import LibraryScreen
 from mgpt_tui.ui.screens.main import MainScreen
 from mgpt_tui.ui.screens.save import SaveScreen
@@ -198,3 +199,16 @@ async def test_leaving_without_a_story_writes_nothing(open_room, engine) -> None
         await writer.until(lambda: not writer.app.is_running)
         assert writer.app.finish() == []
     assert not paths.stories_dir().exists()
+
+
+async def test_typing_does_not_answer_the_offer_after_a_crash(open_room, engine) -> None:
+    async with open_room(engine) as writer:
+        entry = Entry("Keys", paths.stories_dir() / "Keys.json", 0.0)
+        answers: list[bool | None] = []
+        writer.app.push_screen(CrashScreen(entry), answers.append)
+        await writer.on(CrashScreen)
+        await writer.press(*"anyone")
+        assert isinstance(writer.app.screen, CrashScreen)
+        await writer.press("enter")
+        await writer.on(MainScreen)
+        assert answers == [True]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mgpt_tui.inference.messages import Event
-from mgpt_tui.inference.request import FinishReason, SamplingSettings
+from mgpt_tui.inference.request import FinishReason, SamplingSettings, Until
 from mgpt_tui.ui.conversation import Phase
 from mgpt_tui.ui.session import Session
 
@@ -68,6 +68,53 @@ def test_going_on_reads_the_models_own_tokens(manual, session: Session) -> None:
         hear(session)
     assert manual.asked[1][0] == ("A key", (1001,))
     assert session.story.text == "A key fell. fell."
+
+
+def ended(manual, session: Session) -> None:
+    """Tell a story that the model brings to its end."""
+    session.submit("A key")
+    manual.begin()
+    manual.write(" fell.")
+    manual.end(FinishReason.END)
+    hear(session)
+
+
+def test_going_on_after_the_end_may_not_end_at_once(manual, session: Session) -> None:
+    ended(manual, session)
+    session.submit("")
+    assert manual.asked[-1][1] == SamplingSettings(ignore_end=True)
+    manual.begin()
+    manual.write(" It rang.")
+    manual.end()
+    hear(session)
+    assert session.story.spans[-1].settings == SamplingSettings(ignore_end=True)
+    session.retry()
+    assert manual.asked[-1][1] == SamplingSettings(ignore_end=True)
+    session.go_on()
+    assert manual.asked[-1][1] == SamplingSettings()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda session: session.submit("It rang."),
+        lambda session: session.retry(),
+        lambda session: session.go_on(Until.END),
+        lambda session: (session.undo(), session.go_on()),
+    ],
+    ids=["line", "retry", "to the end", "undone"],
+)
+def test_the_end_is_the_models_own_elsewhere(manual, session: Session, step) -> None:
+    ended(manual, session)
+    step(session)
+    assert len(manual.asked) == 2
+    assert manual.asked[-1][1] == SamplingSettings()
+
+
+def test_continuations_after_the_end_are_not_empty(manual, session: Session) -> None:
+    ended(manual, session)
+    session.compare(3)
+    assert manual.asked[-1][1] == SamplingSettings(ignore_end=True)
 
 
 def test_an_empty_prompt_starts_a_story_from_nothing(manual, session: Session) -> None:

@@ -283,10 +283,10 @@ async def test_the_map_answers_to_the_mouse(open_room, engine) -> None:
 # What the writer is told.
 
 
-async def test_words_are_counted_by_author(open_room, engine) -> None:
-    async with open_room(engine, (160, 48)) as writer:
+async def test_words_are_counted_by_author(open_room, engine, size) -> None:
+    async with open_room(engine, size) as writer:
         await writer.tell(BEGINNING)
-        await writer.sees("words: 5 yours, 6 the model's")
+        await writer.sees("you 5, model 6 words")
 
 
 async def test_text_that_the_model_cannot_see_is_marked(open_room, manual) -> None:

@@ -274,6 +274,20 @@ async def test_the_pane_follows_the_end_unless_the_reader_scrolled_up(
         assert 0 < pane.scroll_y < pane.max_scroll_y
 
 
+async def test_the_end_stays_in_view_where_the_pane_becomes_smaller(open_room, engine) -> None:
+    engine.words = tuple(f" Line {number}.\n" for number in range(14))
+    async with open_room(engine) as writer:
+        await writer.tell("A key.")
+        await writer.sees("Line 13")
+        await writer.press("/")
+        await writer.sees("/retry")
+        await writer.sees("Line 13")
+        await writer.press("backspace")
+        await writer.pilot.resize_terminal(80, 12)
+        await writer.sees("Line 13")
+        await writer.misses("the story goes on below")
+
+
 async def test_a_short_story_stands_at_the_top(open_room, manual) -> None:
     async with open_room(manual) as writer:
         manual.be_ready()

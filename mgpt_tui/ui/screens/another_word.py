@@ -123,7 +123,7 @@ class AnotherWordScreen(Dialog[OtherWord | None]):
                 Option(
                     Content.assemble(
                         f"{100 * choice.before:5.1f} % {mark} ",
-                        (f"{bar:<{BAR}}", "$primary"),
+                        (f"{bar:<{BAR}}", "$accent"),
                         "  ",
                         (word.replace(" ", "␣", 1) if word.startswith(" ") else word, "bold"),
                         here,

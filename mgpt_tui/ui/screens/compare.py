@@ -11,6 +11,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 
+from mgpt_tui.inference.request import FinishReason
 from mgpt_tui.ui.comparison import Column
 from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.session import Session
@@ -41,7 +42,8 @@ class Candidate(VerticalScroll, can_focus=True):
         """Bring it up to date."""
         state = "…" if column.reason is None else f"seed {column.seed}"
         self.border_title = Content(f"{self.number + 1}  {state}")
-        self._words.say(column.text.lstrip("\n "))
+        nothing = "(the story ends here)" if column.reason is FinishReason.END else ""
+        self._words.say(column.text.lstrip("\n ") or nothing)
 
     def action_keep(self) -> None:
         self.post_message(self.Kept(self.number))

@@ -22,8 +22,8 @@ class CrashScreen(Dialog[bool]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,y", "dismiss(True)", "open", show=False),
-        Binding("escape,n", "dismiss(False)", "later", show=False),
+        Binding("enter", "dismiss(True)", "open", show=False),
+        Binding("escape", "dismiss(False)", "later", show=False),
     ]
 
     def __init__(self, entry: Entry) -> None:

@@ -92,6 +92,7 @@ class Desk(Screen[None]):
         if not self.session.is_writing or now - self._status_at >= STATUS_EVERY:
             self._status_at = now
             self.query_one(StatusLine).show(self.session)
+            self.query_one(TopBar).count(self.session.story.words)
 
     def act(self) -> None:
         """After the writer did something to the story: show its end."""

@@ -24,6 +24,9 @@ class ClosesOnce(Screen[Answer]):
 class Dialog(ClosesOnce[Answer], ModalScreen[Answer]):
     """A screen over the room that answers with something."""
 
+    def on_mount(self) -> None:
+        self.app.clear_notifications()  # they would cover it
 
-class Palette(ClosesOnce[None], CommandPalette):
-    """Textual's palette of commands."""
+
+class Palette(CommandPalette, ClosesOnce[None]):
+    """Textual's palette of commands; a widget's styles come from the first of its bases."""

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.content import Content
 
 from mgpt_tui.inference.messages import Ready
 from mgpt_tui.inference.request import SamplingSettings
@@ -32,12 +31,13 @@ def short_count(number: int) -> str:
 
 
 class TopBar(Horizontal):
-    """The story's name at the left, the model's at the right."""
+    """The story's name at the left; who wrote how much of it and the model's name at the right."""
 
     ALLOW_SELECT = False
 
     def compose(self) -> ComposeResult:
         yield Plain(classes="title")
+        yield Plain(classes="words")
         yield Plain(classes="model")
 
     def show(self, title: str, model: str, ready: Ready | None) -> None:
@@ -47,20 +47,19 @@ class TopBar(Horizontal):
         for place, said in ((".title", title), (".model", f"{name}{size}")):
             self.query_one(place, Plain).say(clean_text(said))
 
+    def count(self, words: dict[Author, int]) -> None:
+        """Show how many words each has written; nothing before there are any."""
+        yours, models = words[Author.WRITER], words[Author.MODEL]
+        said = f"you {yours:,}, model {models:,} words" if yours or models else ""
+        self.query_one(".words", Plain).say(said, layout=False)
+
 
 class StatusLine(Plain):
     """How full the context is, how fast the model writes, and with which settings."""
 
-    def __init__(self, id: str) -> None:
-        super().__init__(id=id)
-        self._line = ""
-
     def show(self, session: Session) -> None:
         """Show how `session` stands."""
-        line = status(session, self.content_size.width or 78)
-        if line != self._line:
-            self._line = line
-            self.update(Content(line), layout=False)
+        self.say(status(session, self.content_size.width or 78), layout=False)
 
 
 def status(session: Session, width: int) -> str:
@@ -72,18 +71,11 @@ def status(session: Session, width: int) -> str:
         return f"{session.trouble} Enter tries again."
     numbers = [rate(session.meter), seed(session), settings(session.settings)]
     line = ""
-    for said in (words(session), ""):
-        for bar in BAR_WIDTHS:
-            line = GAP.join(part for part in (context(session, bar), *numbers, said) if part)
-            if len(line) <= width:
-                return line
+    for bar in BAR_WIDTHS:
+        line = GAP.join(part for part in (context(session, bar), *numbers) if part)
+        if len(line) <= width:
+            break
     return line
-
-
-def words(session: Session) -> str:
-    """How many words each has written."""
-    counts = session.story.words
-    return f"words: {counts[Author.WRITER]} yours, {counts[Author.MODEL]} the model's"
 
 
 def context(session: Session, bar: int) -> str:

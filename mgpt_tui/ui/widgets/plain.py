@@ -17,8 +17,12 @@ class Plain(Static):
         super().__init__(text, markup=False, **attributes)
         self._said = text
 
-    def say(self, text: str) -> None:
-        """Show other text; where it is the same, the screen need not be laid out anew."""
+    def say(self, text: str, *, layout: bool = True) -> None:
+        """Show other text; where it is the same, the screen need not be laid out anew.
+
+        Args:
+            layout: whether another text may need another place.
+        """
         if text != self._said:
             self._said = text
-            self.update(Content(text))
+            self.update(Content(text), layout=layout)

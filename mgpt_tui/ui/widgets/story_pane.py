@@ -132,7 +132,7 @@ class StoryPane(ScrollView, can_focus=False):
         Textual would lay out the whole screen for another `virtual_size`; nothing else moves
         here, so only the scrollbar is told.
         """
-        follow = self.at_end
+        follow = self._was_at_end  # before the pane became smaller, where it has
         size = Size(self.container_size.width, len(self._wrapping.lines) + ABOVE)
         self.set_reactive(Widget.virtual_size, size)
         self._scroll_update(size)
@@ -141,7 +141,7 @@ class StoryPane(ScrollView, can_focus=False):
         self._tell()
 
     def on_resize(self) -> None:
-        follow = self.at_end
+        follow = self._was_at_end
         top = self._wrapping.lines[self._line_at(0)][0]
         self._strips.clear()
         self._wrapping.wrap(self.text, self._width)
