@@ -167,6 +167,7 @@ async def test_the_app_paints_and_takes_lines_before_the_engine_is_ready(
         await writer.sees("the model is waking up")
         await writer.send(BEGINNING)
         await writer.sees("in a moment")
+        await writer.misses("F1 shows")
         assert writer.shown == BEGINNING
         assert manual.asked == []
         manual.be_ready()

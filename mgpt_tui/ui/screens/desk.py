@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 
 from textual import on
@@ -54,7 +53,6 @@ class Desk(Screen[None]):
         self.keeper = Keeper(library)
         self._model_name = model_name
         self._possible: tuple[bool, ...] = ()
-        self._status_at = 0.0
 
     def compose(self) -> ComposeResult:
         prompt = Prompt(id="prompt", offers=self.offers)
@@ -72,6 +70,7 @@ class Desk(Screen[None]):
         yield KeyBar(id="keys")
 
     def on_mount(self) -> None:
+        self.set_interval(STATUS_EVERY, self._show_status)
         self.show_session()
 
     def show_session(self) -> None:
@@ -80,19 +79,16 @@ class Desk(Screen[None]):
         spans = session.story.spans
         writing = session.is_writing and session.comparison is None
         self.query_one(StoryPane).show(spans, caret=writing, unread=session.meter.unread(spans))
-        self._show_status()
+        if not session.is_writing:  # else the clock does it, for tokens come faster than one reads
+            self._show_status()
         model = session.model.model if session.model else self._model_name
         self.query_one(TopBar).show(self.title_shown, model, session.model)
         self.query_one(Prompt).invite(session)
         self.show_possible()
 
     def _show_status(self) -> None:
-        """Numbers that change with every token are read at leisure."""
-        now = time.monotonic()
-        if not self.session.is_writing or now - self._status_at >= STATUS_EVERY:
-            self._status_at = now
-            self.query_one(StatusLine).show(self.session)
-            self.query_one(TopBar).count(self.session.story.words)
+        self.query_one(StatusLine).show(self.session)
+        self.query_one(TopBar).count(self.session.story.words)
 
     def act(self) -> None:
         """After the writer did something to the story: show its end."""

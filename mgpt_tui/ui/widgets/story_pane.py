@@ -85,6 +85,11 @@ class StoryPane(ScrollView, can_focus=False):
         self._strips: dict[tuple[object, ...], Strip] = {}
 
     @property
+    def _is_empty(self) -> bool:
+        """Whether there is a hint instead of a story."""
+        return not self.text and not self._caret
+
+    @property
     def text(self) -> str:
         """The story that is shown."""
         return self._wrapping.text
@@ -102,13 +107,14 @@ class StoryPane(ScrollView, can_focus=False):
             caret: whether the model is writing at its end.
             unread: how many characters at its beginning the model no longer sees.
         """
+        was_empty = self._is_empty
         text, runs = "".join(span.text for span in spans), runs_of(spans, unread)
         before, restyled = len(self._wrapping.lines), runs[:-1] != self._runs[:-1]
         first = self._wrapping.wrap(text, self._width)
         if first == before and not restyled and caret == self._caret and runs == self._runs:
             return
         self._runs, self._caret = runs, caret
-        if restyled or len(self._wrapping.lines) != before:
+        if was_empty != self._is_empty or restyled or len(self._wrapping.lines) != before:
             self._grow()
             self.refresh()
         else:
@@ -178,7 +184,7 @@ class StoryPane(ScrollView, can_focus=False):
     def render_line(self, y: int) -> Strip:
         """One row of the pane."""
         width, line = self.size.width, y + round(self.scroll_y) - ABOVE
-        if not self.text and not self._caret:
+        if self._is_empty:
             return self._hint(line, width)
         if not 0 <= line < len(self._wrapping.lines):
             return Strip.blank(width, self.rich_style)
