@@ -250,6 +250,10 @@ class Filtered:
     candidates: Candidates
     shares: NDArray[np.float64]
 
+    def token(self, uniform: float) -> int:
+        """The one that a number in [0, 1) draws; see `draw`."""
+        return int(self.candidates.tokens[draw(self.shares, uniform)])
+
 
 def filtered(
     logits: Logits,
@@ -303,4 +307,4 @@ def choose(
 ) -> tuple[int, Filtered]:
     """The next token, and what it was drawn from; arguments as in `filtered` and `draw`."""
     left = filtered(logits, settings, bias or {}, told, allowed)
-    return int(left.candidates.tokens[draw(left.shares, uniform)]), left
+    return left.token(uniform), left

@@ -13,7 +13,7 @@ from mgpt_tui.inference.chances import Chances, chances
 from mgpt_tui.inference.held_back import Beginning, Spelling
 from mgpt_tui.inference.reader import Reader
 from mgpt_tui.inference.request import SamplingSettings
-from mgpt_tui.inference.sampling import Filtered, Logits, draw, filtered, uniforms
+from mgpt_tui.inference.sampling import Filtered, Logits, filtered, uniforms
 from mgpt_tui.model.config import GPTConfig
 
 
@@ -85,7 +85,7 @@ class Telling:
     def draw(self, logits: Logits) -> tuple[int, Chances | None]:
         """The token that is to come next, and its chances."""
         left = self._rules.left(logits, self.story, self.rest)
-        token = int(left.candidates.tokens[draw(left.shares, next(self._numbers))])
+        token = left.token(next(self._numbers))
         if self._rules.n_best is None:
             return token, None
         return token, chances(logits, left, token, self._rules.n_best)

@@ -90,6 +90,10 @@ class Keeper:
         """The document's name; "" while there is none."""
         return self.document.path.stem if self.document else ""
 
+    def called(self, story: Story) -> str:
+        """What the story is called: its title, else its document's name, else its first words."""
+        return story.title or self.name or first_words(story.text)
+
     def needs(self, story: Story) -> bool:
         """Whether `story` holds something that is not on disk.
 
@@ -129,7 +133,7 @@ class Keeper:
                     self._keep(story)
                 if self.document is not None:
                     self._fold(story)
-                atomic_write(target.path, render(story, target.path.suffix, self._heading(story)))
+                atomic_write(target.path, render(story, target.path.suffix, self.called(story)))
             self._copied = story
             self.copy = Document.at(target.path)
             return story
@@ -149,13 +153,10 @@ class Keeper:
             self._put_down()
             copy = self.copy
             if copy and story.text and story != self._copied and copy.is_ours():
-                atomic_write(copy.path, render(story, copy.path.suffix, self._heading(story)))
+                atomic_write(copy.path, render(story, copy.path.suffix, self.called(story)))
                 self.copy, self._copied = Document.at(copy.path), story
 
     # How it is done; the lock is held.
-
-    def _heading(self, story: Story) -> str:
-        return story.title or self.name or first_words(story.text)
 
     def _keep(self, story: Story) -> None:
         if self.document is None:

@@ -13,7 +13,6 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.model.registry import list_models
 from mgpt_tui.stories.keeper import Keeper
 from mgpt_tui.stories.library import StoryLibrary
-from mgpt_tui.stories.names import first_words
 from mgpt_tui.text import clean_text
 from mgpt_tui.ui.notices import Notice, Severity
 from mgpt_tui.ui.session import Session
@@ -109,7 +108,7 @@ class Desk(Screen[None]):
         story = self.session.story
         if not story.text:
             return story.title or "A new story"
-        return story.title or self.keeper.name or first_words(story.text)
+        return self.keeper.called(story)
 
     def show_possible(self) -> None:
         """Let the footer show what can be done now, when that has changed."""

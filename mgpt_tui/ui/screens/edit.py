@@ -4,47 +4,29 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.widgets import TextArea
 
 from mgpt_tui.text import clean_text
 from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.widgets.plain import Plain
+from mgpt_tui.ui.widgets.plain_text_area import PlainTextArea
 
 
-class StoryEditor(TextArea):
-    """A text field in which nothing is styled, and pasted controls are shown."""
+class StoryEditor(PlainTextArea):
+    """The whole story, the cursor at its end."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+home", "jump(False)", "to the top", show=False),
         Binding("ctrl+end", "jump(True)", "to the end", show=False),
     ]
 
-    def __init__(self, text: str, id: str) -> None:
-        super().__init__(text, id=id, soft_wrap=True, highlight_cursor_line=False)
-        self.match_cursor_bracket = False
-
     def on_mount(self) -> None:
         self.move_cursor(self.document.end)
 
     def action_jump(self, end: bool) -> None:
         self.move_cursor(self.document.end if end else (0, 0))
-
-    async def _on_paste(self, event: events.Paste) -> None:
-        event.prevent_default()
-        event.stop()
-        self._take(event.text)
-
-    def action_paste(self) -> None:
-        self._take(self.app.clipboard)
-
-    def _take(self, text: str) -> None:
-        start, end = self.selection
-        result = self.replace(clean_text(text), start, end, maintain_selection_offset=False)
-        self.move_cursor(result.end_location)
 
 
 class EditScreen(Dialog[str | None]):

@@ -12,10 +12,8 @@ from mgpt_tui.files import atomic_write
 from mgpt_tui.stories.formats import render
 from mgpt_tui.stories.keeper import Keeper
 from mgpt_tui.stories.library import Entry, Target
-from mgpt_tui.stories.names import first_words
 from mgpt_tui.stories.story import Story
 from mgpt_tui.ui.messages import KeepFailed, Kept
-from mgpt_tui.ui.notices import Notice
 from mgpt_tui.ui.screens.crash import CrashScreen
 from mgpt_tui.ui.screens.desk import Desk
 from mgpt_tui.ui.screens.library import LibraryScreen
@@ -48,13 +46,18 @@ class Keeping(Desk):
             self._save_to(target)
 
     def action_save_as(self) -> None:
-        self.app.push_screen(SaveScreen(self.keeper, self._called), self._save_to)
+        self.app.push_screen(
+            SaveScreen(self.keeper, self.keeper.called(self.session.story)), self._save_to
+        )
 
     def action_export(self, file: str) -> None:
         target = self._free_target(file)
         if target.path == self.library.folder / f"{target.name}.json":
             raise UserError("That is where stories are kept.", "Give another folder, or /save it.")
-        atomic_write(target.path, render(self.session.story, target.path.suffix, self._called))
+        atomic_write(
+            target.path,
+            render(self.session.story, target.path.suffix, self.keeper.called(self.session.story)),
+        )
         self.say(f"Copied to {target.path}")
 
     def action_rename(self, name: str) -> None:
@@ -68,19 +71,13 @@ class Keeping(Desk):
             self.show_session()
         self.say(f"It is called {entry.name} now.")
 
-    @property
-    def _called(self) -> str:
-        """What the story is called, or would be."""
-        story = self.session.story
-        return story.title or self.keeper.name or first_words(story.text)
-
     def _free_target(self, answer: str) -> Target:
         """Where a command wants the story to be.
 
         Raises:
             UserError: where that cannot be, or something else is there.
         """
-        target = self.library.target(answer, self._called)
+        target = self.library.target(answer, self.keeper.called(self.session.story))
         if self.library.is_taken(target, self.keeper.document, self.keeper.copy):
             raise UserError(
                 f"{target.path.name} is there already.", "Choose another name, or press f3 to save."
@@ -194,7 +191,7 @@ class Keeping(Desk):
         self._keeping = False
         if message.message != self._keep_trouble:
             self._keep_trouble = message.message
-            self.tell([Notice.of(UserError(message.message, message.remedy))])
+            self.complain(UserError(message.message, message.remedy))
 
     @on(Kept)
     def kept(self) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from textual import events
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import TextArea
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import FinishReason
@@ -17,6 +16,7 @@ from mgpt_tui.ui.history import PromptHistory
 from mgpt_tui.ui.keys import Key, Where, bindings
 from mgpt_tui.ui.session import Session
 from mgpt_tui.ui.widgets.completions import Completions
+from mgpt_tui.ui.widgets.plain_text_area import PlainTextArea
 
 
 def nothing(id: str) -> Iterable[str]:
@@ -24,7 +24,7 @@ def nothing(id: str) -> Iterable[str]:
     return ()
 
 
-class Prompt(TextArea):
+class Prompt(PlainTextArea):
     """A text field whose enter sends, and in which nothing is styled or obeyed.
 
     A line that is typed with a `/` at its beginning is a command; see `slash`.
@@ -75,8 +75,7 @@ class Prompt(TextArea):
             self.error = error
 
     def __init__(self, id: str, offers: slash.Offers = nothing) -> None:
-        super().__init__(id=id, soft_wrap=True, highlight_cursor_line=False)
-        self.match_cursor_bracket = False
+        super().__init__(id=id)
         self._invitation = ""
         self.completions = Completions(self._complete_to)
         self._offers = offers
@@ -129,23 +128,11 @@ class Prompt(TextArea):
     def action_newline(self) -> None:
         self.call_later(self.insert, "\n")
 
-    def action_paste(self) -> None:
-        self._take(self.app.clipboard)
-
-    async def _on_paste(self, event: events.Paste) -> None:
-        # Textual's own handler would take in what the terminal sent, controls and all.
-        event.prevent_default()
-        event.stop()
-        self._take(event.text)
-        self.focus()
-
-    def _take(self, text: str) -> None:
-        text = clean_text(text)
-        start, end = sorted(self.selection)
-        if start == (0, 0) and text:
+    def take(self, text: str) -> None:
+        """Put text in; a slash that is pasted at the beginning is text."""
+        if min(self.selection) == (0, 0) and text:
             self._pasted = text.startswith("/")
-        result = self.replace(text, start, end, maintain_selection_offset=False)
-        self.move_cursor(result.end_location)
+        super().take(text)
 
     # Commands.
 

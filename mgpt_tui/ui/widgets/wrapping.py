@@ -38,13 +38,6 @@ class Wrapping:
         self.lines += _wrapped(text, start, width)
         return first
 
-    def paragraph_ends_after(self, line: int) -> bool:
-        """Whether a line is the last of its paragraph."""
-        end = self.lines[line][1]
-        return line == len(self.lines) - 1 or self.text[end : self.lines[line + 1][0]].endswith(
-            "\n"
-        )
-
 
 def _wrapped(text: str, start: int, width: int) -> Iterator[Line]:
     """The lines from a character on."""
