@@ -111,17 +111,36 @@ def moments(draw: random.Random, steps: int, every: int, count: int) -> list[int
     return sorted(draw.sample(range(every + 1, steps - 6 * every), count))
 
 
-def wait_for(process: subprocess.Popen[bytes], run: Path, step: int, log: int) -> bool:
-    """Wait until `process` has logged `step`; False where it ends before.
+@dataclass(frozen=True)
+class Before:
+    """What there is of a run before a process takes it up.
 
-    Args:
-        log: what `identity` was before the process started, which makes a new log.
+    Attributes:
+        log: which file its log is; 0 where there is none.
+        step: of its newest checkpoint, from which the process goes on.
+    """
+
+    log: int
+    step: int
+
+    @classmethod
+    def of(cls, run: Path) -> Before:
+        steps = [int(path.name.removeprefix("step-")) for path in run.glob("step-*")]
+        return cls(_identity(run), max(steps, default=0))
+
+    def has_log(self, run: Path) -> bool:
+        """Whether the process has made its own log, which holds the old steps too."""
+        return _identity(run) != self.log
+
+
+def wait_for(process: subprocess.Popen[bytes], run: Path, step: int, before: Before) -> bool:
+    """Wait until `process` has logged `step` and a step of its own; False where it ends first.
 
     Raises:
         Different: where it hangs.
     """
-    deadline = time.monotonic() + HANGS
-    while identity(run) == log or logged(run) < step:
+    deadline, step = time.monotonic() + HANGS, max(step, before.step + 1)
+    while not before.has_log(run) or logged(run) < step:
         if process.poll() is not None:
             return False
         if time.monotonic() > deadline:
@@ -131,8 +150,7 @@ def wait_for(process: subprocess.Popen[bytes], run: Path, step: int, log: int) -
     return True
 
 
-def identity(run: Path) -> int:
-    """Which file the log of a run is; 0 where there is none."""
+def _identity(run: Path) -> int:
     log = run / "metrics.jsonl"
     return log.stat().st_ino if log.exists() else 0
 

@@ -18,7 +18,7 @@ import sys
 import time
 from dataclasses import replace
 
-from lab import Different, Lab, campaign, compare, identity, logged, moments, wait_for
+from lab import Before, Different, Lab, campaign, compare, logged, moments, wait_for
 
 STEPS = 240
 EVERY = 8
@@ -64,9 +64,9 @@ def body(lab: Lab, draw: random.Random, ends: int) -> str:
     for number, step in enumerate(moments(draw, STEPS, EVERY, ends)):
         what = list(ENDS)[number % len(ENDS)]
         begin = resume if number else (*data, "--name", "run", *SETTINGS)
-        log = identity(run)
+        before = Before.of(run)
         process = two.start(*begin, log=f"{number}.log")
-        if not wait_for(process, run, step, log):
+        if not wait_for(process, run, step, before):
             raise Different(f"It ended by itself:\n{lab.said(f'{number}.log')}")
         time.sleep(draw.uniform(0, 0.05))
         end(process, *ENDS[what])
