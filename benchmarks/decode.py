@@ -190,17 +190,18 @@ def measure_score(path: str) -> dict[str, float]:
     """Bits per byte of the stories in a file by each precision, each token read by itself."""
     import torch
 
-    from mgpt_tui.inference.decoder import PackedDecoder
     from mgpt_tui.inference.engine import Engine
-    from mgpt_tui.inference.matrices import FORMATS
+    from mgpt_tui.inference.precisions import decoder_in, is_available, precisions_of
     from training.evaluate import stories_to_score
     from training.metrics import Score
 
     model, tokenizer = (checkpoint := checkpoint_of("trimmed")).model, checkpoint.tokenizer
     stories = stories_to_score(path, tokenizer)
-    scores = {}
-    for precision in FORMATS:
-        engine = Engine(PackedDecoder(model, precision), tokenizer)
+    scores, cpu = {}, torch.device("cpu")
+    for precision in precisions_of(cpu):
+        if not is_available(precision, cpu):
+            continue
+        engine = Engine(decoder_in(precision, model), tokenizer)
         loss, count = 0.0, 0
         for story in stories:
             told = [tokenizer.end_token]

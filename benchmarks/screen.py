@@ -72,7 +72,7 @@ class PretendingEngine:
         return 1
 
     def _write(self) -> None:
-        from mgpt_tui.inference.messages import Chunk, Ended, Started
+        from mgpt_tui.inference.messages import Chunks, Ended, Started
         from mgpt_tui.inference.request import Finished, FinishReason
         from mgpt_tui.text import TextChunk
 
@@ -80,14 +80,14 @@ class PretendingEngine:
         number, total = 0, self.start_word + round(RATE * (SECONDS + 2))
         while number < self.start_word:
             number += 1
-            self.events.put(Chunk(1, TextChunk(word(number), (number,))))
+            self.events.put(Chunks(1, (TextChunk(word(number), (number,)),)))
         began = time.monotonic()
         while number < total:
             time.sleep(0.005)
             due = min(total, self.start_word + int((time.monotonic() - began) * RATE))
             while number < due:
                 number += 1
-                self.events.put(Chunk(1, TextChunk(word(number), (number,))))
+                self.events.put(Chunks(1, (TextChunk(word(number), (number,)),)))
         self.events.put(Ended(1, Finished(FinishReason.LENGTH, total, total / RATE, 1, 0, total)))
 
     def look(self, context: Any, settings: Any, count: int) -> int:

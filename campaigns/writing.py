@@ -96,7 +96,7 @@ class PretendingEngine:
 
     def generate(self, context: Any, settings: Any, until: Any = None, samples: int = 1) -> int:
         """Write something, mostly to the end."""
-        from mgpt_tui.inference.messages import Chunk, Died, Ended, Failed, Started
+        from mgpt_tui.inference.messages import Chunks, Died, Ended, Failed, Started
         from mgpt_tui.inference.request import Finished, FinishReason
         from mgpt_tui.text import TextChunk
 
@@ -108,7 +108,7 @@ class PretendingEngine:
         put(Started(id, self.draw.randrange(1, 600), 0, 7))
         for number in range(self.draw.randrange(60) * samples):
             chunk = TextChunk(self.draw.choice(WORDS), (number,))
-            put(Chunk(id, chunk, self.draw.randrange(samples)))
+            put(Chunks(id, (chunk,), self.draw.randrange(samples)))
         if fate < 0.04:
             put(Died(-9, id))
         elif fate < 0.9:

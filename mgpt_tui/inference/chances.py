@@ -12,6 +12,9 @@ import numpy as np
 
 from mgpt_tui.inference.sampling import Filtered, Logits, keep_top_k
 
+FEW = 8
+"""Up to so many largest scores are found faster one after the other than all at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
@@ -55,30 +58,40 @@ def chances(logits: Logits, left: Filtered, token: int, n_best: int) -> Chances:
         n_best: how many alternatives to tell of.
     """
     # In float32, which is exact enough to look at and twice as fast: V may be 50,257.
-    top = float(logits.max())
-    shifted = logits - np.float32(top)
+    top = logits.max()
+    shifted = logits - top
     weights = np.exp(shifted)
     total = float(weights.sum())
     log_total = math.log(total)
-    # -sum p log p, with log p = shifted - log_total; a banned token (-inf) adds nothing.
-    expected = float(np.dot(weights, np.maximum(shifted, np.float32(-1e4)))) / total
+    # -sum p log p, with log p = shifted - log_total.
+    expected = float(weights.dot(shifted)) / total
+    if math.isnan(expected):  # of 0 * -inf: what cannot come adds nothing
+        expected = float(weights.dot(np.maximum(shifted, np.float32(-1e4)))) / total
     after = dict(zip(left.candidates.tokens.tolist(), left.shares.tolist(), strict=True))
     return Chances(
         token=token,
-        log_probability=float(shifted[token]) - log_total,
+        log_probability=float(logits[token] - top) - log_total,
         entropy=max(0.0, log_total - expected),
         alternatives=tuple(
             Alternative(best, float(weights[best]) / total, after.get(best, 0.0))
-            for best in _best(logits, n_best)
+            for best in _best(shifted, n_best)
         ),
     )
 
 
-def _best(logits: Logits, count: int) -> list[int]:
-    """The tokens with the largest scores, the largest first; the lower id first of equals."""
-    count = min(count, len(logits))
-    if count == 0:
-        return []
-    left = keep_top_k(logits, count)
-    best: list[int] = left.tokens[np.lexsort((left.tokens, -left.logits))].tolist()
-    return best
+def _best(scores: Logits, count: int) -> list[int]:
+    """The tokens with the largest scores, the largest first; the lower id first of equals.
+
+    Args:
+        scores: (V,); they are not the same afterwards.
+    """
+    count = min(count, len(scores))
+    if count > FEW:
+        left = keep_top_k(scores, count)
+        best: list[int] = left.tokens[np.lexsort((left.tokens, -left.logits))].tolist()
+        return best
+    few: list[int] = []
+    while len(few) < count and scores[at := int(scores.argmax())] > -math.inf:
+        few.append(at)
+        scores[at] = -math.inf
+    return few

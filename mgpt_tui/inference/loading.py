@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.decoder import PackedDecoder
 from mgpt_tui.inference.engine import Engine
-from mgpt_tui.inference.matrices import formats_on
+from mgpt_tui.inference.native import NativeDecoder
+from mgpt_tui.inference.precisions import decoder_in, precisions_of
 from mgpt_tui.inference.request import AUTO, DecodingSettings
 from mgpt_tui.inference.tuning import Choice, tuned
 from mgpt_tui.model.checkpoint import Checkpoint, load_checkpoint
@@ -43,10 +43,14 @@ class Loaded:
     @property
     def decoding(self) -> str:
         """What, besides settings and seed, decides a text, in words."""
-        threads = self.choice.threads
+        threads, decoder = self.choice.threads, self.engine.decoder
         return (
             f"{self.choice.precision} on {self.device}, {threads} thread{'s' * (threads > 1)}, "
-            f"torch {torch.__version__}"
+            + (
+                decoder.made_by
+                if isinstance(decoder, NativeDecoder)
+                else f"torch {torch.__version__}"
+            )
         )
 
 
@@ -65,7 +69,8 @@ def load_engine(
         spare_cores: how many to leave to others; at least one thread there is.
 
     Raises:
-        UserError: where the checkpoint is damaged, or the device lacks the precision.
+        UserError: where the checkpoint is damaged, the device lacks the precision, or there is
+            no compiler for it.
     """
     return engine_of(load_checkpoint(folder, device), settings, spare_cores)
 
@@ -77,10 +82,10 @@ def engine_of(
     settings = settings or DecodingSettings()
     model = checkpoint.model
     device = model.token_embedding.weight.device
-    if settings.precision != AUTO and settings.precision not in formats_on(device):
+    if settings.precision not in (AUTO, *precisions_of(device)):
         raise UserError(
             f"{device.type} cannot decode in {settings.precision}.",
-            f"Give --precision {AUTO} or one of {', '.join(formats_on(device))}.",
+            f"Give --precision {AUTO} or one of {', '.join(precisions_of(device))}.",
         )
     cores = torch.get_num_threads()
     fastest = tuned(model) if AUTO in (settings.precision, settings.threads or AUTO) else None
@@ -90,5 +95,5 @@ def engine_of(
         threads = threads or min(fastest.threads, max(1, cores - spare_cores))
     assert threads is not None
     torch.set_num_threads(threads)
-    engine = Engine(PackedDecoder(model, precision), checkpoint.tokenizer)
+    engine = Engine(decoder_in(precision, model), checkpoint.tokenizer)
     return Loaded(engine, checkpoint.info, device.type, Choice(precision, threads))

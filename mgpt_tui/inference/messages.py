@@ -119,11 +119,11 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """New text of generation `id`."""
+class Chunks:
+    """New text of generation `id`: at least one piece."""
 
     id: int
-    chunk: TextChunk
+    chunks: tuple[TextChunk, ...]
     sample: int = 0
 
 
@@ -194,12 +194,12 @@ class Died:
 
 
 Request = Generate | Stop | Look
-Event = Ready | Started | Chunk | Ended | Seen | Failed | Died
+Event = Ready | Started | Chunks | Ended | Seen | Failed | Died
 Message = Request | Event
 
 _SENT: dict[str, type] = {
     kind.__name__: kind
-    for kind in (Generate, Stop, Look, Ready, Started, Chunk, Ended, Seen, Failed)
+    for kind in (Generate, Stop, Look, Ready, Started, Chunks, Ended, Seen, Failed)
 }
 
 

@@ -69,6 +69,7 @@ class SamplingSettings:
 
 
 AUTO = "auto"
+NATIVE = "native"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +78,8 @@ class DecodingSettings:
 
     precision: str = setting(
         AUTO,
-        "how exactly weights are kept; auto takes what is fastest here",
-        choices=(AUTO, "fp32", "bf16", "int8"),
+        "how exactly weights are kept; native is int8 in compiled code, auto what is fastest here",
+        choices=(AUTO, "fp32", "bf16", "int8", NATIVE),
     )
     threads: int | None = setting(
         None,

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import math
 import os
 import queue
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
@@ -23,7 +25,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.messages import (
-    Chunk,
+    Chunks,
     Ended,
     Event,
     Failed,
@@ -38,10 +40,14 @@ from mgpt_tui.inference.messages import (
     encode,
 )
 from mgpt_tui.model.registry import find_model
+from mgpt_tui.text import TextChunk
 
 if TYPE_CHECKING:
     from mgpt_tui.inference.engine import Engine
     from mgpt_tui.inference.generation import Generation
+
+GATHERED = 0.02
+"""Seconds between two messages with new text: the screen does not change more often."""
 
 EXIT_NOT_LOADED = 2
 EXIT_PROTOCOL = 3
@@ -110,18 +116,33 @@ class Server:
                 seed=generations[0].seed,
             )
         )
-        running = list(enumerate(generations))
-        while running:  # in turns, so that every one of them gets on
-            running = [turn for turn in running if self._advance(request.id, *turn)]
+        self._send_texts(request.id, dict(enumerate(generations)))
 
-    def _advance(self, id: int, sample: int, generation: Generation) -> bool:
-        """Send the next piece of one sample; False where that was its end."""
-        chunk = next(generation, None)
-        if chunk is None:
-            self._send(Ended(id, generation.finished, sample))
-        else:
-            self._send(Chunk(id, chunk, sample))
-        return chunk is not None
+    def _send_texts(self, id: int, running: dict[int, Generation]) -> None:
+        """Send the text of some samples as it comes, in turns, so that each of them gets on."""
+        gathered: dict[int, list[TextChunk]] = {sample: [] for sample in running}
+        sent = -math.inf
+        try:
+            while running:
+                for sample, generation in list(running.items()):
+                    chunk = next(generation, None)
+                    if chunk is not None:
+                        gathered[sample].append(chunk)
+                        continue
+                    self._send_gathered(id, gathered)
+                    self._send(Ended(id, generation.finished, sample))
+                    del running[sample]
+                if time.monotonic() >= sent + GATHERED:
+                    self._send_gathered(id, gathered)
+                    sent = time.monotonic()
+        finally:  # what came before something went wrong is text, too
+            self._send_gathered(id, gathered)
+
+    def _send_gathered(self, id: int, gathered: dict[int, list[TextChunk]]) -> None:
+        for sample, chunks in gathered.items():
+            if chunks:
+                self._send(Chunks(id, tuple(chunks), sample))
+                chunks.clear()
 
 
 def main() -> NoReturn:

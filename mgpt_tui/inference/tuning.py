@@ -19,12 +19,16 @@ from mgpt_tui import paths
 from mgpt_tui.cores import cores
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import atomic_write
-from mgpt_tui.inference.decoder import PackedDecoder
-from mgpt_tui.inference.matrices import FORMATS, formats_on
+from mgpt_tui.inference.precisions import (
+    FastDecoder,
+    decoder_in,
+    is_available,
+    precisions_of,
+)
 from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.model.gpt import GPT
 
-FORMAT = 1
+FORMAT = 2
 SMALL = 2_000_000
 """Models with fewer parameters run in fp32 on one thread: nothing is to be gained."""
 
@@ -37,8 +41,8 @@ class Choice:
     """How to decode.
 
     Attributes:
-        precision: a key of `matrices.FORMATS`.
-        threads: of torch, on the CPU.
+        precision: one of `precisions_of` the device.
+        threads: on the CPU.
     """
 
     precision: str
@@ -58,7 +62,7 @@ def tuned(model: GPT) -> Choice:
     key = _key(model.config, device)
     known = _known()
     found = known.get(key)
-    if found is None or found.precision not in formats_on(device):
+    if found is None or not is_available(found.precision, device):
         found = _fastest(model, device)
         _remember(known | {key: found})
     return found
@@ -89,7 +93,9 @@ def _known() -> dict[str, Choice]:
 
 def _is_possible(choice: Choice) -> bool:
     return (
-        choice.precision in FORMATS and type(choice.threads) is int and 1 <= choice.threads <= 1024
+        type(choice.precision) is str
+        and type(choice.threads) is int
+        and 1 <= choice.threads <= 1024
     )
 
 
@@ -112,7 +118,8 @@ def _fastest(model: GPT, device: torch.device) -> Choice:
     """
     before = torch.get_num_threads()
     counts = sorted({1, max(1, cores() // 2), cores()}) if device.type == "cpu" else [before]
-    decoders = {name: PackedDecoder(model, name) for name in formats_on(device)}
+    possible = [name for name in precisions_of(device) if is_available(name, device)]
+    decoders = {name: decoder_in(name, model) for name in possible}
     times: dict[Choice, float] = {}
     try:
         for _ in range(ROUNDS):
@@ -126,7 +133,7 @@ def _fastest(model: GPT, device: torch.device) -> Choice:
     return min(times, key=lambda choice: times[choice])
 
 
-def _seconds(decoder: PackedDecoder) -> float:
+def _seconds(decoder: FastDecoder) -> float:
     """The shortest time of one token in the middle of the window."""
     cache = decoder.new_cache(1)
     middle = decoder.config.block_size // 2

@@ -15,7 +15,7 @@ from itertools import groupby
 from mgpt_tui import paths
 from mgpt_tui.inference.client import EngineLike
 from mgpt_tui.inference.messages import (
-    Chunk,
+    Chunks,
     Died,
     Ended,
     Event,
@@ -139,8 +139,8 @@ class Conversation:
         """Take in events, in order; gives what the writer should be told."""
         notices: list[Notice] = []
         for kind, group in groupby(events, type):
-            if kind is Chunk:
-                self._chunks([event for event in group if isinstance(event, Chunk)])
+            if kind is Chunks:
+                self._chunks([event for event in group if isinstance(event, Chunks)])
             else:
                 for event in group:
                     notices += self._take(event)
@@ -192,7 +192,7 @@ class Conversation:
             )
         ]
 
-    def _chunks(self, events: list[Chunk]) -> None:
+    def _chunks(self, events: list[Chunks]) -> None:
         """Take in chunks, all at the cost of one."""
         running = self._generation
         if running is None:
@@ -201,13 +201,13 @@ class Conversation:
         for event in events:
             if event.id != running.id:
                 continue
-            self.meter.add(len(event.chunk.tokens))
-            text = running.cleaners[event.sample].feed(event.chunk.text)
-            chunk = TextChunk(text, event.chunk.tokens)
+            cleaner = running.cleaners[event.sample]
+            new = [TextChunk(cleaner.feed(chunk.text), chunk.tokens) for chunk in event.chunks]
+            self.meter.add(sum(len(chunk.tokens) for chunk in new))
             if running.comparison is None:
-                chunks.append(chunk)
+                chunks += new
             else:
-                running.comparison.columns[event.sample].chunks.append(chunk)
+                running.comparison.columns[event.sample].chunks += new
         if chunks:
             self.story = self.story.extend_by(chunks)
 

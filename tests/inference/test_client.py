@@ -16,7 +16,7 @@ from mgpt_tui import paths
 from mgpt_tui.inference.client import EngineClient, EngineLike
 from mgpt_tui.inference.decoder import PlainDecoder
 from mgpt_tui.inference.engine import Engine
-from mgpt_tui.inference.messages import Chunk, Died, Ended, Failed, Ready, Seen, Started
+from mgpt_tui.inference.messages import Chunks, Died, Ended, Failed, Ready, Seen, Started
 from mgpt_tui.inference.request import FinishReason, SamplingSettings
 from mgpt_tui.model.checkpoint import load_checkpoint, save_checkpoint
 
@@ -93,14 +93,14 @@ def test_a_client_streams_what_the_engine_writes(running, endless_checkpoint):
         ["The fox", (70, 71)], sampling
     )
     assert started == Started(id, generation.context_tokens, 0, 4)
-    assert [event.chunk for event in chunks] == list(generation)
+    assert [chunk for event in chunks for chunk in event.chunks] == list(generation)
     assert isinstance(ended, Ended)
     assert ended.finished.reason == generation.finished.reason
 
 
 def test_stopping_keeps_what_was_written_and_the_engine_goes_on(running):
     id = running.generate(["Once"], LONG)
-    until(running, Chunk)
+    until(running, Chunks)
     running.stop(id)
     *chunks, ended = until(running, Ended)
     assert ended.finished.reason is FinishReason.CANCELLED
@@ -135,7 +135,7 @@ def test_a_death_with_samples_is_told_once(endless_checkpoint):
     client.start()
     id = client.generate(["Once"], LONG, samples=3)
     behind = client.look(["Once"], LONG, 3)
-    until(client, Chunk)
+    until(client, Chunks)
     os.kill(client.pid, signal.SIGKILL)
     *_, waiting, died = until(client, Died)
     assert died == Died(-signal.SIGKILL, id)
@@ -147,7 +147,7 @@ def test_another_model_takes_the_place_of_this_one(endless_checkpoint, tiny_chec
     client = EngineClient(str(endless_checkpoint))
     client.start()
     first = client.generate(["Once"], LONG)
-    until(client, Chunk)
+    until(client, Chunks)
     old = client.pid
     began = time.monotonic()
     client.switch(str(tiny_checkpoint))
@@ -201,8 +201,8 @@ def test_a_crash_in_mid_generation_is_told_and_mended(endless_checkpoint):
     client.start()
     first = client.generate(["Once"], LONG)  # at once: it waits for the model
     behind = client.generate(["Twice"], LONG)
-    events = until(client, Chunk)
-    assert [type(event) for event in events] == [Ready, Started, Chunk]
+    events = until(client, Chunks)
+    assert [type(event) for event in events] == [Ready, Started, Chunks]
     dead = client.pid
     os.kill(dead, signal.SIGKILL)
     *_, waiting, died = until(client, Died)
@@ -215,7 +215,7 @@ def test_a_crash_in_mid_generation_is_told_and_mended(endless_checkpoint):
     client.start()
     third = client.generate(["Once"], LONG)
     assert third > behind
-    assert until(client, Chunk)[-1].id == third
+    assert until(client, Chunks)[-1].id == third
     pid = client.pid
     assert pid != dead
     began = time.monotonic()
@@ -323,13 +323,13 @@ def test_an_unwritable_log_stops_nothing(tmp_path, monkeypatch):
 PARENT = """
 import sys
 from mgpt_tui.inference.client import EngineClient
-from mgpt_tui.inference.messages import Chunk
+from mgpt_tui.inference.messages import Chunks
 from mgpt_tui.inference.request import SamplingSettings
 
 client = EngineClient(sys.argv[1])
 client.start()
 client.generate(["Once"], SamplingSettings(temperature=0, max_tokens=10**6))
-while not isinstance(client.events.get(), Chunk):
+while not isinstance(client.events.get(), Chunks):
     pass
 assert "torch" not in sys.modules
 print(client.pid, flush=True)

@@ -5,17 +5,26 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mgpt_tui.inference.decoder import PackedDecoder, PlainDecoder
+from mgpt_tui.inference import compiling
+from mgpt_tui.inference.decoder import PlainDecoder
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.matrices import FORMATS, WIDE
+from mgpt_tui.inference.precisions import decoder_in
 from mgpt_tui.inference.reader import Reader
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.model.config import PRESETS, GPTConfig
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.tokenizer import Tokenizer
 
-TOLERANCES = {"fp32": 1e-4, "bf16": 0.1, "int8": 0.15}
+TOLERANCES = {"fp32": 1e-4, "bf16": 0.1, "int8": 0.15, "native": 0.3}
 """Logits here reach about 10; what precision costs real text is in the README."""
+
+compiled = pytest.param(
+    "native",
+    marks=pytest.mark.skipif(not compiling.is_available(), reason="there is no C compiler"),
+)
+in_every_precision = pytest.mark.parametrize("precision", [*FORMATS, compiled])
+in_8_bits = pytest.mark.parametrize("precision", ["int8", compiled])
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "bias"])
@@ -34,11 +43,11 @@ def model(request):
     return model.eval()
 
 
-@pytest.mark.parametrize("precision", FORMATS)
+@in_every_precision
 @pytest.mark.parametrize("pieces", [[1] * 32, [20, 1, 1, 5, 5], [32]])
 def test_packed_equals_plain(model, precision, pieces):
     tokens = torch.randint(300, (2, 32), generator=torch.Generator().manual_seed(3))
-    plain, packed = PlainDecoder(model), PackedDecoder(model, precision)
+    plain, packed = PlainDecoder(model), decoder_in(precision, model)
     caches = plain.new_cache(2), packed.new_cache(2)
     for piece in torch.split(tokens, pieces, dim=1):
         expected, found = plain.read(piece, caches[0]), packed.read(piece, caches[1])
@@ -72,10 +81,14 @@ def test_a_row_of_an_8_bit_product_does_not_depend_on_the_others(rows, outputs):
     assert torch.equal(product(x[:rows].contiguous()), product(x)[:rows])
 
 
-def test_in_8_bits_tokens_read_at_once_give_what_they_give_one_by_one():
-    config = GPTConfig(n_layer=2, n_head=2, n_embd=64, block_size=128, vocab_size=300, bias=True)
+@in_8_bits
+@pytest.mark.parametrize("heads", [1, 2, 4])
+def test_in_8_bits_tokens_read_at_once_give_what_they_give_one_by_one(precision, heads):
+    config = GPTConfig(
+        n_layer=2, n_head=heads, n_embd=64, block_size=128, vocab_size=300, bias=True
+    )
     model = GPT(config, torch.Generator().manual_seed(8)).eval()
-    decoder = PackedDecoder(model, "int8")
+    decoder = decoder_in(precision, model)
     tokens = torch.randint(300, (2, 100), generator=torch.Generator().manual_seed(9))
     caches = [decoder.new_cache(2) for _ in range(2)]
     decoder.read(tokens[:, :7], caches[0])
@@ -86,24 +99,24 @@ def test_in_8_bits_tokens_read_at_once_give_what_they_give_one_by_one():
     assert torch.equal(caches[0].keys_values, caches[1].keys_values)
 
 
-@pytest.mark.parametrize("precision", FORMATS)
+@in_every_precision
 def test_a_seed_writes_the_same_text_again(model, precision):
     """On a fresh engine, on a retry, and after something else; past the window, too."""
     tokenizer = Tokenizer.gpt2().trimmed({}, 300)
     settings = SamplingSettings(max_tokens=50, temperature=1.5, ignore_end=True)
     context = [tokenizer.end_token, *range(40, 60)]
-    first = Engine(PackedDecoder(model, precision), tokenizer)
+    first = Engine(decoder_in(precision, model), tokenizer)
     text = list(first.tokens(context, settings, 3))
     assert list(first.tokens(context, settings, 3)) == text
-    other = Engine(PackedDecoder(model, precision), tokenizer)
+    other = Engine(decoder_in(precision, model), tokenizer)
     list(other.tokens(context, settings, 4))
     assert list(other.tokens(context, settings, 3)) == text
 
 
-@pytest.mark.parametrize("precision", FORMATS)
+@in_every_precision
 def test_a_batch_writes_the_same_texts_again(model, precision):
     tokenizer = Tokenizer.gpt2().trimmed({}, 300)
-    engine = Engine(PackedDecoder(model, precision), tokenizer)
+    engine = Engine(decoder_in(precision, model), tokenizer)
     settings = SamplingSettings(max_tokens=50, temperature=1.5, ignore_end=True, seed=2)
     context = [tuple(range(40, 60))]
 
@@ -117,9 +130,10 @@ def test_a_batch_writes_the_same_texts_again(model, precision):
         assert [texts(size) for size in (1, 3)] == [five[:1], five[:3]]
 
 
-def test_texts_side_by_side_are_those_alone_in_whatever_order_they_are_read(model):
+@in_8_bits
+def test_texts_side_by_side_are_those_alone_in_whatever_order_they_are_read(model, precision):
     tokenizer = Tokenizer.gpt2().trimmed({}, 300)
-    engine = Engine(PackedDecoder(model, "int8"), tokenizer)
+    engine = Engine(decoder_in(precision, model), tokenizer)
     settings = SamplingSettings(max_tokens=60, temperature=1.5, seed=2, stop=("e",))
     alone = [list(engine.stream(["a"], replace(settings, seed=2 + row))) for row in range(8)]
     assert len({len(text) for text in alone}) > 3  # they leave one after the other

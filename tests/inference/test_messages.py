@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mgpt_tui.inference.messages import (
     LARGEST_COUNT,
     Choice,
-    Chunk,
+    Chunks,
     Died,
     Ended,
     Failed,
@@ -58,7 +58,7 @@ messages = st.one_of(
     st.builds(Look, ids, contexts, sampling, st.integers(1, LARGEST_COUNT)),
     st.builds(Ready, texts, counts, counts, texts),
     st.builds(Started, ids, counts, counts, seeds),
-    st.builds(Chunk, ids, st.builds(TextChunk, texts, tokens), counts),
+    st.builds(Chunks, ids, st.lists(st.builds(TextChunk, texts, tokens)).map(tuple), counts),
     st.builds(Ended, ids, finished, counts),
     st.builds(
         Seen,

@@ -10,7 +10,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.inference.decoder import PlainDecoder
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.messages import (
-    Chunk,
+    Chunks,
     Ended,
     Failed,
     Generate,
@@ -44,34 +44,76 @@ def server(events):
     return Server(events.append)
 
 
+@pytest.fixture
+def ungathered(monkeypatch):
+    """Every piece of text is sent at once."""
+    monkeypatch.setattr("mgpt_tui.inference.server.GATHERED", 0.0)
+
+
+def written(events):
+    """The pieces of text among the events."""
+    return [chunk for event in events if isinstance(event, Chunks) for chunk in event.chunks]
+
+
 def test_a_generation_is_started_streamed_and_ended(server, events, engine):
     server.take(encode(Generate(7, ("The fox",), SAMPLING)))
     server.answer_next(engine)
-    started, *chunks, ended = events
+    started, *told, ended = events
     assert started == Started(id=7, context_tokens=8, window_start=0, seed=3)
-    assert [chunk.chunk for chunk in chunks] == list(engine.stream(["The fox"], SAMPLING))
-    assert all(isinstance(chunk, Chunk) and chunk.id == 7 for chunk in chunks)
+    assert all(isinstance(event, Chunks) and event.id == 7 for event in told)
+    chunks = written(told)
+    assert chunks == list(engine.stream(["The fox"], SAMPLING))
     assert isinstance(ended, Ended)
-    assert ended.finished.tokens == sum(len(chunk.chunk.tokens) for chunk in chunks)
+    assert ended.finished.tokens == sum(len(chunk.tokens) for chunk in chunks)
 
 
+def test_text_is_gathered_before_it_is_sent(server, events, engine, monkeypatch):
+    """A screen does not change a thousand times a second; the first words come at once."""
+    monkeypatch.setattr("mgpt_tui.inference.server.GATHERED", 1000.0)
+    server.take(encode(Generate(7, ("The fox",), SAMPLING)))
+    server.answer_next(engine)
+    first, rest = [event for event in events if isinstance(event, Chunks)]
+    assert len(first.chunks) == 1
+    assert written([first, rest]) == list(engine.stream(["The fox"], SAMPLING))
+
+
+def test_what_was_gathered_is_sent_before_a_failure(server, events, engine, monkeypatch):
+    monkeypatch.setattr("mgpt_tui.inference.server.GATHERED", 1000.0)
+    whole = list(engine.stream(["The fox"], SAMPLING))
+    read, calls = engine.decoder.read, []
+
+    def failing(tokens, cache):
+        calls.append(tokens)
+        if len(calls) == 8:
+            raise RuntimeError("broken")
+        return read(tokens, cache)
+
+    engine.decoder.read = failing
+    server.take(encode(Generate(7, ("The dog",), SAMPLING)))
+    server.answer_next(engine)
+    assert isinstance(events[-1], Failed)
+    assert 2 <= len(written(events)) < len(whole)
+
+
+@pytest.mark.usefixtures("ungathered")
 def test_samples_take_turns_and_end_one_by_one(server, events, engine):
     server.take(encode(Generate(7, ("The fox",), SAMPLING, samples=3)))
     server.answer_next(engine)
     started, *told = events
     assert started.seed == 3
-    chunks = [event for event in told if isinstance(event, Chunk)]
+    chunks = [event for event in told if isinstance(event, Chunks)]
     ends = [event for event in told if isinstance(event, Ended)]
     assert [chunk.sample for chunk in chunks[:6]] == [0, 1, 2, 0, 1, 2]
     assert sorted(end.sample for end in ends) == [0, 1, 2]
     for end in ends:
         settings = replace(SAMPLING, seed=3 + end.sample)
-        own = [chunk.chunk for chunk in chunks if chunk.sample == end.sample]
+        own = written(chunk for chunk in chunks if chunk.sample == end.sample)
         assert own == list(engine.stream(["The fox"], settings))
         assert end.finished.seed == settings.seed
         assert all(event.sample != end.sample for event in told[told.index(end) + 1 :])
 
 
+@pytest.mark.usefixtures("ungathered")
 def test_a_stop_ends_all_samples(server, events, engine):
     endless = replace(SAMPLING, ignore_end=True, max_tokens=10**6)
     server.take(encode(Generate(1, (), endless, samples=3)))
@@ -92,7 +134,7 @@ def test_how_far_to_go_reaches_the_engine(server, events, engine):
     settings = SamplingSettings(seed=3, bias=(" =4", "a=2"))
     server.take(encode(Generate(1, ("a",), settings, Until.WORD)))
     server.answer_next(engine)
-    text = "".join(event.chunk.text for event in events if isinstance(event, Chunk))
+    text = "".join(chunk.text for chunk in written(events))
     assert len(text.split()) == 1 and not text.endswith(" ")
     assert events[-1].finished.reason is FinishReason.STOP
     expected = engine.stream(["a"], settings, until=Until.WORD)

@@ -8,6 +8,7 @@ import torch
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference import tuning
 from mgpt_tui.inference.loading import load_engine
+from mgpt_tui.inference.precisions import is_available, precisions_of
 from mgpt_tui.inference.request import DecodingSettings
 from mgpt_tui.inference.tuning import Choice, choice_file, tuned
 
@@ -27,16 +28,21 @@ def measured(monkeypatch):
 
     def seconds(decoder):
         made.append(Choice(decoder.precision, torch.get_num_threads()))
-        return {"fp32": 3.0, "bf16": 1.0, "int8": 2.0}[decoder.precision]
+        return {"fp32": 3.0, "bf16": 1.0, "int8": 2.0, "native": 4.0}[decoder.precision]
 
     monkeypatch.setattr(tuning, "_seconds", seconds)
     return made
 
 
+def available():
+    cpu = torch.device("cpu")
+    return {name for name in precisions_of(cpu) if is_available(name, cpu)}
+
+
 def test_the_fastest_is_chosen_and_not_measured_again(tiny_model, measured):
     first = tuned(tiny_model)
     assert first.precision == "bf16"
-    assert {choice.precision for choice in measured} == {"fp32", "bf16", "int8"}
+    assert {choice.precision for choice in measured} == available()
     assert torch.get_num_threads() == 1
     measured.clear()
     assert tuned(tiny_model) == first
@@ -45,9 +51,11 @@ def test_the_fastest_is_chosen_and_not_measured_again(tiny_model, measured):
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", '{"format": 2, "choices": {}}', '{"format": 1, "choices": {"KEY": {"a": 1}}}',
-     '{"format": 1, "choices": {"KEY": {"precision": "int3", "threads": 1}}}',
-     '{"format": 1, "choices": {"KEY": {"precision": "int8", "threads": 0}}}'],
+    ["", "[]", '{"format": 1, "choices": {}}', '{"format": 2, "choices": {"KEY": {"a": 1}}}',
+     '{"format": 1, "choices": {"KEY": {"precision": "int8", "threads": 1}}}',
+     '{"format": 2, "choices": {"KEY": {"precision": "int3", "threads": 1}}}',
+     '{"format": 2, "choices": {"KEY": {"precision": [], "threads": 1}}}',
+     '{"format": 2, "choices": {"KEY": {"precision": "int8", "threads": 0}}}'],
 )  # fmt: skip
 def test_a_damaged_memory_is_made_anew(tiny_model, measured, content):
     key = tuning._key(tiny_model.config, torch.device("cpu"))
@@ -65,7 +73,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tiny_model, measured):
 
 def test_a_real_measurement(tiny_model, monkeypatch):
     monkeypatch.setattr(tuning, "SMALL", 0)
-    assert tuned(tiny_model).precision in ("fp32", "bf16", "int8")
+    assert tuned(tiny_model).precision in available()
 
 
 def test_small_models_are_not_measured(tiny_model):
@@ -83,6 +91,17 @@ def test_what_is_asked_for_counts(tiny_checkpoint, measured):
 
 
 def test_a_device_without_the_precision_is_told(tiny_checkpoint, monkeypatch):
-    monkeypatch.setattr("mgpt_tui.inference.loading.formats_on", lambda device: ["fp32"])
+    monkeypatch.setattr("mgpt_tui.inference.precisions.formats_on", lambda device: ["fp32"])
     with pytest.raises(UserError, match="cannot decode in int8"):
         load_engine(tiny_checkpoint, DecodingSettings(precision="int8"))
+
+
+def test_a_choice_that_is_not_possible_any_more_is_made_anew(tiny_model, measured, monkeypatch):
+    key = tuning._key(tiny_model.config, torch.device("cpu"))
+    choice_file().parent.mkdir(parents=True)
+    choice_file().write_text(
+        json.dumps({"format": 2, "choices": {key: {"precision": "native", "threads": 1}}})
+    )
+    monkeypatch.setattr("mgpt_tui.inference.compiling.is_available", lambda: False)
+    assert tuned(tiny_model).precision == "bf16"
+    assert {choice.precision for choice in measured} == {"fp32", "bf16", "int8"}

@@ -18,7 +18,7 @@ from textual.screen import Screen
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.messages import (
     Choice,
-    Chunk,
+    Chunks,
     ContextPart,
     Died,
     Ended,
@@ -135,7 +135,7 @@ class FakeEngine:
     def write(self, *words: str, sample: int = 0) -> None:
         for word in words:
             self.written += 1
-            self.say(Chunk(self.id, TextChunk(word, (1000 + self.written,)), sample))
+            self.say(Chunks(self.id, (TextChunk(word, (1000 + self.written,)),), sample))
 
     def end(self, reason: FinishReason = FinishReason.LENGTH, sample: int = 0) -> None:
         total = self.read + self.written

@@ -1,0 +1,133 @@
+"""decode.c: compiled once, checked, and done without where it cannot be."""
+
+import os
+import shutil
+import stat
+import sys
+
+import pytest
+import torch
+
+from mgpt_tui import paths
+from mgpt_tui.errors import UserError
+from mgpt_tui.inference import compiling
+from mgpt_tui.inference.compiling import NoCompiler, library
+from mgpt_tui.inference.loading import load_engine
+from mgpt_tui.inference.native import NativeDecoder
+from mgpt_tui.inference.request import DecodingSettings
+
+CC = next(filter(None, map(shutil.which, compiling.COMPILERS)), None)
+needs_compiler = pytest.mark.skipif(CC is None, reason="there is no C compiler")
+
+
+@pytest.fixture(autouse=True)
+def unknown():
+    """Nothing is compiled yet, and what a test compiles no other one sees."""
+    library.cache_clear()
+    yield
+    library.cache_clear()
+
+
+@pytest.fixture
+def compiler(tmp_path, monkeypatch):
+    """Set a script as the compiler; it has the real one as `cc` and its arguments as "$@"."""
+
+    def set_compiler(script):
+        path = tmp_path / "compiler"
+        path.write_text(f"#!/bin/sh\ncc={CC}\n{script}\n")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("CC", str(path))
+
+    return set_compiler
+
+
+def kept():
+    return sorted((paths.cache_dir() / "native").glob("*"))
+
+
+@needs_compiler
+def test_it_is_compiled_once(compiler, tmp_path):
+    compiler(f'echo "$@" >> {tmp_path}/calls; exec $cc "$@"')
+    assert library().works() == 1
+    [made] = kept()
+    library.cache_clear()
+    library()
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert sum("-shared" in call for call in calls) == 1
+    assert kept() == [made]
+
+
+@needs_compiler
+def test_a_damaged_library_is_made_anew(tmp_path, monkeypatch):
+    library()
+    [made] = kept()
+    monkeypatch.setenv("MGPT_CACHE_DIR", str(tmp_path / "other"))
+    damaged = paths.cache_dir() / "native" / made.name
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(made.read_bytes()[:1000])
+    library.cache_clear()
+    assert library().works() == 1
+    assert damaged.read_bytes() == made.read_bytes()
+
+
+@needs_compiler
+def test_a_compiler_without_threads_will_do(compiler, tiny_model):
+    compiler('case "$*" in *-fopenmp*) echo no threads >&2; exit 1;; esac; exec $cc "$@"')
+    tokens = torch.arange(20)[None]
+    alone = NativeDecoder(tiny_model)
+    one = alone.read(tokens, alone.new_cache(1))
+    library.cache_clear()
+    compiler('exec $cc "$@"')
+    several = NativeDecoder(tiny_model)
+    assert torch.equal(several.read(tokens, several.new_cache(1)), one)
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo what is this >&2; exit 1", "what is this"),
+        # It compiles, but to something that computes nonsense, or dies.
+        ("exec $cc \"$@\" '-Dfloorf(x)=(x)'", "makes nothing that runs here"),
+        ("exec $cc \"$@\" '-Dfabsf(x)=__builtin_trap(),(x)'", "makes nothing that runs here"),
+    ],
+)
+def test_what_does_not_work_is_not_used(compiler, script, said):
+    compiler(script)
+    with pytest.raises(NoCompiler, match=said):
+        library()
+    assert not compiling.is_available()
+    assert kept() == []
+
+
+def test_without_a_compiler_the_rest_works(tiny_checkpoint, monkeypatch):
+    monkeypatch.setattr("mgpt_tui.inference.tuning.SMALL", 0)
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("CC", raising=False)
+    assert load_engine(tiny_checkpoint).choice.precision != "native"
+    with pytest.raises(UserError, match="no C compiler") as raised:
+        load_engine(tiny_checkpoint, DecodingSettings(precision="native"))
+    assert "--precision int8" in raised.value.remedy
+
+
+@needs_compiler
+@pytest.mark.skipif(sys.platform == "win32" or not hasattr(os, "geteuid"), reason="POSIX")
+def test_a_cache_that_cannot_be_written_is_told():
+    paths.cache_dir().parent.mkdir(parents=True, exist_ok=True)
+    paths.cache_dir().write_text("in the way")
+    with pytest.raises(NoCompiler, match="cannot be kept") as raised:
+        library()
+    assert "MGPT_CACHE_DIR" in raised.value.remedy
+
+
+@needs_compiler
+def test_tokens_beyond_the_vocabulary_or_the_cache_are_refused(tiny_model):
+    decoder, size = NativeDecoder(tiny_model), tiny_model.config.vocab_size
+    cache = decoder.new_cache(1)
+    for bad in (torch.tensor([[size]]), torch.tensor([[-1]])):
+        with pytest.raises(IndexError):
+            decoder.read(bad, cache)
+    full = torch.zeros(1, tiny_model.config.block_size + 1, dtype=torch.int64)
+    with pytest.raises(IndexError):
+        decoder.read(full, cache)
+    assert cache.length == 0
