@@ -100,18 +100,20 @@ static void layer_norm(const struct norm *norm, const float *x, float *out, int 
             out[i] += norm->bias[i];
 }
 
-/* Round a row to integers from 1 to 255, 128 standing for 0; returns their scale. */
+/* Round a row to integers from 1 to 255, 128 standing for 0; returns their scale, which is NaN
+   where a number of the row is none or infinite: so that shows in the scores. */
 static float rounded(const float *x, uint8_t *out, int n)
 {
-    float largest = 1e-12f;
+    float largest = 1e-12f, none = 0;
     for (int i = 0; i < n; i++) {
         float size = fabsf(x[i]);
         largest = size > largest ? size : largest;
+        none += 0.0f * x[i];
     }
     float factor = 127.0f / largest;
     for (int i = 0; i < n; i++)
         out[i] = (uint8_t)(int32_t)(x[i] * factor + 128.5f);
-    return largest / 127.0f;
+    return largest / 127.0f + none;
 }
 
 static inline void put(

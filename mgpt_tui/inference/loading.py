@@ -69,8 +69,8 @@ def load_engine(
         spare_cores: how many to leave to others; at least one thread there is.
 
     Raises:
-        UserError: where the checkpoint is damaged, the device lacks the precision, or there is
-            no compiler for it.
+        UserError: where the checkpoint is damaged, a weight is no finite number, the device
+            lacks the precision, or there is no compiler for it.
     """
     return engine_of(load_checkpoint(folder, device), settings, spare_cores)
 
@@ -86,6 +86,11 @@ def engine_of(
         raise UserError(
             f"{device.type} cannot decode in {settings.precision}.",
             f"Give --precision {AUTO} or one of {', '.join(precisions_of(device))}.",
+        )
+    if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+        raise UserError(
+            "The model has weights that are not finite numbers, so it cannot write.",
+            "Its training may have gone wrong; take another checkpoint (`mgpt-tui models`).",
         )
     cores = torch.get_num_threads()
     fastest = tuned(model) if AUTO in (settings.precision, settings.threads or AUTO) else None

@@ -143,6 +143,17 @@ def test_texts_side_by_side_are_those_alone_in_whatever_order_they_are_read(mode
             assert list(several[row]) == alone[row]
 
 
+@in_every_precision
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["token_embedding", "mlp.proj", "mlp_norm"])
+def test_numbers_that_are_none_are_told(model, precision, bad, name):
+    weight = next(weight for key, weight in model.named_parameters() if name in key)
+    weight.data.view(-1)[70 if name == "token_embedding" else 5] = bad
+    decoder = decoder_in(precision, model)
+    logits = decoder.read(torch.tensor([[2, 3, 4]]), decoder.new_cache(1))
+    assert not torch.isfinite(logits).all()
+
+
 def test_a_row_of_zeros_stays_zero():
     weight = torch.zeros(16, 32)
     weight[3, 5] = 2.0

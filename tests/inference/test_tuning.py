@@ -1,5 +1,6 @@
 """What is chosen for a machine is chosen once."""
 
+import copy
 import json
 
 import pytest
@@ -7,10 +8,11 @@ import torch
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference import tuning
-from mgpt_tui.inference.loading import load_engine
+from mgpt_tui.inference.loading import engine_of, load_engine
 from mgpt_tui.inference.precisions import is_available, precisions_of
 from mgpt_tui.inference.request import DecodingSettings
 from mgpt_tui.inference.tuning import Choice, choice_file, tuned
+from mgpt_tui.model.checkpoint import Checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -105,3 +107,12 @@ def test_a_choice_that_is_not_possible_any_more_is_made_anew(tiny_model, measure
     monkeypatch.setattr("mgpt_tui.inference.compiling.is_available", lambda: False)
     assert tuned(tiny_model).precision == "bf16"
     assert {choice.precision for choice in measured} == {"fp32", "bf16", "int8"}
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_told(tiny_model, byte_tokenizer, bad):
+    broken = copy.deepcopy(tiny_model)
+    broken.blocks[0].attention.qkv.weight.data[3, 4] = bad
+    checkpoint = Checkpoint(broken, byte_tokenizer, None)
+    with pytest.raises(UserError, match="not finite"):
+        engine_of(checkpoint)
