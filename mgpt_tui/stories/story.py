@@ -278,14 +278,6 @@ class Story:
         siblings = self.siblings
         return self.go(siblings[(siblings.index(self.here) + step) % len(siblings)])
 
-    def leaf(self, id: int) -> int:
-        """The newest of the nodes below this one; itself where there are none."""
-        below = {id}
-        for node in self.nodes[id + 1 :]:
-            if node.parent in below:
-                below.add(node.id)
-        return max(below)
-
     def named(self, title: str) -> Story:
         """The same story under another name; not a step of undo."""
         return replace(self, title=clean_text(title))

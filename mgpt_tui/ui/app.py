@@ -21,6 +21,7 @@ from mgpt_tui.inference.client import EngineLike
 from mgpt_tui.settings import Settings, load_settings, save_settings
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.ui.keys import KEYS, Key, Where, bindings, keymap
+from mgpt_tui.ui.screens.crash import is_text
 from mgpt_tui.ui.screens.dialog import Palette
 from mgpt_tui.ui.screens.help import HelpScreen
 from mgpt_tui.ui.screens.main import MainScreen
@@ -71,13 +72,20 @@ class WritingRoom(App[None]):
 
     async def on_event(self, event: events.Event) -> None:
         """Keep what is typed before there is a prompt to take it, and hand it on then."""
-        if self._early is None or not isinstance(event, events.Key | events.Paste):
+        typed = event if isinstance(event, events.Key | events.Paste) else None
+        if self._early is None or typed is None or event.is_forwarded:
             await super().on_event(event)
-        elif self.room.is_mounted and self.room.focused is not None:
+        elif not self.room.is_mounted or self.room.focused is None:
+            self._early.append(event)
+        elif self.screen is self.room:
             await self._hand_on()
             await super().on_event(event)
-        else:
+        elif is_text(typed):  # meant for the prompt, which the offer after a crash covers
             self._early.append(event)
+        elif isinstance(typed, events.Key) and typed.key == "backspace":
+            del self._early[-1:]
+        else:
+            await super().on_event(event)
 
     async def _hand_on(self) -> None:
         early, self._early = self._early, None
@@ -93,7 +101,8 @@ class WritingRoom(App[None]):
 
     async def _wake(self) -> None:
         await self._hand_on()
-        self.room.offer_unfinished()
+        if self.room.offer_unfinished(self._hand_on):
+            self._early = []
         self.session.wake()
         events = self.engine.events
         self.run_worker(

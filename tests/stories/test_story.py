@@ -163,15 +163,13 @@ def test_a_generation_without_text_leaves_no_trace() -> None:
         assert (emptied.here, emptied.past) == (story.here, story.past)
 
 
-def test_go_stands_anywhere_and_leaf_finds_the_newest_end() -> None:
+def test_go_stands_anywhere() -> None:
     story = fox()
     other = story.retry(SETTINGS, MAKER).extend(" slept.", (9,)).write("It snored.")
     assert other.text == "A fox slept. It snored."
     assert other.go(2).text == "A fox ran to the sea."
     assert other.go(2).undo().text == other.text
     assert other.go(other.here) is other
-    assert other.leaf(1) == other.here
-    assert other.leaf(2) == 2
     for id in (-1, len(other.nodes)):
         with pytest.raises(ValueError, match="node"):
             other.go(id)

@@ -1,17 +1,14 @@
-"""A writing room with a scripted engine, and a way to wait for what should happen."""
+"""A writing room with a scripted engine, and a person at it."""
 
 from __future__ import annotations
 
-import asyncio
 import queue
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from textual.events import Key, Paste
 from textual.pilot import Pilot
 from textual.screen import Screen
 
@@ -34,6 +31,7 @@ from mgpt_tui.ui.app import WritingRoom
 from mgpt_tui.ui.screens.main import MainScreen
 from mgpt_tui.ui.widgets.prompt import Prompt
 from mgpt_tui.ui.widgets.story_pane import StoryPane
+from tests.ui.person import Person
 
 READY = Ready("storyteller", 14_500_000, 256, "f" * 64, "int8 on cpu")
 ALTERNATIVES = (
@@ -149,12 +147,11 @@ class FakeEngine:
         self.say(Failed(id, "The model cannot be [read].", "Train *another*."))
 
 
-class Writer:
-    """A person at the app, for tests: what they do and what they see."""
+class Writer(Person[WritingRoom]):
+    """A person at the app."""
 
     def __init__(self, app: WritingRoom, pilot: Pilot[None], engine: FakeEngine) -> None:
-        self.app = app
-        self.pilot = pilot
+        super().__init__(app, pilot)
         self.engine = engine
 
     @property
@@ -170,12 +167,6 @@ class Writer:
         return self.room.query_one(Prompt)
 
     @property
-    def screen(self) -> str:
-        """The whole screen as text."""
-        strips = self.app.screen._compositor.render_strips()
-        return "\n".join(strip.text for strip in strips)
-
-    @property
     def shown(self) -> str:
         """The story as the pane shows it."""
         return self.room.query_one(StoryPane).text
@@ -183,25 +174,6 @@ class Writer:
     @property
     def toasts(self) -> str:
         return "\n".join(notification.message for notification in self.app._notifications)
-
-    async def press(self, *keys: str) -> None:
-        for key in keys:
-            character = {"space": " "}.get(key, key if len(key) == 1 else None)
-            self.app.post_message(Key(key, character))
-            await self.settle()
-
-    async def settle(self, rounds: int = 3) -> None:
-        """Let every widget take in what was sent, and what they sent each other then.
-
-        A pilot waits for an idle processor instead, which a busy machine does not have.
-        """
-        for _ in range(rounds):
-            await self.pilot.pause(0)
-
-    async def paste(self, text: str) -> None:
-        """Put text where the cursor is, as a terminal's paste does."""
-        self.app.post_message(Paste(text))
-        await self.settle()
 
     async def send(self, line: str) -> None:
         """Put a line into the prompt and press enter."""
@@ -211,7 +183,8 @@ class Writer:
 
     async def command(self, line: str) -> None:
         """Type a command and press enter."""
-        await self.press(*("space" if letter == " " else letter for letter in line), "enter")
+        await self.type(line)
+        await self.press("enter")
 
     async def answer(self, text: str) -> None:
         """Replace what stands in a dialog's field and press enter."""
@@ -225,25 +198,17 @@ class Writer:
         await self.send(line)
         await self.until(lambda: len(self.engine.asked) > asked and not self.app.session.is_busy)
 
+    async def begin(self, line: str, *words: str, window_start: int = 0) -> None:
+        """Send a line to an engine that says what the test makes it say: it begins to answer."""
+        self.engine.be_ready()
+        await self.send(line)
+        await self.until(lambda: self.engine.asked)
+        self.engine.begin(window_start)
+        self.engine.write(*words)
+
     async def on(self, screen: type[Screen[Any]]) -> None:
         """Wait until a screen is the one in front."""
         await self.until(lambda: isinstance(self.app.screen, screen))
-
-    async def sees(self, text: str) -> None:
-        """Wait until the screen says `text`."""
-        await self.until(lambda: text in self.screen)
-
-    async def misses(self, text: str) -> None:
-        """Wait until the screen no longer says `text`."""
-        await self.until(lambda: text not in self.screen)
-
-    async def until(self, holds: Callable[[], object], seconds: float = 20.0) -> None:
-        """Wait until `holds`, or fail."""
-        limit = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < limit, f"waited in vain; the screen says\n{self.screen}"
-            await asyncio.sleep(0.02)
-        await self.settle()
 
 
 OpenRoom = Callable[..., AbstractAsyncContextManager[Writer]]

@@ -69,10 +69,7 @@ async def test_the_room_fills_a_large_screen(open_room, engine) -> None:
 
 async def test_it_may_be_resized_at_any_moment(open_room, manual) -> None:
     async with open_room(manual, (80, 24)) as writer:
-        manual.be_ready()
-        await writer.send(BEGINNING)
-        await writer.until(lambda: manual.asked)
-        manual.begin()
+        await writer.begin(BEGINNING)
         sizes = [(200, 60), (40, 10), (20, 5), (110, 30), (109, 30), (80, 24)]
         for number, size in enumerate(sizes):
             manual.write(f" number {number}")

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from textual.events import Key
+
 from mgpt_tui import paths
-from mgpt_tui.stories.library import Entry, StoryLibrary
+from mgpt_tui.stories.keeper import Keeper
+from mgpt_tui.stories.library import StoryLibrary
+from mgpt_tui.stories.story import Story
 from mgpt_tui.ui.screens.crash import CrashScreen
 from mgpt_tui.ui.screens.library import LibraryScreen
 from mgpt_tui.ui.screens.main import MainScreen
@@ -98,11 +103,7 @@ async def test_a_save_that_fails_is_told_and_the_story_stays(open_room, engine, 
 
 async def test_the_story_is_kept_in_the_middle_of_a_generation(open_room, manual) -> None:
     async with open_room(manual) as writer:
-        manual.be_ready()
-        await writer.send(BEGINNING)
-        await writer.until(lambda: manual.asked)
-        manual.begin()
-        manual.write(" on", " the")
+        await writer.begin(BEGINNING, " on", " the")
         await writer.until(lambda: BEGINNING + " on the" in stories().values(), seconds=20)
         manual.write(" ground")
         await writer.until(lambda: BEGINNING + " on the ground" in stories().values(), seconds=20)
@@ -179,11 +180,7 @@ async def test_an_empty_library_says_so(open_room, engine) -> None:
 
 async def test_leaving_while_the_model_writes_keeps_what_it_wrote(open_room, manual, size) -> None:
     async with open_room(manual, size) as writer:
-        manual.be_ready()
-        await writer.send(BEGINNING)
-        await writer.until(lambda: manual.asked)
-        manual.begin()
-        manual.write(" on", " the")
+        await writer.begin(BEGINNING, " on", " the")
         await writer.until(lambda: writer.shown == BEGINNING + " on the")
         await writer.press("ctrl+q")
         await writer.until(lambda: not writer.app.is_running)
@@ -201,14 +198,54 @@ async def test_leaving_without_a_story_writes_nothing(open_room, engine) -> None
     assert not paths.stories_dir().exists()
 
 
-async def test_typing_does_not_answer_the_offer_after_a_crash(open_room, engine) -> None:
+def crash(text: str) -> None:
+    """Leave a story behind as an app does that comes to a sudden end."""
+    Keeper(StoryLibrary()).keep(Story().write(text))  # and nobody closes it
+
+
+@pytest.mark.parametrize(("key", "text"), [("enter", BEGINNING), ("escape", "")])
+async def test_typing_does_not_answer_the_offer_after_a_crash_and_is_not_lost(
+    open_room, engine, key, text
+) -> None:
+    crash(BEGINNING)
     async with open_room(engine) as writer:
-        entry = Entry("Keys", paths.stories_dir() / "Keys.json", 0.0)
-        answers: list[bool | None] = []
-        writer.app.push_screen(CrashScreen(entry), answers.append)
         await writer.on(CrashScreen)
-        await writer.press(*"anyone")
+        await writer.sees("You were writing")
+        await writer.press(*"anyx", "backspace", *"one")
+        await writer.paste(" there?\n")
+        await writer.press(*"so")
         assert isinstance(writer.app.screen, CrashScreen)
-        await writer.press("enter")
+        assert writer.prompt.text == ""
+        await writer.press(key)
         await writer.on(MainScreen)
-        assert answers == [True]
+        await writer.until(lambda: writer.text == text)
+        await writer.until(lambda: writer.prompt.text == "anyone there?\nso")
+        assert writer.prompt.has_focus
+        await writer.press("!")
+        assert writer.prompt.text == "anyone there?\nso!"
+        assert not engine.asked
+
+
+async def test_what_is_typed_around_the_answer_keeps_its_order(open_room, engine) -> None:
+    crash(BEGINNING)
+    async with open_room(engine) as writer:
+        await writer.on(CrashScreen)
+        for letter in "And then":
+            writer.app.post_message(Key("space" if letter == " " else letter, letter))
+        writer.app.post_message(Key("enter", None))
+        for letter in ", nothing":
+            writer.app.post_message(Key("space" if letter == " " else letter, letter))
+        await writer.until(lambda: writer.text == BEGINNING)
+        await writer.until(lambda: writer.prompt.text == "And then, nothing")
+
+
+async def test_a_command_typed_over_the_offer_is_one(open_room, engine) -> None:
+    crash(BEGINNING)
+    async with open_room(engine) as writer:
+        await writer.on(CrashScreen)
+        await writer.press(*"/top", "enter")
+        await writer.until(lambda: writer.prompt.text == "/top")
+        await writer.sees("jump to the beginning")
+        await writer.press("enter")
+        await writer.until(lambda: writer.prompt.is_empty)
+        assert writer.text == BEGINNING

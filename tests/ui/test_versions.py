@@ -1,12 +1,11 @@
-"""One story in several versions: edits, siblings, candidates side by side, other words, the map."""
+"""One story in several versions: edits, siblings, candidates side by side, the map."""
 
 from __future__ import annotations
 
-from textual.widgets import OptionList, TextArea, Tree
+from textual.widgets import TextArea, Tree
 
 from mgpt_tui.inference.request import FinishReason, Until
 from mgpt_tui.stories.story import Author
-from mgpt_tui.ui.screens.another_word import AnotherWordScreen
 from mgpt_tui.ui.screens.branches import BranchesScreen
 from mgpt_tui.ui.screens.compare import Candidate, CompareScreen
 from mgpt_tui.ui.screens.edit import EditScreen
@@ -82,11 +81,7 @@ async def test_controls_pasted_into_the_editor_are_shown(open_room, engine) -> N
 
 async def test_editing_stops_the_model_first(open_room, manual) -> None:
     async with open_room(manual) as writer:
-        manual.be_ready()
-        await writer.send(BEGINNING)
-        await writer.until(lambda: manual.asked)
-        manual.begin()
-        manual.write(" on", " the")
+        await writer.begin(BEGINNING, " on", " the")
         await writer.until(lambda: writer.shown.endswith(" the"))
         await writer.press("f4")
         await writer.on(EditScreen)
@@ -162,10 +157,7 @@ async def test_candidates_are_chosen_by_walking_and_by_the_mouse(open_room, engi
 
 async def test_leaving_the_candidates_keeps_none_but_loses_none(open_room, manual) -> None:
     async with open_room(manual) as writer:
-        manual.be_ready()
-        await writer.send(BEGINNING)
-        await writer.until(lambda: manual.asked)
-        manual.begin()
+        await writer.begin(BEGINNING)
         manual.end()
         await writer.until(lambda: not writer.app.session.is_busy)
         await writer.press("f6")
@@ -190,61 +182,6 @@ async def test_a_number_that_cannot_be_compared_is_refused(open_room, engine) ->
         await writer.command("/compare 99")
         await writer.sees("from 2 to 8")
         assert writer.app.screen is writer.room
-
-
-# Another word.
-
-
-async def test_another_word_is_chosen_and_the_story_goes_on_from_it(
-    open_room, engine, size
-) -> None:
-    async with open_room(engine, size) as writer:
-        await writer.tell(BEGINNING)
-        await writer.press("f5")
-        await writer.on(AnotherWordScreen)
-        await writer.sees("50.0 %")
-        await writer.press("home")
-        await writer.until(lambda: len(engine.looked) == 2)
-        assert engine.looked[-1] == (BEGINNING,)
-        await writer.sees("(now)")
-        await writer.sees("␣under")
-        engine.words = (" a tree.",)
-        await writer.press("enter")
-        await writer.on(MainScreen)
-        await writer.until(lambda: writer.text == BEGINNING + " under a tree.")
-        assert writer.shown == writer.text
-        assert writer.app.session.story.spans[1].tokens == (1,)
-        assert engine.asked[-1][0] == (BEGINNING, (1,))
-        await writer.press("ctrl+z")
-        assert writer.shown == TOLD
-
-
-async def test_words_of_the_model_can_be_clicked(open_room, engine) -> None:
-    async with open_room(engine, (100, 30)) as writer:
-        await writer.tell(BEGINNING)
-        await writer.press("f5")
-        await writer.on(AnotherWordScreen)
-        await writer.sees("50.0 %")
-        passage = writer.app.screen.query_one("#passage")
-        await writer.pilot.click(passage, offset=(2 + len(BEGINNING + " on t"), 1))
-        await writer.until(lambda: engine.looked[-1] == (BEGINNING, (1001,)))
-
-
-async def test_another_word_needs_a_word_of_the_models(open_room, manual) -> None:
-    async with open_room(manual) as writer:
-        await writer.press("f5")
-        await writer.command("/other")
-        await writer.until(lambda: writer.toasts)
-        assert writer.app.screen is writer.room
-
-
-async def test_alternatives_are_never_markup(open_room, engine) -> None:
-    async with open_room(engine) as writer:
-        await writer.tell(BEGINNING)
-        await writer.press("f5")
-        await writer.on(AnotherWordScreen)
-        await writer.sees("␣[in]")
-        assert writer.app.screen.query_one(OptionList).option_count == 3
 
 
 # The map.
@@ -291,11 +228,7 @@ async def test_words_are_counted_by_author(open_room, engine, size) -> None:
 
 async def test_text_that_the_model_cannot_see_is_marked(open_room, manual) -> None:
     async with open_room(manual) as writer:
-        manual.be_ready()
-        await writer.send("word " * 400 + "\nlast line")
-        await writer.until(lambda: manual.asked)
-        manual.begin(window_start=256)
-        manual.write(" yes")
+        await writer.begin("word " * 400 + "\nlast line", " yes", window_start=256)
         manual.end(FinishReason.END)
         await writer.until(lambda: not writer.app.session.is_busy)
         await writer.press("ctrl+home")

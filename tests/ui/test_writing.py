@@ -86,11 +86,7 @@ async def test_text_goes_in_at_the_cursor(open_room, manual) -> None:
 
 async def test_esc_stops_and_keeps_what_was_written(open_room, manual, size) -> None:
     async with open_room(manual, size) as writer:
-        manual.be_ready()
-        await writer.send(BEGINNING)
-        await writer.until(lambda: manual.asked)
-        manual.begin()
-        manual.write(" on", " the")
+        await writer.begin(BEGINNING, " on", " the")
         await writer.until(lambda: writer.shown == BEGINNING + " on the")
         await writer.sees("▌")
         await writer.press("escape")
@@ -178,11 +174,7 @@ async def test_the_app_paints_and_takes_lines_before_the_engine_is_ready(
 
 async def test_a_crash_is_told_and_costs_no_text(open_room, manual) -> None:
     async with open_room(manual) as writer:
-        manual.be_ready()
-        await writer.send(BEGINNING)
-        await writer.until(lambda: manual.asked)
-        manual.begin()
-        manual.write(" on", " the")
+        await writer.begin(BEGINNING, " on", " the")
         manual.die()
         await writer.until(lambda: manual.starts == 2)
         assert writer.shown == BEGINNING + " on the"
@@ -207,10 +199,7 @@ async def test_a_model_that_cannot_be_loaded_is_told_as_plain_text(open_room, ma
 
 async def test_no_token_is_dropped_however_fast_they_come(open_room, manual) -> None:
     async with open_room(manual) as writer:
-        manual.be_ready()
-        await writer.send("Go")
-        await writer.until(lambda: manual.asked)
-        manual.begin()
+        await writer.begin("Go")
         words = [f" w{number}" for number in range(1500)]
         manual.write(*words)
         manual.end()
@@ -222,11 +211,7 @@ async def test_no_token_is_dropped_however_fast_they_come(open_room, manual) -> 
 
 async def test_a_token_redraws_its_own_line_only(open_room, manual) -> None:
     async with open_room(manual) as writer:
-        manual.be_ready()
-        await writer.send("One.\nTwo.\nThree")
-        await writer.until(lambda: manual.asked)
-        manual.begin()
-        manual.write(" is")
+        await writer.begin("One.\nTwo.\nThree", " is")
         await writer.until(lambda: writer.shown.endswith("Three is"))
         pane = writer.room.query_one(StoryPane)
         drawn: list[str] = []
@@ -248,11 +233,7 @@ async def test_the_pane_follows_the_end_unless_the_reader_scrolled_up(
 ) -> None:
     async with open_room(manual, size) as writer:
         pane = writer.room.query_one(StoryPane)
-        manual.be_ready()
-        await writer.send("Go")
-        await writer.until(lambda: manual.asked)
-        manual.begin()
-        manual.write(*(f"\nline {number}" for number in range(100)))
+        await writer.begin("Go", *(f"\nline {number}" for number in range(100)))
         await writer.sees("line 99")
         assert pane.at_end
         await writer.press("pageup")
@@ -313,10 +294,7 @@ async def test_end_moves_the_cursor_where_a_line_is_being_typed(open_room, engin
 
 async def test_the_reader_is_told_when_the_model_cannot_read_it_all(open_room, manual) -> None:
     async with open_room(manual) as writer:
-        manual.be_ready()
-        await writer.send("word " * 400)
-        await writer.until(lambda: manual.asked)
-        manual.begin(window_start=256)
+        await writer.begin("word " * 400, window_start=256)
         await writer.until(lambda: "reads from the end" in writer.toasts)
         await writer.sees("145/256 of 401")
 
@@ -336,9 +314,7 @@ async def test_marked_text_is_copied_exactly(open_room, engine) -> None:
         await writer.sees("  The end.")
         pane = writer.room.query_one(StoryPane)
         left = pane.render_line(1).text.index("The key")
-        await writer.pilot.mouse_down(pane, offset=(left, 1))
-        await writer.pilot.hover(pane, offset=(left + 6, 3))
-        await writer.pilot.mouse_up(pane, offset=(left + 6, 3))
+        await writer.drag(pane, (left, 1), (left + 6, 3))
         await writer.press("ctrl+c")
         assert writer.app.clipboard == "The key sang.\n\nThe end"
 
@@ -349,8 +325,6 @@ async def test_the_mouse_reaches_every_character_beside_the_bar(open_room, engin
         await writer.sees(TOLD)
         pane = writer.room.query_one(StoryPane)
         left = pane.render_line(1).text.index("girl")
-        await writer.pilot.mouse_down(pane, offset=(left, 1))
-        await writer.pilot.hover(pane, offset=(left + 3, 1))
-        await writer.pilot.mouse_up(pane, offset=(left + 3, 1))
+        await writer.drag(pane, (left, 1), (left + 3, 1))
         await writer.press("ctrl+c")
         assert writer.app.clipboard == "girl"

@@ -37,6 +37,7 @@ class AnotherWordScreen(Dialog[OtherWord | None]):
 
     Args:
         session: whose story it is; there is at least one token of the model's in it.
+        offset: a character of the token to begin at; the last token where left out.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -47,15 +48,22 @@ class AnotherWordScreen(Dialog[OtherWord | None]):
         Binding("pagedown", "step(12)", show=False, priority=True),
         Binding("home", "step(-100000)", show=False, priority=True),
         Binding("end", "step(100000)", show=False, priority=True),
+        *(
+            Binding(key, f"choose('{key}')", show=False, priority=True)
+            for key in ("up", "down", "enter")
+        ),
     ]
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, offset: int | None = None) -> None:
         super().__init__()
         self._session = session
         self._text = session.story.text
         self._places = [(start, end) for start, end, _ in session.story.boundaries]
-        self._place = len(self._places) - 1
+        at = len(self._text) if offset is None else offset
+        before = (place for place, (start, _) in enumerate(self._places) if start <= at)
+        self._place = max(before, default=0)
         self._shown: object = None
+        self._early: list[str] = []  # keys that wait for the alternatives
 
     def compose(self) -> ComposeResult:
         box = Vertical(classes="box whole")
@@ -82,7 +90,9 @@ class AnotherWordScreen(Dialog[OtherWord | None]):
         place = min(max(0, place), len(self._places) - 1)
         if place != self._place:
             self._place = place
-            self._ask()
+            self._early.clear()
+            if self.is_mounted:  # else that is still to come, and asks
+                self._ask()
 
     def _ask(self) -> None:
         """Show the place, and ask the model what else could come there."""
@@ -131,12 +141,28 @@ class AnotherWordScreen(Dialog[OtherWord | None]):
                 )
             )
         self._list(options)
+        early, self._early = self._early, []
+        for key in early:
+            self.action_choose(key)
 
     def _list(self, options: list[Option]) -> None:
         alternatives = self.query_one(OptionList)
         alternatives.clear_options()
         alternatives.add_options(options)
         alternatives.highlighted = None if options[0].disabled else 0
+
+    def action_choose(self, key: str) -> None:
+        """Walk over the alternatives, or take one; what is pressed too early waits for them."""
+        if self._shown is None:
+            self._early.append(key)
+            return
+        alternatives = self.query_one(OptionList)
+        if key == "enter":
+            alternatives.action_select()
+        elif key == "up":
+            alternatives.action_cursor_up()
+        else:
+            alternatives.action_cursor_down()
 
     @on(OptionList.OptionSelected)
     def choose(self, event: OptionList.OptionSelected) -> None:

@@ -12,6 +12,7 @@ from mgpt_tui.ui.screens.another_word import AnotherWordScreen, OtherWord
 from mgpt_tui.ui.screens.branches import BranchesScreen
 from mgpt_tui.ui.screens.compare import CompareScreen
 from mgpt_tui.ui.screens.desk import Desk
+from mgpt_tui.ui.widgets.story_pane import StoryPane
 
 SAMPLES = 3
 """Continuations side by side, where no number is given."""
@@ -47,6 +48,18 @@ class Branching(Desk):
             self.session.stop()
             self.act()
             self.app.push_screen(AnotherWordScreen(self.session), self._put_word)
+
+    @on(StoryPane.Picked)
+    def pick_word(self, message: StoryPane.Picked) -> None:
+        """Look for other words where the model's text was clicked; the story stays where it is."""
+        tokens = self.session.story.boundaries
+        if not any(start <= message.offset < end for start, end, _ in tokens):
+            self.query_one(StoryPane).text_select_all()  # an edit has broken the token there
+        elif self.is_current and self._is_ready():
+            self.session.stop()
+            self.show_session()
+            screen = AnotherWordScreen(self.session, message.offset)
+            self.app.push_screen(screen, self._put_word)
 
     def _put_word(self, word: OtherWord | None) -> None:
         if word is not None and self._is_ready():

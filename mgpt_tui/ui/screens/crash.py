@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -12,6 +13,11 @@ from mgpt_tui.stories.library import Entry
 from mgpt_tui.text import clean_text
 from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.widgets.plain import Plain
+
+
+def is_text(event: events.Key | events.Paste) -> bool:
+    """Whether this is typing, which is no answer to the offer: it is meant for the prompt."""
+    return isinstance(event, events.Paste) or event.is_printable
 
 
 class CrashScreen(Dialog[bool]):

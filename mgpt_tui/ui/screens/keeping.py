@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -155,16 +156,27 @@ class Keeping(Desk):
             names = ", ".join(sorted(others))
             self.say(f"{names} wrote in this story. {model.model} reads those parts as text.")
 
-    def offer_unfinished(self) -> None:
-        """After a crash: ask whether to go on with the story that was open."""
+    def offer_unfinished(self, then: Callable[[], Awaitable[None]]) -> bool:
+        """After a crash: ask whether to go on with the story that was open.
+
+        Args:
+            then: called once that is answered.
+
+        Returns:
+            whether there is such a story.
+        """
         waiting = self.library.unfinished()
         if waiting:
-            answer = partial(self._take_up, waiting[0])
+            answer = partial(self._take_up, waiting[0], then)
             self.app.push_screen(CrashScreen(waiting[0]), answer)
+        return bool(waiting)
 
-    def _take_up(self, entry: Entry, wanted: bool | None) -> None:
+    async def _take_up(
+        self, entry: Entry, then: Callable[[], Awaitable[None]], wanted: bool | None
+    ) -> None:
         if wanted:
             self._open(entry.path)
+        await then()
 
     def put_away(self) -> bool:
         """Stop and bring the story to disk; False, and a complaint, where that fails."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual import events
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -75,6 +77,17 @@ class StoryPane(ScrollView, can_focus=False):
         def __init__(self, at_end: bool) -> None:
             super().__init__()
             self.at_end = at_end
+
+    class Picked(Message):
+        """The model's text was clicked twice.
+
+        Attributes:
+            offset: at which character.
+        """
+
+        def __init__(self, offset: int) -> None:
+            super().__init__()
+            self.offset = offset
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
@@ -266,7 +279,28 @@ class StoryPane(ScrollView, can_focus=False):
     def _look(self, what: str) -> Style:
         return self.get_component_rich_style(f"story--{what}", partial=True)
 
-    # Marking with the mouse.
+    # The mouse: picking a word, and marking.
+
+    def on_click(self, event: events.Click) -> None:
+        """The second click on the model's text picks a word; Textual would mark everything."""
+        if event.chain != 2 or event.widget is not self:
+            return
+        at = self._character_at(event)
+        if at is not None and self._pieces(at, at + 1)[0].author is Author.MODEL:
+            event.prevent_default()
+            self.post_message(self.Picked(at))
+
+    def _character_at(self, event: events.Click) -> int | None:
+        """The character of the story under the mouse, if there is one."""
+        line = event.y + round(self.scroll_y) - ABOVE
+        if not 0 <= line < len(self._wrapping.lines):
+            return None
+        start, end = self._wrapping.lines[line]
+        cell = event.x - self._margin - len(BAR)
+        shown = self.text[start:end].replace("\t", " ")
+        reached = (at for at in range(len(shown)) if cell_len(shown[: at + 1]) > cell)
+        at = next(reached, None) if cell >= 0 else None
+        return None if at is None else start + at
 
     def _selected(self, line: int, length: int) -> tuple[int, int] | None:
         """Which characters of a line are marked."""
