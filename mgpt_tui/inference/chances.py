@@ -64,7 +64,8 @@ def chances(logits: Logits, left: Filtered, token: int, n_best: int) -> Chances:
     total = float(weights.sum())
     log_total = math.log(total)
     # -sum p log p, with log p = shifted - log_total.
-    expected = float(weights.dot(shifted)) / total
+    with np.errstate(invalid="ignore"):
+        expected = float(weights.dot(shifted)) / total
     if math.isnan(expected):  # of 0 * -inf: what cannot come adds nothing
         expected = float(weights.dot(np.maximum(shifted, np.float32(-1e4)))) / total
     after = dict(zip(left.candidates.tokens.tolist(), left.shares.tolist(), strict=True))

@@ -28,7 +28,10 @@ from mgpt_tui.inference.messages import (
     Failed,
     Generate,
     Look,
+    Measure,
+    Measured,
     ProtocolError,
+    Question,
     Ready,
     Request,
     Seen,
@@ -61,6 +64,9 @@ class EngineLike(Protocol):
 
     def look(self, context: Sequence[ContextPart], settings: SamplingSettings, count: int) -> int:
         """Ask what could come next; the id under which `Seen` will answer."""
+
+    def measure(self, context: Sequence[ContextPart]) -> int:
+        """Ask how many tokens would be read; the id under which `Measured` will answer."""
 
     def stop(self, id: int) -> None:
         """End a generation after its current token; `Ended` follows in `events`."""
@@ -133,7 +139,11 @@ class EngineClient:
         """Ask what could come next after `context`; returns the id of the answer at once."""
         return self._ask(Look(next(self._ids), tuple(context), settings, count))
 
-    def _ask(self, request: Generate | Look) -> int:
+    def measure(self, context: Sequence[ContextPart]) -> int:
+        """Ask how many tokens of `context` are read; returns the id of the answer at once."""
+        return self._ask(Measure(next(self._ids), tuple(context)))
+
+    def _ask(self, request: Question) -> int:
         if self._child is None or not self._child.ask(request):
             self.events.put(
                 Failed(request.id, "The engine is not running.", "Try again once it is ready.")
@@ -211,7 +221,7 @@ class _Child:
                 return False
             if isinstance(request, Generate):
                 self._unanswered[request.id] = request.samples
-            elif isinstance(request, Look):
+            elif isinstance(request, Question):
                 self._unanswered[request.id] = 1
             self._requests.put(request)
             return True
@@ -259,12 +269,12 @@ class _Child:
 
     def _pass_on(self, line: bytes) -> None:
         event = decode(line)
-        if isinstance(event, Generate | Stop | Look):
+        if isinstance(event, Question | Stop):
             raise ProtocolError("a request came back")
         with self._lock:
             if self._is_over:  # retired
                 return
-            if isinstance(event, Ended | Seen | Failed) and event.id in self._unanswered:
+            if isinstance(event, Ended | Seen | Measured | Failed) and event.id in self._unanswered:
                 self._unanswered[event.id] -= 1
                 if isinstance(event, Failed) or not self._unanswered[event.id]:
                     del self._unanswered[event.id]

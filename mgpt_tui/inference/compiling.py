@@ -17,18 +17,25 @@ from pathlib import Path
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import atomic_write
+from mgpt_tui.text import clean_text
 
 SOURCE = Path(__file__).with_name("decode.c")
 COMPILERS = ("cc", "gcc", "clang")
 """Tried in this order, where the environment names none in `CC`."""
 
-ROUNDING = ("-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math", "-fno-math-errno")
-"""Sums may be taken in the order that suits vectors; numbers that are none stay what they are."""
+VECTORS = ("-fopenmp-simd", "-fno-signed-zeros", "-fno-trapping-math", "-fno-math-errno")
+"""What lets loops be vectors; numbers that are none stay what they are."""
 
 THREADS = "-fopenmp"
 """Left out where the compiler lacks it, as Apple's does: then one thread does all the work."""
 
-CHECK = "import ctypes, sys; sys.exit(ctypes.CDLL(sys.argv[1]).works() != 1)"
+CHECK = """
+import ctypes, sys
+try:
+    sys.exit(0 if ctypes.CDLL(sys.argv[1]).works() == 1 else "sums come out wrong")
+except (OSError, AttributeError) as error:
+    sys.exit(str(error))
+"""
 
 
 class NoCompiler(UserError):
@@ -79,13 +86,30 @@ def is_available() -> bool:
     return True
 
 
+def found() -> str:
+    """The compiler that there is, by its path; "" for none."""
+    try:
+        return _compiler()[0]
+    except NoCompiler:
+        return ""
+
+
 def _compiler() -> list[str]:
     """The command to compile with, as words."""
-    named = shlex.split(os.environ.get("CC", ""))
-    for words in [named] if named else [[name] for name in COMPILERS]:
-        found = shutil.which(words[0])
-        if found:
-            return [found, *words[1:]]
+    named = os.environ.get("CC", "").strip()
+    try:
+        commands = [shlex.split(named)] if named else [[name] for name in COMPILERS]
+    except ValueError:
+        commands = []
+    for words in commands:
+        path = shutil.which(words[0])
+        if path:
+            return [path, *words[1:]]
+    if named:
+        raise NoCompiler(
+            f"CC names {named!r}, which is no program here.",
+            "Let it name a C compiler, or nothing; or give --precision int8.",
+        )
     raise NoCompiler(
         "There is no C compiler here, which --precision native needs.",
         "Install one (gcc or clang), or give --precision int8.",
@@ -94,8 +118,8 @@ def _compiler() -> list[str]:
 
 def _flags() -> list[str]:
     if platform.machine().lower() in ("x86_64", "amd64"):
-        return ["-O3", "-march=native", "-mprefer-vector-width=512", *ROUNDING]
-    return ["-O3", "-mcpu=native", *ROUNDING]
+        return ["-O3", "-march=native", "-mprefer-vector-width=512", *VECTORS]
+    return ["-O3", "-mcpu=native", *VECTORS]
 
 
 def _taken_for_granted(command: list[str]) -> bytes:
@@ -120,20 +144,33 @@ def _compiled(command: list[str]) -> bytes:
         for threads in ([THREADS], []):
             try:
                 _run([*command, *threads, *last])
-                _run([sys.executable, "-c", CHECK, str(made)])
-                return made.read_bytes()
+                break
             except NoCompiler as error:
                 refused = error
-    raise refused
+        else:
+            raise refused
+        _run([sys.executable, "-c", CHECK, str(made)], f"What {Path(command[0]).name} makes")
+        return made.read_bytes()
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess[bytes]:
+def _run(command: list[str], what: str = "") -> subprocess.CompletedProcess[bytes]:
+    """Run a program.
+
+    Args:
+        what: it tries out; left out, it is the compiler.
+
+    Raises:
+        NoCompiler: where it fails.
+    """
     try:
         return subprocess.run(command, check=True, capture_output=True, timeout=120)
     except (OSError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", None) or str(error).encode()
-        first = said.decode(errors="replace").strip().partition("\n")[0]
+        lines = said.decode(errors="replace").strip().splitlines()
+        line = next((line for line in lines if "error" in line.lower()), lines[0])
         raise NoCompiler(
-            f"{Path(command[0]).name} makes nothing that runs here: {first}",
-            "Name another C compiler in CC, or give --precision int8.",
+            f"{what or Path(command[0]).name} does not work here: {clean_text(line)}",
+            "Name another C compiler in CC"
+            + (", or a folder that programs may run in in TMPDIR" if what else "")
+            + "; or give --precision int8.",
         ) from None

@@ -3,10 +3,12 @@
    What differs from there: weights and the inputs of every product are 8-bit integers with a
    scale a row, keys and values are bfloat16, and tokens that were read before are looked up in
    the cache. The loops are written so that a compiler turns them into vector instructions by
-   itself (-O3 -march=native); native.py compiles this file on the machine that it runs on.
+   itself (-O3 -march=native), sums of floats where `omp simd` allows them another order;
+   compiling.py compiles this file on the machine that it runs on.
 
-   Every row (token) is computed alike, whatever other rows there are and however many threads
-   share the work, so all of it gives the same to the last bit.
+   Every row (token) goes through the same instructions, whatever other rows there are and however
+   many threads share the work, so all of it gives the same to the last bit. What differs with the
+   number of rows is done in integers, which are exact.
 
    C  n_embd            H  n_head         D  head size, C / H
    S  block_size        R  rows at once, at most TILE
@@ -87,12 +89,14 @@ static inline float gelu(float x)
 static void layer_norm(const struct norm *norm, const float *x, float *out, int C)
 {
     float sum = 0, squares = 0;
+#pragma omp simd reduction(+ : sum)
     for (int i = 0; i < C; i++)
         sum += x[i];
     float mean = sum / C;
+#pragma omp simd reduction(+ : squares)
     for (int i = 0; i < C; i++)
         squares += (x[i] - mean) * (x[i] - mean);
-    float factor = 1.0f / sqrtf(squares / C + 1e-5f);
+    float factor = 1.0f / sqrtf(squares / C + 1e-5f) + 0.0f * squares; /* NaN on overflow, not 0 */
     for (int i = 0; i < C; i++)
         out[i] = (x[i] - mean) * factor * norm->weight[i];
     if (norm->bias)
@@ -104,31 +108,24 @@ static void layer_norm(const struct norm *norm, const float *x, float *out, int 
    where a number of the row is none or infinite: so that shows in the scores. */
 static float rounded(const float *x, uint8_t *out, int n)
 {
-    float largest = 1e-12f, none = 0;
+    uint32_t most = 0; /* bits of the largest size: they are in the order of what they stand for */
     for (int i = 0; i < n; i++) {
-        float size = fabsf(x[i]);
-        largest = size > largest ? size : largest;
-        none += 0.0f * x[i];
+        union { float value; uint32_t bits; } both = {x[i]};
+        const uint32_t size = both.bits & 0x7fffffff;
+        most = size > most ? size : most;
     }
-    float factor = 127.0f / largest;
+    const union { uint32_t bits; float value; } both = {most};
+    const float largest = both.value < 1e-12f ? 1e-12f : both.value, factor = 127.0f / largest;
     for (int i = 0; i < n; i++)
         out[i] = (uint8_t)(int32_t)(x[i] * factor + 128.5f);
-    return largest / 127.0f + none;
-}
-
-static inline void put(
-    const struct matrix *m, int output, int32_t sum, float scale, int add, float *out)
-{
-    float value = (float)(sum - m->shift[output]) * m->scale[output] * scale;
-    if (m->bias)
-        value += m->bias[output];
-    *out = add ? *out + value : value;
+    return isfinite(largest) ? largest / 127.0f : NAN;
 }
 
 /* out (R, outputs) = x (R, inputs) times the weights, or += where `add`; threads share the outputs.
 
    Processors multiply unsigned by signed 8-bit integers, so x is 128 too large, and `shift` is
-   taken off the sum. Four rows at a time use a weight while it is at hand. */
+   taken off the sum, which fits 32 bits up to 66,000 inputs. Four rows at a time use a weight while
+   it is at hand. */
 static void product(
     const struct matrix *m, const uint8_t *x, const float *scale, int R, int add, float *out)
 {
@@ -136,6 +133,7 @@ static void product(
 #pragma omp for schedule(static)
     for (int output = 0; output < outputs; output++) {
         const int8_t *w = m->weight + (size_t)output * n;
+        int32_t sums[TILE];
         int row = 0;
         for (; row + 4 <= R; row += 4) {
             const uint8_t *a = x + (size_t)row * n, *b = a + n, *c = b + n, *d = c + n;
@@ -146,18 +144,23 @@ static void product(
                 sum_c += c[i] * w[i];
                 sum_d += d[i] * w[i];
             }
-            float *to = out + (size_t)row * outputs + output;
-            put(m, output, sum_a, scale[row], add, to);
-            put(m, output, sum_b, scale[row + 1], add, to + outputs);
-            put(m, output, sum_c, scale[row + 2], add, to + 2 * outputs);
-            put(m, output, sum_d, scale[row + 3], add, to + 3 * outputs);
+            sums[row] = sum_a;
+            sums[row + 1] = sum_b;
+            sums[row + 2] = sum_c;
+            sums[row + 3] = sum_d;
         }
         for (; row < R; row++) {
             const uint8_t *a = x + (size_t)row * n;
             int32_t sum = 0;
             for (int i = 0; i < n; i++)
                 sum += a[i] * w[i];
-            put(m, output, sum, scale[row], add, out + (size_t)row * outputs + output);
+            sums[row] = sum;
+        }
+        const float bias = m->bias ? m->bias[output] : 0.0f;
+        for (row = 0; row < R; row++) {
+            float value = (float)(sums[row] - m->shift[output]) * m->scale[output] * scale[row];
+            float *to = out + (size_t)row * outputs + output;
+            *to = (add ? *to : 0.0f) + value + bias;
         }
     }
 }
@@ -178,11 +181,13 @@ static inline void attention(
     float weights[length], largest = -INFINITY, total = 0, factor = 1.0f / sqrtf((float)D);
     for (int s = 0; s < length; s++) {
         float sum = 0;
+#pragma omp simd reduction(+ : sum)
         for (int d = 0; d < D; d++)
             sum += q[d] * from_bfloat16(keys[(size_t)s * D + d]);
         weights[s] = sum * factor;
         largest = weights[s] > largest ? weights[s] : largest;
     }
+#pragma omp simd reduction(+ : total)
     for (int s = 0; s < length; s++) {
         weights[s] = exponential(weights[s] - largest);
         total += weights[s];
@@ -325,5 +330,5 @@ int32_t works(void)
     for (int row = 0; row < ROWS; row++)
         if (fabsf(out[row] - (float)expected[row]) > 0.5f)
             return 0;
-    return fabsf(exponential(-2.5f) - 0.0820849986f) < 1e-6f;
+    return fabsf(exponential(-72.0f) / 5.38018616e-32f - 1.0f) < 1e-6f;
 }

@@ -76,6 +76,14 @@ class Look:
         _check_count("alternatives", self.count)
 
 
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How many tokens of `context` would a generation read? Answered by `Measured`."""
+
+    id: int
+    context: tuple[ContextPart, ...]
+
+
 def _check_count(what: str, count: int) -> None:
     if not 1 <= count <= LARGEST_COUNT:
         raise UserError(
@@ -168,6 +176,14 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """What request `id` wanted to have counted; `context_tokens` as in `Started`."""
+
+    id: int
+    context_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """A request could not be served (`id`), or the engine not be started (`id` None).
 
@@ -193,13 +209,17 @@ class Died:
     generation: int | None
 
 
-Request = Generate | Stop | Look
-Event = Ready | Started | Chunks | Ended | Seen | Failed | Died
+Question = Generate | Look | Measure
+"""What an engine answers, one after the other."""
+Request = Question | Stop
+Event = Ready | Started | Chunks | Ended | Seen | Measured | Failed | Died
 Message = Request | Event
 
 _SENT: dict[str, type] = {
     kind.__name__: kind
-    for kind in (Generate, Stop, Look, Ready, Started, Chunks, Ended, Seen, Failed)
+    for kind in (
+        Generate, Stop, Look, Measure, Ready, Started, Chunks, Ended, Seen, Measured, Failed,
+    )  # fmt: skip
 }
 
 

@@ -31,7 +31,10 @@ from mgpt_tui.inference.messages import (
     Failed,
     Generate,
     Look,
+    Measure,
+    Measured,
     ProtocolError,
+    Question,
     Ready,
     Seen,
     Started,
@@ -62,7 +65,7 @@ class Server:
 
     def __init__(self, send: Callable[[Event], None]) -> None:
         self._send = send
-        self._waiting: queue.SimpleQueue[Generate | Look] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Question] = queue.SimpleQueue()
         self._stops: dict[int, threading.Event] = {}
 
     def take(self, line: bytes) -> None:
@@ -72,7 +75,7 @@ class Server:
             ProtocolError: where the line is no request.
         """
         request = decode(line)
-        if isinstance(request, Generate | Look):
+        if isinstance(request, Question):
             self._stops[request.id] = threading.Event()
             self._waiting.put(request)
         elif isinstance(request, Stop):
@@ -88,6 +91,9 @@ class Server:
         try:
             if isinstance(request, Generate):
                 self._generate(engine, request)
+            elif isinstance(request, Measure):
+                read = engine.beginning(request.context).tokens
+                self._send(Measured(request.id, len(read)))
             else:
                 seen = engine.look(request.context, request.settings, request.count)
                 self._send(Seen(request.id, seen.alternatives, seen.entropy))

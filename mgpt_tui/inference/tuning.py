@@ -19,6 +19,7 @@ from mgpt_tui import paths
 from mgpt_tui.cores import cores
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import atomic_write
+from mgpt_tui.inference import compiling
 from mgpt_tui.inference.precisions import (
     FastDecoder,
     decoder_in,
@@ -75,7 +76,7 @@ def _key(config: GPTConfig, device: torch.device) -> str:
     return (
         f"{config.n_layer} x {config.n_embd}, {config.n_head} heads, context {config.block_size}, "
         f"{config.vocab_size} entries, on {place}, {cpu}, "
-        f"{cores()} cores, torch {torch.__version__}"
+        f"{cores()} cores, torch {torch.__version__}, {compiling.found() or 'no compiler'}"
     )
 
 

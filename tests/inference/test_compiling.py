@@ -20,6 +20,16 @@ CC = next(filter(None, map(shutil.which, compiling.COMPILERS)), None)
 needs_compiler = pytest.mark.skipif(CC is None, reason="there is no C compiler")
 
 
+SABOTAGE = """
+for word; do
+    shift
+    case "$word" in *.c) sed '{}' "$word" >"$0.c"; word="$0.c";; esac
+    set -- "$@" "$word"
+done
+exec $cc "$@"
+"""
+
+
 @pytest.fixture(autouse=True)
 def unknown():
     """Nothing is compiled yet, and what a test compiles no other one sees."""
@@ -72,7 +82,7 @@ def test_a_damaged_library_is_made_anew(tmp_path, monkeypatch):
 
 @needs_compiler
 def test_a_compiler_without_threads_will_do(compiler, tiny_model):
-    compiler('case "$*" in *-fopenmp*) echo no threads >&2; exit 1;; esac; exec $cc "$@"')
+    compiler('case "$* " in *"-fopenmp "*) echo no threads >&2; exit 1;; esac; exec $cc "$@"')
     tokens = torch.arange(20)[None]
     alone = NativeDecoder(tiny_model)
     one = alone.read(tokens, alone.new_cache(1))
@@ -86,10 +96,11 @@ def test_a_compiler_without_threads_will_do(compiler, tiny_model):
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("echo what is this >&2; exit 1", "what is this"),
+        ("echo in file x:; echo error: what is this >&2; exit 1", "^compiler .*: error: what is"),
         # It compiles, but to something that computes nonsense, or dies.
-        ("exec $cc \"$@\" '-Dfloorf(x)=(x)'", "makes nothing that runs here"),
-        ("exec $cc \"$@\" '-Dfabsf(x)=__builtin_trap(),(x)'", "makes nothing that runs here"),
+        (SABOTAGE.format("s/floorf(/-floorf(/"), "What compiler makes .*: sums come out wrong"),
+        (SABOTAGE.format("s/return fabsf/__builtin_trap();&/"), "What compiler makes .* died"),
+        ('case "$*" in *-shared*) exit 0;; esac; exec $cc "$@"', "What compiler makes .*: .*open"),
     ],
 )
 def test_what_does_not_work_is_not_used(compiler, script, said):
@@ -98,6 +109,14 @@ def test_what_does_not_work_is_not_used(compiler, script, said):
         library()
     assert not compiling.is_available()
     assert kept() == []
+
+
+@pytest.mark.parametrize("name", ["nosuchcc", "gcc 'x", "/"])
+def test_a_name_in_cc_that_is_no_program_is_told(monkeypatch, name):
+    monkeypatch.setenv("CC", name)
+    assert not compiling.is_available()
+    with pytest.raises(NoCompiler, match="CC names"):
+        library()
 
 
 def test_without_a_compiler_the_rest_works(tiny_checkpoint, monkeypatch):

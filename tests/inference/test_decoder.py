@@ -1,5 +1,6 @@
 """The packed model against the readable one."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -82,21 +83,39 @@ def test_a_row_of_an_8_bit_product_does_not_depend_on_the_others(rows, outputs):
 
 
 @in_8_bits
-@pytest.mark.parametrize("heads", [1, 2, 4])
-def test_in_8_bits_tokens_read_at_once_give_what_they_give_one_by_one(precision, heads):
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize(("width", "heads"), [(20, 2), (64, 1), (130, 5)])
+def test_in_8_bits_nothing_depends_on_what_is_read_together(precision, width, heads, bias):
+    """Sequences side by side, tokens at once and threads change no bit of scores and cache."""
     config = GPTConfig(
-        n_layer=2, n_head=heads, n_embd=64, block_size=128, vocab_size=300, bias=True
+        n_layer=3, n_head=heads, n_embd=width, block_size=64, vocab_size=301, bias=bias
     )
     model = GPT(config, torch.Generator().manual_seed(8)).eval()
+    for weight in model.parameters():
+        weight.data *= 3
     decoder = decoder_in(precision, model)
-    tokens = torch.randint(300, (2, 100), generator=torch.Generator().manual_seed(9))
-    caches = [decoder.new_cache(2) for _ in range(2)]
-    decoder.read(tokens[:, :7], caches[0])
-    at_once = decoder.read(tokens[:, 7:], caches[0])
-    for column in torch.split(tokens, 1, dim=1):
-        one_by_one = decoder.read(column, caches[1])
-    assert torch.equal(at_once, one_by_one)
-    assert torch.equal(caches[0].keys_values, caches[1].keys_values)
+    tokens = torch.randint(301, (20, 60), generator=torch.Generator().manual_seed(9))
+    alone = [decoder.new_cache(1) for _ in tokens]
+    scores = [
+        [decoder.read(token.view(1, 1), cache) for token in row][-1]
+        for row, cache in zip(tokens, alone, strict=True)
+    ]
+    before = torch.get_num_threads()
+    try:
+        for rows, pieces, threads in [
+            (1, [60], 2), (1, [7, 53], 3), (1, [16, 4, 20, 20], 1), (2, [1] * 60, 2),
+            (3, [31, 29], 1), (4, [60], 1), (5, [12, 1, 47], 2), (8, [1] * 60, 2),
+            (17, [30, 30], 4), (20, [1] * 60, 1),
+        ]:  # fmt: skip
+            torch.set_num_threads(threads)
+            cache = decoder.new_cache(rows)
+            for piece in torch.split(tokens[:rows], pieces, dim=1):
+                found = decoder.read(piece, cache)
+            assert torch.equal(found, torch.cat(scores[:rows]))
+            expected = torch.cat([one.keys_values for one in alone[:rows]], dim=2)
+            assert torch.equal(cache.keys_values, expected)
+    finally:
+        torch.set_num_threads(before)
 
 
 @in_every_precision
@@ -144,11 +163,13 @@ def test_texts_side_by_side_are_those_alone_in_whatever_order_they_are_read(mode
 
 
 @in_every_precision
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e38])
 @pytest.mark.parametrize("name", ["token_embedding", "mlp.proj", "mlp_norm"])
 def test_numbers_that_are_none_are_told(model, precision, bad, name):
     weight = next(weight for key, weight in model.named_parameters() if name in key)
     weight.data.view(-1)[70 if name == "token_embedding" else 5] = bad
+    if bad < math.inf:
+        weight.data.fill_(bad)  # what is too large together
     decoder = decoder_in(precision, model)
     logits = decoder.read(torch.tensor([[2, 3, 4]]), decoder.new_cache(1))
     assert not torch.isfinite(logits).all()

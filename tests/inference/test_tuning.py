@@ -98,6 +98,17 @@ def test_a_device_without_the_precision_is_told(tiny_checkpoint, monkeypatch):
         load_engine(tiny_checkpoint, DecodingSettings(precision="int8"))
 
 
+def test_a_compiler_that_is_new_is_tried(tiny_model, measured, monkeypatch):
+    with monkeypatch.context() as without:
+        without.setattr("mgpt_tui.inference.compiling.found", lambda: "")
+        without.setattr("mgpt_tui.inference.compiling.is_available", lambda: False)
+        tuned(tiny_model)
+    assert "native" not in {choice.precision for choice in measured}
+    measured.clear()
+    tuned(tiny_model)
+    assert {choice.precision for choice in measured} == available()
+
+
 def test_a_choice_that_is_not_possible_any_more_is_made_anew(tiny_model, measured, monkeypatch):
     key = tuning._key(tiny_model.config, torch.device("cpu"))
     choice_file().parent.mkdir(parents=True)
