@@ -29,6 +29,9 @@ VECTORS = ("-fopenmp-simd", "-fno-signed-zeros", "-fno-trapping-math", "-fno-mat
 THREADS = "-fopenmp"
 """Left out where the compiler lacks it, as Apple's does: then one thread does all the work."""
 
+PATIENCE = 20
+"""Seconds for a compiler, which takes half a one."""
+
 CHECK = """
 import ctypes, sys
 try:
@@ -42,7 +45,6 @@ class NoCompiler(UserError):
     """Nothing here can compile decode.c."""
 
 
-@cache
 def library() -> ctypes.CDLL:
     """The compiled functions of decode.c.
 
@@ -51,6 +53,22 @@ def library() -> ctypes.CDLL:
     Raises:
         NoCompiler: where there is no compiler, or it makes nothing that runs here.
     """
+    made = _library()
+    if isinstance(made, NoCompiler):
+        raise made
+    return made
+
+
+@cache
+def _library() -> ctypes.CDLL | NoCompiler:
+    """It, or why there is none: a process asks a compiler once, who may take its time."""
+    try:
+        return _made()
+    except NoCompiler as error:
+        return error
+
+
+def _made() -> ctypes.CDLL:
     command = [*_compiler(), *_flags()]
     folder = paths.cache_dir() / "native"
     made_for = _digest(SOURCE.read_bytes() + _taken_for_granted(command))
@@ -163,7 +181,7 @@ def _run(command: list[str], what: str = "") -> subprocess.CompletedProcess[byte
         NoCompiler: where it fails.
     """
     try:
-        return subprocess.run(command, check=True, capture_output=True, timeout=120)
+        return subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
     except (OSError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", None) or str(error).encode()
         lines = said.decode(errors="replace").strip().splitlines()
