@@ -126,6 +126,14 @@ class PretendingEngine:
         self.events.put(Seen(self.last, choices, 1.0))
         return self.last
 
+    def measure(self, context: Any) -> int:
+        """Some number."""
+        from mgpt_tui.inference.messages import Measured
+
+        self.last += 1
+        self.events.put(Measured(self.last, self.draw.randrange(1, 600)))
+        return self.last
+
     def stop(self, id: int) -> None:
         """A real engine says so, too."""
         from mgpt_tui.inference.messages import Ended

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -120,6 +121,24 @@ def put_folder(new: Path, path: Path, *, replace: bool = False) -> None:
     else:
         new.rename(path)
     sync_dir(path.parent)
+
+
+def stat_regular(path: Path) -> os.stat_result:
+    """What is known of a file that is about to be read; reading a pipe could take for ever.
+
+    Raises:
+        UserError: where it is a folder, a pipe or a device.
+        OSError: where it cannot be looked at.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise not_regular(path)
+    return status
+
+
+def not_regular(path: Path | str) -> UserError:
+    """That something is there which is not read."""
+    return UserError(f"{path} is no regular file.", "Copy what it holds into a file first.")
 
 
 def try_lock(stream: IO[Any]) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+import textwrap
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
@@ -14,6 +15,8 @@ from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.settings_fields import arguments_from, declared
 
 FORMAT = 1
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +27,7 @@ class Settings:
         sampling: how the model chooses its words.
         theme: name of the app's theme; "" for the app's own.
         keys: keys that differ from the built-in ones, by the id of what they do
-            (`{"send": "ctrl+g"}`); `F1` in the app and the README list the ids.
+            (`{"send": "ctrl+g"}`); the README lists the ids.
     """
 
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
@@ -32,62 +35,106 @@ class Settings:
     keys: dict[str, str] = field(default_factory=dict)
 
 
+_PLACES = {"format", *(entry.name for entry in fields(Settings))}
+
+
 def settings_file() -> Path:
     """Where the settings are remembered."""
     return paths.config_dir() / "settings.json"
 
 
+def aside_file() -> Path:
+    """Where a file goes in which something is wrong, when it is written anew."""
+    return settings_file().with_suffix(".damaged.json")
+
+
 def load_settings() -> Settings:
-    """The remembered settings; the default for whatever is missing, damaged or out of range."""
-    content = _read()
-    if content is None:
-        return Settings()
-    theme, keys = content.get("theme"), content.get("keys")
-    return Settings(
-        sampling=_sampling(content.get("sampling")),
-        theme=theme if isinstance(theme, str) else "",
-        keys={name: key for name, key in keys.items() if isinstance(key, str) and key}
-        if isinstance(keys, dict)
-        else {},
+    """The remembered settings; the default for whatever is missing or wrong."""
+    return check_settings()[0]
+
+
+def check_settings() -> tuple[Settings, tuple[str, ...]]:
+    """The remembered settings, and what is wrong in their file; that costs no other entry."""
+    try:
+        content = _read()
+    except UserError as error:
+        return Settings(), (error.message.removesuffix("."),)
+    wrong = [f"it has no place for {name!r}" for name in content if name not in _PLACES]
+    keys: dict[str, Any] = _entry(content, "keys", {}, wrong)
+    settings = Settings(
+        sampling=_sampling(_entry(content, "sampling", {}, wrong), wrong),
+        theme=_entry(content, "theme", "", wrong),
+        keys={id: key for id in keys if (key := _entry(keys, id, "", wrong, "keys.")) == keys[id]},
     )
+    return settings, tuple(wrong)
 
 
 def save_settings(settings: Settings) -> None:
-    """Remember `settings`; a file that cannot be understood is set aside, not overwritten.
+    """Remember `settings`; a file in which something is wrong is set aside, not overwritten.
 
     Raises:
         UserError: where the folder cannot be written.
     """
     path = settings_file()
-    if path.exists() and _read() is None:
+    if check_settings()[1]:
         try:
-            path.replace(path.with_suffix(".damaged.json"))
+            path.replace(aside_file())
         except OSError as error:
             raise os_error(error, path) from error
     content = {"format": FORMAT, **asdict(settings)}
     atomic_write(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def _read() -> dict[str, Any] | None:
-    """The file's content; None where it is missing, damaged or of another format."""
+def _read() -> dict[str, Any]:
+    """The file's content; nothing where there is no file.
+
+    Raises:
+        UserError: where it cannot be read, or is of another format.
+    """
+    path = settings_file()
     try:
-        content = json.loads(settings_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return content if isinstance(content, dict) and content.get("format") == FORMAT else None
-
-
-def _sampling(content: Any) -> SamplingSettings:
-    """Sampling settings, each one that is allowed, so that a bad value costs no other."""
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise os_error(error, path) from error
+    except json.JSONDecodeError as error:
+        raise UserError(f"line {error.lineno} is no JSON ({error.msg})") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError("it is no JSON") from error
     if not isinstance(content, dict):
-        return SamplingSettings()
-    content = arguments_from(SamplingSettings, content)
+        raise UserError('it is no JSON object, {"keys": ...} for one')
+    if content.get("format", FORMAT) != FORMAT:
+        raise UserError(f"its format is {_shown(content['format'])}, not {FORMAT}")
+    return content
+
+
+def _entry(content: dict[str, Any], name: str, default: T, wrong: list[str], of: str = "") -> T:
+    """An entry; the default where it is missing or of another kind, which is `wrong`."""
+    value = content.get(name, default)
+    if isinstance(value, type(default)):
+        return value
+    wrong.append(f"{of}{name} cannot be {_shown(value)}")
+    return default
+
+
+def _sampling(content: dict[str, Any], wrong: list[str]) -> SamplingSettings:
+    """Sampling settings, each one that is allowed, so that a bad value costs no other."""
+    known = {setting.name: setting for setting in declared(SamplingSettings)}
     kept = {}
-    for setting in declared(SamplingSettings):
-        if setting.name in content:
-            try:
-                setting.check(content[setting.name])
-            except UserError:
-                continue
-            kept[setting.name] = content[setting.name]
+    for name, value in arguments_from(SamplingSettings, content).items():
+        if name not in known:
+            wrong.append(f"sampling has no {name!r}")
+            continue
+        try:
+            known[name].check(value)
+        except UserError as error:
+            wrong.append(f"sampling: {error.message.removesuffix('.')}")
+        else:
+            kept[name] = value
     return SamplingSettings(**kept)
+
+
+def _shown(value: Any) -> str:
+    """A value from the file, as it stands there but not at length."""
+    return textwrap.shorten(json.dumps(value, ensure_ascii=False), 40, placeholder=" ...")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 
 
@@ -50,6 +51,11 @@ def clean_text(text: str) -> str:
     if not _NEEDS_CLEANING.search(text):
         return text
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(_PICTURES)
+
+
+def shell_command(*words: object) -> str:
+    """A command for a shell, as it may be shown: quoted where that is needed, and clean."""
+    return clean_text(shlex.join(map(str, words)))
 
 
 class StreamingCleaner:

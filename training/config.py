@@ -7,7 +7,9 @@ sections of the file are the attributes of `TrainConfig`.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -174,10 +176,7 @@ class TrainConfig:
         for name, value in values.items():
             section = SECTION_OF.get(name)
             if section is None:
-                raise UserError(
-                    f"There is no training setting {name!r}.",
-                    f"Known settings: {', '.join(sorted(SECTION_OF))}.",
-                )
+                raise UserError(f"There is no training setting {name!r}.", _nearest(name))
             changes.setdefault(section, {})[name] = value
         return replace(
             self,
@@ -241,22 +240,33 @@ def read_toml(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"{path} is not TOML: {error}.", "Mend the file.") from None
     flat: dict[str, Any] = {}
-    for key, value in content.items():
-        if not isinstance(value, dict):
-            flat[key] = value
-            continue
-        for name, inner in value.items():
-            if SECTION_OF.get(name) != key:
-                raise UserError(
-                    f"{path}: [{key}] has no setting {name!r}.",
-                    f"Sections are {', '.join(SECTIONS)}; see `mgpt-tui train --help`.",
-                )
-            flat[name] = inner
+    for name, section, value in _settings_in(content):
+        if section is not None and SECTION_OF.get(name) != section:
+            raise UserError(f"{path}: [{section}] has no setting {name!r}.", _nearest(name))
+        if name in flat:
+            raise UserError(f"{path}: {name} stands there twice.", "Take one of them out.")
+        flat[name] = value
     for name, value in flat.items():
         off = _off_word(name)
         if off is not None and value == off:
             flat[name] = None
     return flat
+
+
+def _settings_in(content: dict[str, Any]) -> Iterator[tuple[str, str | None, Any]]:
+    """Name, section and value of every setting; flags, and so people, write hyphens in names."""
+    for key, value in content.items():
+        inside = isinstance(value, dict)
+        for name, inner in value.items() if inside else [(key, value)]:
+            yield name.replace("-", "_"), key if inside else None, inner
+
+
+def _nearest(name: str) -> str:
+    """What to do about a setting that is not there, or not in its section."""
+    found = [name] if name in SECTION_OF else get_close_matches(name, SECTION_OF, 1)
+    if found:
+        return f"Did you mean {found[0]}, of the section [{SECTION_OF[found[0]]}]?"
+    return f"Sections are {', '.join(SECTIONS)}; `mgpt-tui train --help` has the settings."
 
 
 def _off_word(name: str) -> str | None:

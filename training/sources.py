@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.files import not_regular
 from mgpt_tui.paths import expanded
 from training.story_files import FILE_TYPES, HubDataset, StoryFile
 from training.text_files import TextFile, TextRange
@@ -161,6 +162,8 @@ def open_source(name: str, text_column: str | None = None, hub_split: str = "tra
         UserError: where it is nothing of these.
     """
     endings = ", ".join(FILE_TYPES)
+    if not name:  # as a path that would be the current folder
+        raise UserError("A source has no name.", "Give a file, a folder, or OWNER/NAME on the hub.")
     path = expanded(name)
     if path.is_dir():
         paths = _files_below(path)
@@ -172,6 +175,8 @@ def open_source(name: str, text_column: str | None = None, hub_split: str = "tra
                 f"{name} is of an unknown kind.", f"Give a file that ends in one of {endings}."
             )
         paths = [path]
+    elif path.exists():  # a pipe could not be read twice
+        raise not_regular(name)
     else:
         hub = HUB_NAME.fullmatch(name)
         if hub is None or path.suffix.lower() in FILE_TYPES:

@@ -37,6 +37,14 @@ def console_for(stream: TextIO | None) -> Console:
 
 
 def show(parts: Iterable[RenderableType], console: Console) -> None:
-    """Print parts one below the other: text wrapped at words in a terminal, elsewhere not."""
+    """Print parts one below the other; off a terminal lines are whole, without blanks at an end."""
     for part in parts:
-        console.print(part, soft_wrap=isinstance(part, Text) and not console.is_terminal)
+        if console.is_terminal:
+            console.print(part)
+        elif isinstance(part, Text):
+            console.print(part, soft_wrap=True)
+        else:
+            with console.capture() as told:
+                console.print(part)
+            for line in told.get().removesuffix("\n").split("\n"):
+                console.out(line.rstrip(), highlight=False)

@@ -7,6 +7,7 @@ torch, textual and datasets out of it.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 import time
@@ -16,6 +17,7 @@ import click
 
 from mgpt_tui import __version__
 from mgpt_tui.errors import UserError
+from mgpt_tui.text import clean_text
 
 COMMANDS = {
     "tui": "Open the full-screen app (the default command).",
@@ -31,6 +33,9 @@ COMMANDS = {
     "paths": "Show where stories, models and settings live.",
 }
 """Every command and its one-line help; the module of the same name in this package has it."""
+
+WITHOUT_OUTPUT = {"tui", "train"}
+"""Commands that write nothing to standard output, or see themselves what it is."""
 
 
 class LazyGroup(click.Group):
@@ -52,6 +57,10 @@ class LazyGroup(click.Group):
         own = {"--help", "-h", "--version"}
         if not args or (args[0].startswith("-") and args[0] not in own):
             args = ["tui", *args]
+        if sys.stdout is None and args[0] not in WITHOUT_OUTPUT:  # closed by the shell
+            raise UserError(
+                "Standard output is closed.", "Send it somewhere, if only to /dev/null."
+            )
         return super().parse_args(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -83,7 +92,9 @@ def main(arguments: list[str] | None = None) -> None:
         fail(error)
     except click.ClickException as error:
         _let_the_first_tell()
-        error.show()
+        told = io.StringIO()
+        error.show(told)
+        click.echo(clean_text(told.getvalue()), nl=False, err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
@@ -108,7 +119,5 @@ def _let_the_first_tell() -> None:
 
 def fail(error: UserError) -> NoReturn:
     """Print what is wrong and its remedy on standard error and exit with code 2."""
-    from mgpt_tui.text import clean_text
-
     click.echo(f"mgpt-tui: {clean_text(str(error))}", err=True)
     sys.exit(2)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mgpt_tui.cli.generate_command import NUM_SAMPLES
-from mgpt_tui.cli.options import SettingType, given, setting_options
+from mgpt_tui.cli.options import SettingType, given, setting_options, settings_of
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.inference.request import DecodingSettings, SamplingSettings
 from mgpt_tui.model.registry import ModelEntry, find_model
 from mgpt_tui.text import clean_text
 
@@ -63,6 +63,7 @@ PEOPLE = "held-out"
     "share with it.",
 )
 @setting_options(SamplingSettings, skip=("finish_sentence",))
+@setting_options(DecodingSettings)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line and model.")
 def command(
     models: tuple[str, ...],
@@ -81,8 +82,8 @@ def command(
     often a story ends, how repetitive and how alike they are, and, with --against, how much of
     them stands in the training text.
     """
-    sampling = given(options)
-    _check(data, prompts, num_samples, against, sampling)
+    writing = given(options)
+    _check(data, prompts, num_samples, against, writing)
     entries = [find_model(name) for name in models or (None,)]
 
     from training.completions import read_beginnings, told_by_people
@@ -92,7 +93,8 @@ def command(
     beginnings = read_beginnings(prompts, text_column) if prompts is not None else []
     source = None if against is None else _opened(against, text_column)
     samples = num_samples or NUM_SAMPLES.default
-    settings = SamplingSettings(**{"seed": FIRST_SEED} | sampling)
+    decoding = settings_of(DecodingSettings, writing)
+    settings = settings_of(SamplingSettings, {"seed": FIRST_SEED} | writing)
     assert settings.seed is not None
     replace(settings, seed=settings.seed + samples - 1)  # the last seed must be one, too
     notes = console_for(sys.stderr)
@@ -103,7 +105,7 @@ def command(
             Measured(
                 entry.name,
                 _score(entry.name, checkpoint, stories, notes) if stories else None,
-                _write(entry.name, checkpoint, beginnings, settings, samples, notes)
+                _write(entry.name, checkpoint, beginnings, settings, decoding, samples, notes)
                 if beginnings
                 else [],
             )
@@ -125,7 +127,7 @@ def _check(
     prompts: Path | None,
     num_samples: int | None,
     against: str | None,
-    sampling: dict[str, Any],
+    writing: dict[str, Any],
 ) -> None:
     """Refuse options that say nothing without another one."""
     if data is None and prompts is None:
@@ -134,7 +136,7 @@ def _check(
             "Give --data held-out stories, --prompts beginnings of stories, or both.",
         )
     given_options = {"num_samples": num_samples, "against": against}
-    idle = [name for name, value in given_options.items() if value is not None] + list(sampling)
+    idle = [name for name, value in given_options.items() if value is not None] + list(writing)
     if prompts is None and idle:
         raise UserError(
             f"--{idle[0].replace('_', '-')} is about what models write.", "Give --prompts, too."
@@ -183,6 +185,7 @@ def _write(
     checkpoint: Checkpoint,
     beginnings: Sequence[str],
     settings: SamplingSettings,
+    decoding: DecodingSettings,
     samples: int,
     notes: Console,
 ) -> list[Completion]:
@@ -193,7 +196,7 @@ def _write(
     from training.completions import complete
 
     threads = torch.get_num_threads()
-    engine = engine_of(checkpoint).engine
+    engine = engine_of(checkpoint, decoding).engine
     told = complete(engine, beginnings, settings, samples)
     bar = Progress(
         TextColumn("{task.description}", markup=False),

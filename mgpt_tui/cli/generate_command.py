@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mgpt_tui.cli.options import SettingType, given, setting_options
+from mgpt_tui.cli.options import SettingType, given, setting_options, settings_of
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import (
     DecodingSettings,
@@ -24,7 +24,7 @@ from mgpt_tui.inference.request import (
     fresh_seed,
 )
 from mgpt_tui.model.registry import find_model
-from mgpt_tui.settings_fields import Declared, Limits, declared
+from mgpt_tui.settings_fields import Declared, Limits
 from mgpt_tui.text import clean_text
 
 if TYPE_CHECKING:
@@ -81,9 +81,8 @@ def command(
     Notes go to standard error. Ctrl-C keeps what is there and ends with code 130.
     """
     chosen = given(options)
-    names = {setting.name for setting in declared(DecodingSettings)}
-    decoding = DecodingSettings(**{name: chosen.pop(name) for name in names & chosen.keys()})
-    settings = SamplingSettings(**chosen)
+    decoding = settings_of(DecodingSettings, chosen)
+    settings = settings_of(SamplingSettings, chosen)
     if alternatives is not None and not as_json:
         raise UserError("--alternatives is about the JSON.", "Give --json, too.")
     seed = fresh_seed() if settings.seed is None else settings.seed
@@ -121,12 +120,14 @@ def _read_prompt(prompt: str | None) -> str:
     """The prompt from the option or from standard input, cleaned.
 
     Raises:
-        UserError: where standard input is not UTF-8.
+        UserError: where standard input is closed or not UTF-8.
     """
     if prompt is not None and prompt != "-":
         return clean_text(prompt)
     if prompt is None and (sys.stdin is None or sys.stdin.isatty()):
         return ""
+    if sys.stdin is None:
+        raise UserError("Standard input is closed: no prompt is on it.", "Give --prompt TEXT.")
     content = sys.stdin.buffer.read()
     try:
         text = content.decode("utf-8-sig")  # some shells put a byte order mark in front

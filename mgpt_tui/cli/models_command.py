@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -15,13 +17,26 @@ from mgpt_tui.text import clean_text
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def command(as_json: bool) -> None:
-    """List the embedded model and the best and last checkpoint of every run."""
+    """List the embedded model and the best and last checkpoint of every run.
+
+    Off a terminal the list is a line a model: name, parameters, steps, bits per byte and path with
+    tabs between.
+    """
     rows = [_describe(entry) for entry in list_models()]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    from rich.console import Console
+    if sys.stdout.isatty():
+        _table(rows)
+        return
+    for row in rows:
+        click.echo("\t".join(_cells(row)))
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> None:
     from rich.table import Table
+
+    from training.terminal import console_for
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("model", "parameters", "steps", "bits/byte", "path"):
@@ -29,19 +44,21 @@ def command(as_json: bool) -> None:
             heading, overflow="fold", justify="left" if heading in ("model", "path") else "right"
         )
     for row in rows:
-        if "error" in row:
-            table.add_row(row["name"], "damaged", "", "", row["path"])
-            continue
-        figure = row["bits_per_byte"]
-        table.add_row(
-            row["name"],
-            f"{row['parameters'] / 1e6:.1f} M",
-            f"{row['step'] or 0:,}",
-            "" if figure is None else f"{figure:.3f}",
-            row["path"],
-        )
-    console = Console(markup=False, highlight=False)
-    console.print(table)
+        table.add_row(*_cells(row))
+    console_for(sys.stdout).print(table)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    if "error" in row:
+        return row["name"], "damaged", "", "", row["path"]
+    figure = row["bits_per_byte"]
+    return (
+        row["name"],
+        f"{row['parameters'] / 1e6:.1f} M",
+        f"{row['step'] or 0:,}",
+        "" if figure is None else f"{figure:.3f}",
+        row["path"],
+    )
 
 
 def _describe(entry: ModelEntry) -> dict[str, Any]:

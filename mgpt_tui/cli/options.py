@@ -11,6 +11,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.settings_fields import Declared, declared
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Settings = TypeVar("Settings")
 
 
 class SettingType(click.ParamType[Any]):
@@ -95,3 +96,13 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
         for name, value in options.items()
         if value is not None and value != ()
     }
+
+
+def settings_of(config_class: type[Settings], chosen: dict[str, Any]) -> Settings:
+    """The settings of `config_class`, from those of `chosen` that are among them.
+
+    Raises:
+        UserError: where a value is not allowed.
+    """
+    names = {setting.name for setting in declared(config_class)}
+    return config_class(**{name: chosen[name] for name in names & chosen.keys()})

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from mgpt_tui.cli.options import given, setting_options
 from mgpt_tui.errors import UserError
-from mgpt_tui.text import clean_text
+from mgpt_tui.text import clean_text, shell_command
 from training.prepare import PrepareConfig, Progress, prepare
 from training.prepared import Prepared, read_prepared
 from training.work_folder import partial_folder
@@ -157,7 +157,8 @@ def _line(step: Progress, clock: _Clock) -> str:
 def summary(data: Prepared) -> str:
     """What was made, for people."""
     meta = data.meta
-    lines = [f"{data.folder}: a vocabulary of {data.tokenizer.vocab_size:,} entries"]
+    place = clean_text(str(data.folder))
+    lines = [f"{place}: a vocabulary of {data.tokenizer.vocab_size:,} entries"]
     for name, split in (("training", data.train), ("validation", data.val)):
         lines.append(
             f"{name:12}{split.stories:,} stories, {len(split.tokens):,} tokens, "
@@ -167,5 +168,6 @@ def summary(data: Prepared) -> str:
         lines.append(f"{meta['dropped']:,} stories dropped, which are in the validation source too")
     if meta["duplicates"]:
         lines.append(f"{meta['duplicates']:,} stories occur more than once in training (kept)")
-    lines.append(f"Train on it: mgpt-tui train --data {data.folder} --name RUN")
+    train = shell_command("mgpt-tui", "train", "--data", data.folder, "--name", "RUN")
+    lines.append(f"Train on it: {train}")
     return "\n".join(lines)

@@ -113,8 +113,9 @@ def _list(entries: Sequence[Entry], as_json: bool, nothing: str) -> None:
 
 
 def _table(entries: Sequence[Entry]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from training.terminal import console_for
 
     table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
     table.add_column("name", overflow="fold")
@@ -123,7 +124,7 @@ def _table(entries: Sequence[Entry]) -> None:
     table.add_column("first line", no_wrap=True, overflow="ellipsis")
     for entry in entries:
         table.add_row(*_cells(entry))
-    Console(markup=False, highlight=False).print(table)
+    console_for(sys.stdout).print(table)
 
 
 def _cells(entry: Entry) -> tuple[str, str, str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -20,15 +21,16 @@ def command(model: str | None) -> None:
             "The app needs a terminal, and input, output or standard error is none.",
             "Use `mgpt-tui generate` in pipes and scripts.",
         )
+    _refuse_dumb_terminals()
     from mgpt_tui.model.registry import find_model
 
     entry = find_model(model)
 
     from mgpt_tui.inference.client import EngineClient
     from mgpt_tui.ui.app import WritingRoom
-    from mgpt_tui.ui.paste import guard_pastes
+    from mgpt_tui.ui.terminal import guard_input
 
-    guard_pastes()
+    guard_input()
     engine = EngineClient(model)
     room = WritingRoom(engine, entry.name)
     try:
@@ -42,3 +44,18 @@ def command(model: str | None) -> None:
         click.echo(clean_text(f"Your story is in {file}"))
     if room.return_code:
         sys.exit(room.return_code)
+
+
+def _refuse_dumb_terminals() -> None:
+    """Refuse what Rich, which Textual measures the screen with, takes for a dumb terminal.
+
+    Rich says that it has 80 x 25 cells, whatever it has. Where the driver finds another size, the
+    screen is resized from the one to the other without end, and hears no key.
+    """
+    from rich.console import Console
+
+    if Console(force_terminal=True).is_dumb_terminal:
+        raise UserError(
+            f"The terminal '{os.environ['TERM']}' cannot show the app.",
+            "Set TERM to what it is, xterm-256color for most, or use `mgpt-tui generate`.",
+        )

@@ -215,12 +215,7 @@ Request = Question | Stop
 Event = Ready | Started | Chunks | Ended | Seen | Measured | Failed | Died
 Message = Request | Event
 
-_SENT: dict[str, type] = {
-    kind.__name__: kind
-    for kind in (
-        Generate, Stop, Look, Measure, Ready, Started, Chunks, Ended, Seen, Measured, Failed,
-    )  # fmt: skip
-}
+_SENT: dict[str, type] = {kind.__name__: kind for kind in get_args(Message) if kind is not Died}
 
 
 class ProtocolError(ValueError):

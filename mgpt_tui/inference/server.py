@@ -94,7 +94,7 @@ class Server:
             elif isinstance(request, Measure):
                 read = engine.beginning(request.context).tokens
                 self._send(Measured(request.id, len(read)))
-            else:
+            elif isinstance(request, Look):
                 seen = engine.look(request.context, request.settings, request.count)
                 self._send(Seen(request.id, seen.alternatives, seen.entropy))
         except UserError as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import os_error
+from mgpt_tui.files import os_error, stat_regular
 from mgpt_tui.stories import journal
 from mgpt_tui.stories.formats import SUFFIXES, damaged, from_json
 from mgpt_tui.stories.story import Story
@@ -103,6 +103,7 @@ def _trouble(path: Path, what: str) -> str:
 def _journal_at(path: Path) -> journal.Reading:
     """What a journal says; nothing where there is none."""
     try:
+        stat_regular(path)
         return journal.parse(path.read_bytes())
     except FileNotFoundError:
         return journal.Reading()
@@ -112,6 +113,7 @@ def _journal_at(path: Path) -> journal.Reading:
 
 def _text_of(path: Path) -> str:
     try:
+        stat_regular(path)
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise damaged(clean_text(path.name), "it is not UTF-8") from None

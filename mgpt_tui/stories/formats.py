@@ -15,6 +15,7 @@ import html
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from mgpt_tui.errors import UserError
@@ -25,6 +26,35 @@ from mgpt_tui.text import clean_text
 
 FORMAT = 1
 SUFFIXES = (".md", ".txt", ".json", ".html")
+
+
+def form_of(name: str) -> str:
+    """The one of `SUFFIXES` that a file's name ends in; "" where it has no ending.
+
+    Raises:
+        UserError: where it ends in something else: letters after a full stop.
+    """
+    suffix = Path(name).suffix.lower()
+    if suffix in SUFFIXES:
+        return suffix
+    if suffix[1:].isalnum() and not suffix[1:].isdecimal():
+        raise no_form(name)
+    return ""
+
+
+def split_form(name: str) -> tuple[str, str]:
+    """A file name as stem and one of `SUFFIXES`, `.md` where it has none of them."""
+    stem, dot, ending = name.rpartition(".")
+    suffix = f".{ending.lower()}"
+    return (stem, suffix) if dot and stem and suffix in SUFFIXES else (name, SUFFIXES[0])
+
+
+def no_form(name: str) -> UserError:
+    """That a file's name does not say how a story is to be written."""
+    return UserError(
+        f"{clean_text(Path(name).name)} has no ending that says the form.",
+        f"Give one of {', '.join(SUFFIXES)}.",
+    )
 
 
 def render(story: Story, suffix: str, title: str) -> str:

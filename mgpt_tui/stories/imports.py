@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import os_error
+from mgpt_tui.files import os_error, stat_regular
 from mgpt_tui.stories.formats import from_json
 from mgpt_tui.stories.names import safe_name
 from mgpt_tui.stories.story import Story
@@ -21,7 +21,7 @@ def imported(path: Path) -> tuple[Story, str]:
     Raises:
         UserError: where the file cannot be read, is none of these or has no text.
     """
-    shown, suffix = clean_text(path.name), path.suffix.lower()
+    shown, suffix = clean_text(path.name or str(path)), path.suffix.lower()
     if suffix not in (".txt", ".md", ".json"):
         raise UserError(f"{shown} is no .txt, .md or .json.", "Save it as text first.")
     text, name = _text_of(path, shown), path.stem
@@ -40,7 +40,7 @@ def imported(path: Path) -> tuple[Story, str]:
 def _text_of(path: Path, shown: str) -> str:
     """The file's text with newlines as they are here."""
     try:
-        if path.stat().st_size > LARGEST:
+        if stat_regular(path).st_size > LARGEST:
             raise UserError(
                 f"{shown} is too large for a story.",
                 f"Take at most {LARGEST / 2**20:.0f} MB of it.",

@@ -19,7 +19,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.files import atomic_write, make_folder, os_error, sync_dir
 from mgpt_tui.stories import journal
 from mgpt_tui.stories.documents import FILES, Document, Read, exists, in_use, journal_of, read
-from mgpt_tui.stories.formats import SUFFIXES, render, to_json
+from mgpt_tui.stories.formats import SUFFIXES, form_of, no_form, render, split_form, to_json
 from mgpt_tui.stories.imports import imported
 from mgpt_tui.stories.names import CONTROL, check_name, first_words
 from mgpt_tui.stories.story import Story
@@ -201,13 +201,13 @@ class StoryLibrary:
         if CONTROL.search(answer):
             raise UserError("A name holds no control characters.", "Type it anew.")
         if not (answer.startswith(EXPLICIT) or Path(answer).is_absolute()):
-            stem, suffix = _split(answer)
+            stem, suffix = split_form(answer)
             name = check_name(stem)
             return Target(self.folder / f"{name}{suffix}", name)
         path = paths.expanded(answer).absolute()
         if answer.endswith(("/", os.sep)) or os.path.isdir(path):  # noqa: PTH112  (as `exists`)
             path /= default_name
-        stem, suffix = _split(path.name)
+        stem, suffix = split_form(path.name)
         return Target(path.with_name(f"{stem}{suffix}"), "")
 
     def is_taken(self, target: Target, document: Document | None, copy: Document | None) -> bool:
@@ -308,21 +308,28 @@ class StoryLibrary:
         return self.add(story.named(name), name)
 
     def export(self, entry: Entry, target: Path) -> None:
+        """Write a story to a file; see `copy`."""
+        story = self._sound(entry).story
+        self.copy(story, story.title or entry.name or first_words(story.text), target)
+
+    def copy(self, story: Story, title: str, target: Path) -> None:
         """Write a story to a file in the form of its ending, over what is there.
 
         Raises:
-            UserError: where the ending is none of `SUFFIXES`, or something fails.
+            UserError: where the ending is none of `SUFFIXES`, the folder is missing, or it
+                cannot be written.
         """
-        if target.suffix.lower() not in SUFFIXES:
-            raise UserError(
-                f"{clean_text(target.name)} has no ending that says the form.",
-                f"Give one of {', '.join(SUFFIXES)}.",
-            )
-        if target.suffix.lower() == ".json" and target.absolute().parent == self.folder.absolute():
-            raise UserError("That is where stories are kept.", "Take a copy with `duplicate`.")
-        story = self._sound(entry).story
-        title = story.title or entry.name or first_words(story.text)
-        atomic_write(target, render(story, target.suffix.lower(), title))
+        form, folder = form_of(target.name), target.absolute().parent
+        if not form:
+            raise no_form(target.name)
+        if form == ".json" and folder == self.folder.absolute():
+            raise UserError("That is where stories are kept.", "Give another folder.")
+        try:
+            if folder != self.folder.absolute():
+                folder.stat()
+        except OSError as error:
+            raise os_error(error, target.parent) from error
+        atomic_write(target, render(story, form, title))
 
     def _new_name(self, name: str) -> str:
         name = check_name(name)
@@ -340,13 +347,6 @@ class StoryLibrary:
         if found.trouble:
             raise UserError(found.trouble, "Open the story, which makes a copy of what is whole.")
         return found
-
-
-def _split(name: str) -> tuple[str, str]:
-    """A file name as stem and one of `SUFFIXES`, `.md` where it has none of them."""
-    stem, dot, ending = name.rpartition(".")
-    suffix = f".{ending.lower()}"
-    return (stem, suffix) if dot and stem and suffix in SUFFIXES else (name, SUFFIXES[0])
 
 
 def _move(old: Path, new: Path) -> None:

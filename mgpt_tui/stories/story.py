@@ -185,10 +185,14 @@ class Story:
 
     def extend_by(self, chunks: Iterable[TextChunk], *, seed: int | None = None) -> Story:
         """`extend` for several chunks, at the cost of one."""
-        node = self.nodes[self.here]
-        span = node.span.grown(chunks, seed)
-        nodes = (*self.nodes[: node.id], replace(node, span=span), *self.nodes[node.id + 1 :])
-        return replace(self, nodes=nodes, future=() if span.text else self.future)
+        span = self.nodes[self.here].span.grown(chunks, seed)
+        return replace(self._told(span), future=() if span.text else self.future)
+
+    def begin_anew(self, settings: SamplingSettings, until: str = "length") -> Story:
+        """Empty the model's node here again, to be filled with other settings."""
+        span = self.nodes[self.here].span
+        maker = Maker(model=span.model, fingerprint=span.fingerprint, decoding=span.decoding)
+        return self._told(_opened(settings, maker, until))
 
     def settle(self) -> Story:
         """Take back a generation that brought no text, and what it was to replace returns."""
@@ -316,6 +320,12 @@ class Story:
             place = node.id, len(span.text)
         past = (*self.past, self.here)
         return replace(self, nodes=tuple(nodes), here=place[0], past=past, future=(), _known=None)
+
+    def _told(self, span: Span) -> Story:
+        """The story with another span in the node here."""
+        here = self.here
+        node = replace(self.nodes[here], span=span)
+        return replace(self, nodes=(*self.nodes[:here], node, *self.nodes[here + 1 :]))
 
     def _stand(self, id: int, *, past: tuple[int, ...], future: tuple[int, ...]) -> Story:
         return replace(self, here=id, past=past, future=future, _known=None)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from textual import events, on
+from textual import events
 from textual.app import App, SystemCommand
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
@@ -18,20 +18,27 @@ from textual.worker import get_current_worker
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.client import EngineLike
-from mgpt_tui.settings import Settings, load_settings, save_settings
+from mgpt_tui.settings import (
+    Settings,
+    aside_file,
+    check_settings,
+    save_settings,
+    settings_file,
+)
 from mgpt_tui.stories.library import StoryLibrary
-from mgpt_tui.ui.keys import KEYS, Key, Where, bindings, keymap
+from mgpt_tui.ui.keys import KEYS, Key, Where, bindings, check_keys, keymap
 from mgpt_tui.ui.screens.crash import is_text
 from mgpt_tui.ui.screens.dialog import Palette
 from mgpt_tui.ui.screens.help import HelpScreen
 from mgpt_tui.ui.screens.main import MainScreen
 from mgpt_tui.ui.session import Session
 from mgpt_tui.ui.widgets.prompt import Prompt
-from mgpt_tui.ui.widgets.settings_panel import SettingsPanel
 from mgpt_tui.ui.workers import read_engine
 
 DEFAULT_THEME = "flexoki"
 REMEMBER_EVERY = 2.0
+MOST_TOLD = 3
+"""So much of what is wrong in the settings is told at once."""
 
 
 class WritingRoom(App[None]):
@@ -57,14 +64,13 @@ class WritingRoom(App[None]):
     ) -> None:
         super().__init__()
         self.engine = engine
-        self.settings = settings or load_settings()
+        self.settings, self._wrong_file = (settings, ()) if settings else check_settings()
         self.session = Session(engine, self.settings.sampling)
         self.room = MainScreen(self.session, library or StoryLibrary(), model_name)
         self._remembered = self.settings
         self._warned = False
         self._early: list[events.Event] | None = []
-        themes = self.available_themes
-        self.theme = self.settings.theme if self.settings.theme in themes else DEFAULT_THEME
+        self.theme = self.settings.theme if self._has_its_theme else DEFAULT_THEME
         self.set_keymap(keymap(self.settings.keys))
 
     def get_default_screen(self) -> Screen[None]:
@@ -101,8 +107,10 @@ class WritingRoom(App[None]):
 
     async def _wake(self) -> None:
         await self._hand_on()
-        if self.room.offer_unfinished(self._hand_on):
+        if self.room.offer_unfinished(self._offer_answered):
             self._early = []
+        else:
+            self._tell_wrong_settings()
         self.session.wake()
         events = self.engine.events
         self.run_worker(
@@ -112,6 +120,10 @@ class WritingRoom(App[None]):
             group="engine",
             thread=True,
         )
+
+    async def _offer_answered(self) -> None:
+        await self._hand_on()
+        self._tell_wrong_settings()
 
     def _leave_on_signals(self) -> None:
         """A closed terminal or a kill is a way to quit: the story is kept."""
@@ -158,16 +170,42 @@ class WritingRoom(App[None]):
             return filters
         return [NoColor() if isinstance(each, Monochrome) else each for each in filters]
 
+    def clear_notifications(self) -> None:
+        """Take every notice away.
+
+        Textual (8.2) leaves the box that a toast lay in, and the boxes push what comes after
+        off the screen.
+        """
+        super().clear_notifications()
+        for screen in self.screen_stack:
+            screen.query("ToastHolder").remove()
+
     # Settings.
 
-    @on(SettingsPanel.Changed)
-    def _sampling_changed(self, message: SettingsPanel.Changed) -> None:
-        self.settings = replace(self.settings, sampling=message.sampling)
+    @property
+    def _has_its_theme(self) -> bool:
+        return self.settings.theme in self.available_themes
+
+    def _tell_wrong_settings(self) -> None:
+        """Say once what is wrong in the settings' file, or means nothing to the app."""
+        wrong = [*self._wrong_file, *check_keys(self.settings.keys)[1]]
+        if self.settings.theme and not self._has_its_theme:
+            wrong.append(f"there is no theme {self.settings.theme!r}")
+        if not wrong:
+            return
+        more = f" (and {len(wrong) - MOST_TOLD} more)" if len(wrong) > MOST_TOLD else ""
+        kept = f" The file is then kept as {aside_file().name}." if self._wrong_file else ""
+        error = UserError(
+            f"{settings_file()}: {'; '.join(wrong[:MOST_TOLD])}{more}.",
+            f"That counts as left out. Mend it before you change a setting here.{kept}",
+        )
+        self.room.complain(error)
 
     def _theme_changed(self, theme: object) -> None:
         self.settings = replace(self.settings, theme=self.theme)
 
     def _remember(self) -> None:
+        self.settings = replace(self.settings, sampling=self.session.settings)
         if self.settings == self._remembered:
             return
         self._remembered = self.settings

@@ -12,6 +12,11 @@ MOST = 8
 """As many as can be compared at once."""
 
 
+def ended_at_once(text: str, reason: FinishReason | None) -> bool:
+    """Whether a passage has nothing in it because the model ended the story instead."""
+    return reason is FinishReason.END and not text.strip()
+
+
 @dataclass(slots=True)
 class Column:
     """One of them.
@@ -20,16 +25,23 @@ class Column:
         chunks: what has come so far.
         seed: its seed, once it has begun.
         reason: why it ended; None while it goes on.
+        goes_past_the_end: whether it was begun again because it ended at once.
     """
 
     chunks: list[TextChunk] = field(default_factory=list)
     seed: int | None = None
     reason: FinishReason | None = None
+    goes_past_the_end: bool = False
 
     @property
     def text(self) -> str:
         """What has come so far."""
         return "".join(chunk.text for chunk in self.chunks)
+
+    def add(self, chunks: list[TextChunk]) -> None:
+        """So much more has come; what comes after its end is not of it."""
+        if self.reason is None:
+            self.chunks += chunks
 
 
 class Comparison:
@@ -53,6 +65,24 @@ class Comparison:
         """Whether all have ended."""
         return all(column.reason is not None for column in self.columns)
 
+    def begin_anew(self) -> SamplingSettings | None:
+        """Begin those again that brought nothing but the end of the story.
+
+        Returns:
+            The settings to ask for all of them with, so that each keeps its seed; None where
+            there are none.
+        """
+        empty = [
+            column
+            for column in self.columns
+            if ended_at_once(column.text, column.reason) and not column.goes_past_the_end
+        ]
+        if not empty:
+            return None
+        for column in empty:
+            column.chunks, column.reason, column.goes_past_the_end = [], None, True
+        return replace(self._settings, ignore_end=True, seed=self.columns[0].seed)
+
     def began(self, seed: int) -> None:
         """The first has this seed, and each of the others one more."""
         for number, column in enumerate(self.columns):
@@ -74,7 +104,9 @@ class Comparison:
             if not column.text:
                 continue
             grow = story.begin if first else story.retry
-            story, first = grow(self._settings, self._maker, Until.LENGTH), False
+            ignore_end = self._settings.ignore_end or column.goes_past_the_end
+            settings = replace(self._settings, ignore_end=ignore_end)
+            story, first = grow(settings, self._maker, Until.LENGTH), False
             story = story.extend_by(column.chunks, seed=column.seed)
             if number == choice:
                 chosen = story.here

@@ -20,6 +20,7 @@ from mgpt_tui.inference.messages import (
     Ended,
     Event,
     Failed,
+    Measured,
     Ready,
     Seen,
     Started,
@@ -27,7 +28,7 @@ from mgpt_tui.inference.messages import (
 from mgpt_tui.inference.request import FinishReason, SamplingSettings, Until
 from mgpt_tui.stories.story import Maker, Story
 from mgpt_tui.text import StreamingCleaner, TextChunk
-from mgpt_tui.ui.comparison import Comparison
+from mgpt_tui.ui.comparison import Comparison, ended_at_once
 from mgpt_tui.ui.meter import Meter
 from mgpt_tui.ui.notices import Notice, Severity
 
@@ -93,6 +94,7 @@ class Conversation:
         self.seen: Seen | None = None
         self.trouble = ""
         self._look = 0
+        self._measure: tuple[int, str] = (0, "")  # the question after a length, and of which text
         self._clock = clock
         self._generation: _Generation | None = None
         self._waiting: Callable[[], None] | None = None
@@ -113,6 +115,11 @@ class Conversation:
     def is_busy(self) -> bool:
         """Whether there is something to stop."""
         return self.is_writing or self.is_waiting
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether `seen` is there, or on its way: a question dies with the engine."""
+        return self.seen is not None or bool(self._look)
 
     def wake(self) -> None:
         """Start the engine."""
@@ -156,21 +163,27 @@ class Conversation:
             case Started():
                 return self._started(event)
             case Ended():
-                return self._ended(event)
+                self._ended(event)
             case Failed():
                 return self._failed(event)
             case Seen() if event.id == self._look:
                 self.seen = event
+            case Measured() if event.id == self._measure[0]:
+                self.meter.learn(self._measure[1], event.context_tokens)
+                self.meter.show(self.story.text)
             case Died():
                 return self._died(event)
         return []
 
     def _ready(self, event: Ready) -> None:
+        if self.model is None or self.model.fingerprint != event.fingerprint:
+            self.meter.use(event.block_size)
         self.model, self.phase, self.trouble = event, Phase.READY, ""
-        self.meter.block_size = event.block_size
         waiting, self._waiting = self._waiting, None
         if waiting:
             waiting()
+        else:
+            self._show_length()
 
     def _started(self, event: Started) -> list[Notice]:
         running = self._generation
@@ -203,28 +216,52 @@ class Conversation:
                 continue
             cleaner = running.cleaners[event.sample]
             new = [TextChunk(cleaner.feed(chunk.text), chunk.tokens) for chunk in event.chunks]
-            self.meter.add(sum(len(chunk.tokens) for chunk in new))
+            tokens = sum(len(chunk.tokens) for chunk in new)
+            self.meter.add(tokens, grows=running.comparison is None)
             if running.comparison is None:
                 chunks += new
             else:
-                running.comparison.columns[event.sample].chunks += new
+                running.comparison.columns[event.sample].add(new)
         if chunks:
             self.story = self.story.extend_by(chunks)
 
-    def _ended(self, event: Ended) -> list[Notice]:
+    def _ended(self, event: Ended) -> None:
         running = self._generation
         if running is None or running.id != event.id:
-            return []
+            return
+        reason = event.finished.reason
         if running.comparison is not None:
-            running.comparison.columns[event.sample].reason = event.finished.reason
-            if running.comparison.is_over:
-                self._finish(event.finished.reason)
-            return []
-        self._finish(event.finished.reason)
-        self.meter.rate = event.finished.tokens_per_second
-        if event.finished.tokens or event.finished.reason is not FinishReason.END:
-            return []
-        return [Notice("The model has nothing to add here. Write a line yourself, or try again.")]
+            self._column_ended(running.comparison, event.sample, reason)
+            return
+        span = self.story.nodes[self.story.here].span
+        settings = span.settings or self.settings
+        if ended_at_once(span.text, reason) and not settings.ignore_end:
+            self._go_past_the_end(settings, Until(span.until))
+        else:
+            self._finish(reason)
+            self.meter.rate = event.finished.tokens_per_second
+
+    def _column_ended(self, comparison: Comparison, number: int, reason: FinishReason) -> None:
+        column = comparison.columns[number]
+        column.reason = column.reason or reason
+        if not comparison.is_over:
+            return
+        onward = comparison.begin_anew()
+        if onward is not None:
+            self._ask_columns(comparison, onward)
+        elif any(column.goes_past_the_end for column in comparison.columns):
+            self.stop()  # the others, which were asked for again for the sake of the seeds alone
+        else:
+            self._finish(reason)
+
+    def _go_past_the_end(self, settings: SamplingSettings, until: Until) -> None:
+        """Have the empty passage here written although the model ended the story instead.
+
+        Who asks it to go on wants more. To try again would bring nothing: the end is by far the
+        likeliest then. Where that end was asked for, the length has to do.
+        """
+        until = Until.LENGTH if until is Until.END else until
+        self._write(self.story.begin_anew(replace(settings, ignore_end=True), until))
 
     def _failed(self, event: Failed) -> list[Notice]:
         text = f"{event.message}\n{event.remedy}".rstrip()
@@ -236,6 +273,7 @@ class Conversation:
         return [Notice(text, Severity.ERROR)]
 
     def _died(self, event: Died) -> list[Notice]:
+        self._look = 0
         if self._generation is not None:
             self._finish(None)
         if self.phase is Phase.DOWN:
@@ -276,14 +314,6 @@ class Conversation:
         model = self.model
         return Maker(model=model.model, fingerprint=model.fingerprint, decoding=model.decoding)
 
-    def _onward(self) -> SamplingSettings:
-        """The settings; where the model has just ended the story, it may not end it again at once.
-
-        It would: the end is by far the likeliest then, and asking for more would bring nothing.
-        """
-        ended = self.meter.reason is FinishReason.END
-        return replace(self.settings, ignore_end=True) if ended else self.settings
-
     def _write(self, begun: Story) -> None:
         """Have the passage written that `begun` has opened."""
         assert self.model is not None
@@ -295,14 +325,18 @@ class Conversation:
         self._generation = _Generation(id, [StreamingCleaner()])
 
     def _compare(self, samples: int) -> None:
+        self.comparison = Comparison(self.story, self.settings, self._maker(), samples)
+        self._ask_columns(self.comparison, self.settings)
+
+    def _ask_columns(self, comparison: Comparison, settings: SamplingSettings) -> None:
+        """Have the columns written that are not over."""
         assert self.model is not None
-        settings = self._onward()
         self.meter.begin()
-        context = self.story.context(self.model.fingerprint)
-        self.comparison = Comparison(self.story, settings, self._maker(), samples)
+        context = comparison.base.context(self.model.fingerprint)
+        samples = len(comparison.columns)
         id = self.engine.generate(context, settings, Until.LENGTH, samples)
         cleaners = [StreamingCleaner() for _ in range(samples)]
-        self._generation = _Generation(id, cleaners, self.comparison)
+        self._generation = _Generation(id, cleaners, comparison)
 
     def _finish(self, reason: FinishReason | None) -> None:
         """End the running generation here: keep what came, or restore what was."""
@@ -314,3 +348,11 @@ class Conversation:
         else:
             running.comparison.stop()
         self.meter.end(self.story.text, reason)
+        self._show_length()
+
+    def _show_length(self) -> None:
+        """Show how long the story is; where nobody has said it yet, ask, and do not wait."""
+        text, model = self.story.text, self.model
+        self.meter.show(text)
+        if text and self.meter.context_tokens is None and model and self.phase is Phase.READY:
+            self._measure = self.engine.measure(self.story.context(model.fingerprint)), text

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from textual.binding import Binding, BindingType
+from textual.keys import KEY_NAME_REPLACEMENTS, Keys, key_to_character
+
+_NAMED = {key.value for key in Keys} | set(KEY_NAME_REPLACEMENTS.values())
+_MODIFIERS = {"alt", "ctrl", "hyper", "meta", "shift", "super"}
 
 
 class Where(StrEnum):
@@ -307,6 +311,43 @@ def show_key(key: str, *, short: bool = False) -> str:
 
 
 def keymap(changed: dict[str, str]) -> dict[str, str]:
-    """The changes that mean something: of ids that there are, to keys that are not empty."""
-    movable = {key.id for key in KEYS if key.where is not Where.TEXTUAL}
-    return {id: keys for id, keys in changed.items() if id in movable and keys.strip(" ,")}
+    """The changes that can be made: of ids that have keys, to keys that there are."""
+    return check_keys(changed)[0]
+
+
+def check_keys(changed: dict[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The changes that can be made, and what is wrong with the others."""
+    movable = {key.id for key in KEYS if key.keys and key.where is not Where.TEXTUAL}
+    kept, wrong = {}, []
+    for id, keys in changed.items():
+        names = {name.strip(): _textual_name(name.strip()) for name in keys.split(",")}
+        unknown = [name for name, known in names.items() if not known]
+        if id not in movable:
+            wrong.append(f"keys: no key belongs to {id!r}")
+        elif unknown:
+            wrong.append(f"keys: {id} cannot be {unknown[0]!r}, which is no key")
+        else:
+            kept[id] = ",".join(names.values())
+    while clash := _clash(kept):
+        id, name, owner = clash
+        wrong.append(f"keys: {id} cannot be {name}, which is {owner}")
+        del kept[id]
+    return kept, tuple(wrong)
+
+
+def _textual_name(key: str) -> str:
+    """A key as Textual calls it when it is pressed; "" where there is none of that name."""
+    *modifiers, last = key.split("+")
+    there = last in _NAMED or key_to_character(last) is not None
+    return "+".join((*sorted(modifiers), last)) if there and {*modifiers} <= _MODIFIERS else ""
+
+
+def _clash(changed: dict[str, str]) -> tuple[str, str, str] | None:
+    """A changed id, and a key of it that another id has: what is unchanged, or changed before."""
+    owners: dict[str, str] = {}
+    for key in sorted(KEYS, key=lambda key: key.id in changed):
+        for name in filter(None, changed.get(key.id, key.keys).split(",")):
+            if name in owners:
+                return key.id, name, owners[name]
+            owners[name] = key.id
+    return None

@@ -14,7 +14,8 @@ class Meter:
     """Counts a generation as it streams, and remembers how long each text was.
 
     The app has no tokenizer, so it knows a story's length only where the engine has said it:
-    before and after each generation. Undo goes back to such a text, and its length is known.
+    before and after each generation, and where it was asked. Undo goes back to such a text, and
+    its length is known.
 
     Args:
         clock: seconds, monotonic.
@@ -37,30 +38,40 @@ class Meter:
         self.reason: FinishReason | None = None
         self._clock = clock
         self._lengths: dict[int, int] = {}
-        self._read = self._tokens = self._first_tokens = 0
+        self._read = self._tokens = self._grown = self._first_tokens = 0
         self._first_at = 0.0
 
     def begin(self) -> None:
         """Forget the last generation's numbers: another was asked for, or another story begins."""
         self.rate, self.seed, self.reason = 0.0, None, None
-        self._read = self._tokens = 0
+        self._read = self._tokens = self._grown = 0
+
+    def use(self, block_size: int) -> None:
+        """Count for another model, to which no text has the length that it had."""
+        self.block_size = block_size
+        self._lengths.clear()
 
     def started(self, text: str, event: Started) -> None:
         """The engine has read `text`."""
         self.seed = event.seed
         self._read = event.context_tokens
-        self._lengths[hash(text)] = event.context_tokens
+        self.learn(text, event.context_tokens)
 
-    def add(self, tokens: int) -> None:
-        """So many tokens came."""
+    def learn(self, text: str, tokens: int) -> None:
+        """The engine has counted the tokens of `text`."""
+        self._lengths[hash(text)] = tokens
+
+    def add(self, tokens: int, *, grows: bool) -> None:
+        """So many tokens came; `grows` says whether the story does by them."""
         if not self._tokens:
             self._first_at, self._first_tokens = self._clock(), tokens
         self._tokens += tokens
+        self._grown += tokens if grows else 0
 
     def count(self) -> None:
         """Bring the numbers of a running generation up to date."""
         if self._read:
-            self._see(self._read + self._tokens)
+            self._see(self._read + self._grown)
         seconds = self._clock() - self._first_at
         if self._tokens > self._first_tokens and seconds > 0:
             self.rate = (self._tokens - self._first_tokens) / seconds
@@ -69,8 +80,7 @@ class Meter:
         """The generation is over, and the story is now `text`."""
         self.reason = reason
         if self._read:
-            self._lengths[hash(text)] = self._read + self._tokens
-        self.show(text)
+            self.learn(text, self._read + self._grown)
 
     def show(self, text: str) -> None:
         """The story is now `text`."""

@@ -8,13 +8,6 @@ the fields of dialogs alike. Line ends and tabs stay.
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Iterable
-
-from textual._xterm_parser import XTermParser
-from textual.message import Message
-
 from mgpt_tui.text import clean_text
 
 BEGIN, END = "\x1b[200~", "\x1b[201~"
@@ -63,28 +56,3 @@ class PasteGuard:
             size = next((size for size in sizes if END.startswith(body[-size:])), 0)
             body, self._held = body[: len(body) - size], body[len(body) - size :]
         return body.translate(PICTURES) + end, rest
-
-
-class SafePasteParser(XTermParser):
-    """Textual's parser behind a `PasteGuard`."""
-
-    def __init__(self, debug: bool = False) -> None:
-        super().__init__(debug)
-        self._guard = PasteGuard()
-
-    def feed(self, data: str) -> Iterable[Message]:
-        """Parse what a read brought; an empty string is the end of input."""
-        safe = self._guard.guard(data)
-        if data and not safe:
-            return ()
-        return super().feed(safe)
-
-
-def guard_pastes() -> None:
-    """Have Textual's driver for this platform read through `SafePasteParser`.
-
-    The driver makes its parser by itself, by the name that it imported, so that is replaced.
-    """
-    name = "win32" if sys.platform == "win32" else "linux_driver"
-    driver = importlib.import_module(f"textual.drivers.{name}")
-    driver.XTermParser = SafePasteParser  # type: ignore[attr-defined]

@@ -58,25 +58,15 @@ class Session(Conversation):
         """Let the model go on, so far."""
         self.stop()
 
-        def begin() -> None:
-            settings = self.settings if until is Until.END else self._onward()
-            self._write(self.story.begin(settings, self._maker(), until))
-
-        self._request(begin)
+        self._request(lambda: self._write(self.story.begin(self.settings, self._maker(), until)))
 
     def retry(self) -> None:
         """Replace the model's last passage, or go on where the writer wrote last."""
         self.stop()
         if not self.story.spans:
             return
-        last = self.story.spans[-1]
-
-        def begin() -> None:
-            onward = last.settings is not None and last.settings.ignore_end
-            settings = replace(self.settings, ignore_end=True) if onward else self.settings
-            self._write(self.story.retry(settings, self._maker(), Until(last.until)))
-
-        self._request(begin)
+        until = Until(self.story.spans[-1].until)
+        self._request(lambda: self._write(self.story.retry(self.settings, self._maker(), until)))
 
     def compare(self, samples: int) -> None:
         """Have several continuations written side by side, for `keep` to choose from."""
@@ -143,4 +133,4 @@ class Session(Conversation):
     def _go_to(self, story: Story) -> None:
         self.story = story
         self.meter.reason = None
-        self.meter.show(story.text)
+        self._show_length()

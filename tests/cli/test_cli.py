@@ -1,10 +1,13 @@
 """The command line as a whole."""
 
+import json
+import shutil
 import subprocess
 import sys
 
 import pytest
 
+from mgpt_tui import paths
 from mgpt_tui.cli import COMMANDS
 
 
@@ -63,3 +66,69 @@ def test_quick_commands_import_nothing_heavy(arguments):
     )
     outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert outcome.returncode == 0, outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["generate", "--prompt", "a", "--seed", "1"],
+        ["eval", "--data", "x"],
+        ["models"],
+        ["models", "--json"],
+        ["runs"],
+        ["stories", "--json"],
+        ["stories", "delete", "x"],
+        ["paths"],
+        ["--help"],
+    ],
+)
+def test_a_closed_standard_output_is_told(mgpt, monkeypatch, arguments):
+    monkeypatch.setattr("sys.stdout", None)
+    outcome = mgpt(*arguments)
+    assert outcome.code == 2
+    assert "Standard output is closed." in outcome.err
+    assert len(outcome.err.splitlines()) == 2
+
+
+def test_what_has_nothing_for_standard_output_does_without(mgpt, monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    assert "There is no file nowhere" in mgpt("train", "--name", "x", "--config", "nowhere").err
+    assert "The app needs a terminal" in mgpt().err
+
+
+@pytest.mark.parametrize("before", [[], ["paths"], ["models", "--weights"]])
+@pytest.mark.parametrize("control", ["\x1b[2J", "\x1bc", "\x9b2J", "\x07"])
+def test_bad_usage_reaches_the_terminal_as_text(mgpt, monkeypatch, before, control):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    outcome = mgpt(*before, f"{control}x")
+    assert outcome.code == 2
+    assert not set("\x1b\x9b\x07") & set(outcome.err)
+    assert outcome.err.startswith("Usage: ")
+
+
+def test_paths_reach_the_terminal_as_text(mgpt, tmp_path, monkeypatch):
+    monkeypatch.setenv("MGPT_DATA_DIR", str(tmp_path / "a\x1b[31mb"))
+    assert "a␛[31mb" in mgpt("paths").out
+    monkeypatch.chdir(tmp_path)
+    out = mgpt("export", "storyteller", "a\x1b[31mb").out
+    assert out.startswith("a␛[31mb: ")
+
+
+def test_models_off_a_terminal_are_a_line_each(mgpt, tiny_checkpoint, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    run = paths.runs_dir() / "mine"
+    folder = run / "step-00000003"
+    shutil.copytree(tiny_checkpoint, folder)
+    (run / "last.json").write_text(json.dumps({"checkpoint": folder.name}))
+    embedded, mine = mgpt("models").out.splitlines()
+    assert embedded.split("\t")[0] == "storyteller"
+    assert mine == f"mine/last\t0.0 M\t3\t\t{folder}"
+    (folder / "config.json").write_text("{")
+    assert mgpt("models").out.splitlines()[1] == f"mine/last\tdamaged\t\t\t{folder}"
+
+
+def test_models_on_a_terminal_are_a_table(mgpt, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "200")
+    heading, row = mgpt("models").out.splitlines()
+    assert "bits/byte" in heading and "storyteller" in row

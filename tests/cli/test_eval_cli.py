@@ -9,6 +9,8 @@ import sys
 import pytest
 import torch
 
+from mgpt_tui.inference.loading import engine_of
+from mgpt_tui.inference.request import DecodingSettings
 from mgpt_tui.model.checkpoint import save_checkpoint
 from mgpt_tui.model.gpt import GPT
 
@@ -82,6 +84,24 @@ def test_what_a_model_writes(mgpt, files, model):
     assert outcome.err == "" and "\x1b" not in outcome.out
 
 
+def test_how_it_writes_is_chosen_as_for_generate(mgpt, files, model, monkeypatch):
+    asked = []
+
+    def make(checkpoint, decoding):
+        asked.append(decoding)
+        return engine_of(checkpoint, decoding)
+
+    monkeypatch.setattr("mgpt_tui.inference.loading.engine_of", make)
+    threads = torch.get_num_threads()
+    beginnings = ("--prompts", files / "beginnings.yaml", "--max-tokens", 3, "--json")
+    lines(mgpt("eval", model, *beginnings))
+    lines(mgpt("eval", model, *beginnings, "--precision", "bf16", "--threads", 1))
+    lines(mgpt("eval", model, *beginnings, "--threads", "auto"))
+    bf16 = DecodingSettings(precision="bf16", threads=1)
+    assert asked == [DecodingSettings(), bf16, DecodingSettings()]
+    assert torch.get_num_threads() == threads
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -89,6 +109,9 @@ def test_what_a_model_writes(mgpt, files, model):
         (["--data", "held-out.txt", "--num-samples", "2"], "--num-samples"),
         (["--data", "held-out.txt", "--temperature", "1"], "--temperature"),
         (["--data", "held-out.txt", "--top-k", "off"], "--top-k"),
+        (["--data", "held-out.txt", "--precision", "fp32"], "--precision"),
+        (["--data", "held-out.txt", "--threads", "auto"], "--threads"),
+        (["--prompts", "beginnings.yaml", "--precision", "fp8"], "fp32"),
         (["--data", "~nobody-at-all/x"], "nobody's home"),
         (["--data", "held-out.txt", "--against", "training.txt"], "--against"),
         (["--data", "nowhere.txt"], "does not exist"),

@@ -176,6 +176,27 @@ def test_a_pipe_that_is_not_utf8_is_refused(generate, monkeypatch):
     assert "iconv" in outcome.err
 
 
+def test_a_closed_standard_input_is_told(generate, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    outcome = generate(prompt="-")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "Standard input is closed" in outcome.err
+    assert "--prompt" in outcome.err
+    (sample,) = samples(generate("--json", "--max-tokens", 2, prompt=None))
+    assert sample["prompt"] == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell that closes streams")
+@pytest.mark.parametrize("closing", ["<&-", ">&-"])
+def test_streams_that_a_shell_closed(closing):
+    command = f'exec "$0" -m mgpt_tui generate --prompt - --seed 1 {closing}'
+    outcome = subprocess.run(
+        ["sh", "-c", command, sys.executable], stdin=subprocess.DEVNULL, capture_output=True
+    )
+    assert outcome.returncode == 2
+    assert b"is closed" in outcome.stderr and b"Traceback" not in outcome.stderr
+
+
 def test_nothing_reaches_the_terminal_as_a_control(generate):
     outcome = generate("--max-tokens", 100, "--top-k", "off", prompt="\x1b[2J\x9b1m\u202egnp")
     assert outcome.out.startswith("\u241b[2J")

@@ -4,6 +4,7 @@ import io
 import itertools
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -49,6 +50,20 @@ def test_prepare_says_what_it_made(capsys, source, tmp_path):
     assert f"mgpt-tui train --data {out}" in stdout
     assert "counting tokens: 100 stories (100%)" in stderr
     assert "\x1b" not in stdout + stderr
+
+
+@pytest.mark.parametrize("name", ["x $(y)", "it's", "a\x1b[31mb"])
+def test_the_command_that_it_proposes_is_quoted(capsys, source, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    code, stdout, _ = run(
+        capsys, "--source", source, "--out", name, "--val-fraction", "0.2", "--vocab-size", "300"
+    )
+    assert code == 0 and "\x1b" not in stdout
+    shown = name.replace("\x1b", "␛")
+    assert stdout.startswith(f"{shown}: a vocabulary")
+    proposed = stdout.splitlines()[-1].removeprefix("Train on it: ")
+    assert shlex.split(proposed) == ["mgpt-tui", "train", "--data", shown, "--name", "RUN"]
+    assert proposed.count("'") >= 2
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,7 @@ def test_one_run_in_a_pipe_is_whole_and_plain(mgpt, monkeypatch):
     assert outcome.err == ""
     text = outcome.out
     assert "\x1b" not in text
+    assert not re.search(" $", text.partition("loss over steps")[0], re.MULTILINE)
     assert "mine  stopped at step 80/100" in text
     assert "tiny" in text and "learning rate 2.0e-3" in text and "/somewhere/my-data" in text
     for figure in ("loss 2.1125", "tokens/s 5,123", "memory 1.2 GB (2.3)", "MFU 31.2 %"):

@@ -1,6 +1,7 @@
 """`mgpt-tui stories`, as a user runs it."""
 
 import json
+import os
 
 import pytest
 
@@ -109,6 +110,8 @@ def test_rename_duplicate_delete_import(mgpt, told, tmp_path):
         ["rename", "Keys", "con"],
         ["duplicate", "Keys", "Foxes"],
         ["export", "Keys", "out.pdf"],
+        ["export", "Keys", "out"],
+        ["export", "Keys", "nowhere/out.md"],
         ["export", "nobody", "out.txt"],
         ["import", "missing.txt"],
         ["import", "."],
@@ -123,6 +126,30 @@ def test_bad_input(mgpt, told, arguments, tmp_path, monkeypatch):
     assert outcome.out == ""
     assert "Traceback" not in outcome.err
     assert names(mgpt) == {"Foxes", "Keys"}
+
+
+def test_no_folder_is_made_for_an_export(mgpt, told, tmp_path):
+    outcome = mgpt("stories", "export", "Keys", tmp_path / "nope" / "x.md")
+    assert outcome.code == 2
+    assert f"{tmp_path / 'nope'} does not exist.\nCheck the path." in outcome.err
+    assert not (tmp_path / "nope").exists()
+
+
+@pytest.mark.parametrize(("file", "words"), [(".", "mgpt-tui: . is no"), ("/", "/ is no")])
+def test_a_folder_is_no_story(mgpt, file, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert words in mgpt("stories", "import", file).err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
+@pytest.mark.parametrize("name", ["pipe.txt", "pipe.md", "pipe.json"])
+def test_a_pipe_is_not_waited_for(mgpt, tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    outcome = mgpt("stories", "import", tmp_path / name)
+    assert outcome.code == 2
+    assert "is no regular file" in outcome.err
+    if name.endswith(".json"):
+        assert "is no regular file" in mgpt("replay", tmp_path / name).err
 
 
 def test_what_is_open_stays(mgpt):

@@ -29,11 +29,11 @@ def test_off_a_terminal_it_names_the_command_to_use(arguments: list[str]) -> Non
 class Terminal:
     """A command in a terminal of its own, 80 x 24."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, term: str = "xterm-256color") -> None:
         self.seen = b""
         self.child, self.side = pty.fork()
         if self.child == 0:
-            os.environ |= {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+            os.environ |= {"TERM": term, "COLUMNS": "80", "LINES": "24"}
             os.execv(sys.executable, [sys.executable, "-m", "mgpt_tui", *arguments])
 
     def read(self, wanted: bytes | None) -> None:
@@ -80,3 +80,25 @@ def test_a_story_is_written_in_a_real_terminal_kept_and_named(
     assert '"text": "Once upon a time"' in text
     said = terminal.seen.rpartition(b"\x1b[?1049l")[2].decode()
     assert str(stories[0]) in said.replace("\r\n", "")
+
+
+@pytest.mark.parametrize("term", ["dumb", "Unknown"])
+def test_a_terminal_that_can_show_no_screen_is_refused_at_once(term: str) -> None:
+    terminal = Terminal(term=term)
+    assert terminal.exit_code() == 2
+    said = " ".join(terminal.seen.decode().split())
+    assert f"The terminal '{term}' cannot show the app." in said
+    assert "xterm-256color" in said
+    assert "`mgpt-tui generate`" in said
+    assert "\x1b" not in said
+
+
+@pytest.mark.parametrize("term", ["", "vt100"])
+def test_other_terminals_show_it_and_take_any_bytes(term: str, tiny_checkpoint: Path) -> None:
+    terminal = Terminal("--model", str(tiny_checkpoint), term=term)
+    terminal.read(b"ow does the story begin?")
+    os.write(terminal.side, b"caf\xe9 \x9bau lait")
+    terminal.read("caf\ufffd \ufffdau lait".encode())
+    os.write(terminal.side, b"\x11")  # ctrl+q
+    assert terminal.exit_code() == 0
+    assert b"Traceback" not in terminal.seen

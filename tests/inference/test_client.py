@@ -119,7 +119,7 @@ def test_a_bad_request_fails_alone(running):
     assert isinstance(until(running, Ended, Failed)[-1], Ended)
 
 
-def test_samples_and_looks_are_answered(running):
+def test_samples_looks_and_measures_are_answered(running):
     id = running.generate(["Once"], SamplingSettings(max_tokens=5, seed=1), samples=2)
     look = running.look(["Once"], LONG, 3)
     events = until(running, Seen, Failed)
@@ -127,6 +127,7 @@ def test_samples_and_looks_are_answered(running):
     assert {event.id for event in events[:-1]} == {id}
     assert events[-1].id == look
     assert len(events[-1].alternatives) == 3
+    assert running.measure(["Once"]) == next_event(running).id
 
 
 @posix

@@ -15,6 +15,8 @@ from mgpt_tui.inference.messages import (
     Failed,
     Generate,
     Look,
+    Measure,
+    Measured,
     ProtocolError,
     Ready,
     Seen,
@@ -150,6 +152,21 @@ def test_a_look_is_answered(server, events, engine):
     assert events[0] == Seen(5, view.alternatives, view.entropy)
     assert isinstance(events[1], Failed) and events[1].id == 6
     assert decode(encode(events[0])) == events[0]
+
+
+@pytest.mark.parametrize("context", [(), ("The fox",), ("word " * 50, (70, 71), " and")])
+def test_a_story_is_as_long_as_a_generation_would_find_it(server, events, engine, context):
+    server.take(encode(Measure(1, context)))
+    server.take(encode(Generate(2, context, SAMPLING)))
+    server.answer_next(engine)
+    server.answer_next(engine)
+    assert events[0] == Measured(1, events[1].context_tokens)
+
+
+def test_what_cannot_be_measured_is_told(server, events, engine):
+    server.take(encode(Measure(1, ((999_999,),))))
+    server.answer_next(engine)
+    assert isinstance(events[0], Failed) and events[0].id == 1
 
 
 def test_a_long_prompt_is_told_at_the_start(server, events, engine):

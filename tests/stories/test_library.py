@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.stories.formats import form_of
 from mgpt_tui.stories.keeper import Keeper
 from mgpt_tui.stories.library import Entry, StoryLibrary
 from mgpt_tui.stories.names import (
@@ -475,6 +476,35 @@ def test_export_and_import_are_inverse(library: StoryLibrary, tmp_path: Path) ->
     for bad in (tmp_path / "out.pdf", tmp_path / "out", library.folder / "Other.json"):
         with pytest.raises(UserError):
             library.export(entry, bad)
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("a.md", ".md"), ("a.TXT", ".txt"), ("~/b.c/a.json", ".json"), ("a", ""), ("b.pdf/a", ""),
+        ("Mr. Fox", ""), ("Chapter 1.5", ""), (".pdf", ""), ("a.", ""), ("Mr.Fox.html", ".html"),
+    ],
+)  # fmt: skip
+def test_the_form_that_a_name_asks_for(name: str, form: str) -> None:
+    assert form_of(name) == form
+
+
+@pytest.mark.parametrize("name", ["a.pdf", "./a.PDF", "a.mp3", "a.md.gz", "Mr.Fox"])
+def test_a_form_that_there_is_not(name: str) -> None:
+    with pytest.raises(UserError, match=Path(name).name) as refused:
+        form_of(name)
+    assert ".html" in refused.value.remedy
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
+def test_pipes_among_the_stories_are_not_waited_for(library: StoryLibrary) -> None:
+    entry = told(library, "A key.", "Keys")
+    os.mkfifo(entry.path.with_name("Pipe.json"))
+    entry.path.with_name("Pipe.journal").write_text("{}\n", encoding="utf-8")
+    os.mkfifo(entry.path.with_suffix(".journal"))
+    troubles = {one.name: one.trouble for one in library.entries()}
+    assert set(troubles) == {"Keys", "Pipe"}
+    assert all("is no regular file" in trouble for trouble in troubles.values())
 
 
 @given(st.text(max_size=300))

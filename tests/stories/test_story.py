@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.stories.changes import apply, changes
 from mgpt_tui.stories.seams import joint
 from mgpt_tui.stories.story import Author, Maker, Node, Story
 from mgpt_tui.text import clean_text
@@ -161,6 +163,18 @@ def test_a_generation_without_text_leaves_no_trace() -> None:
     for emptied in (story.begin(SETTINGS).settle(), story.retry(SETTINGS).settle()):
         assert emptied.nodes == story.nodes
         assert (emptied.here, emptied.past) == (story.here, story.past)
+
+
+def test_an_empty_generation_is_begun_anew_with_other_settings() -> None:
+    before = generated(Story().write("A key"), " fell.", (1,)).undo()
+    begun = before.begin(SETTINGS, MAKER).extend(seed=7)
+    other = SamplingSettings(ignore_end=True)
+    anew = begun.begin_anew(other, "word")
+    assert anew == before.begin(other, MAKER, "word")
+    assert anew.settle() == before.begin(other, MAKER).settle()
+    record = json.loads(json.dumps(changes(begun, anew)))
+    assert apply(begun, record) == anew
+    assert_sound(anew.extend(" rang.", (2,)))
 
 
 def test_go_stands_anywhere() -> None:

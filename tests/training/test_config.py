@@ -43,6 +43,45 @@ def test_toml_with_and_without_sections(tmp_path):
     assert config.optimizer.learning_rate == 1
 
 
+def test_toml_takes_names_as_flags_have_them(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text('max-steps = 9\neval-stories = "all"\n[optimizer]\nlearning-rate = 1\n')
+    config = TrainConfig().updated(read_toml(path))
+    assert (config.schedule.max_steps, config.report.eval_stories) == (9, None)
+    assert config.optimizer.learning_rate == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest"),
+    [
+        ("max_step = 3\n", "max_steps"),
+        ("max-setps = 3\n", "max_steps"),
+        ("[schedule]\nmax-step = 3\n", "max_steps"),
+        ("[model]\nmax-steps = 3\n", "[schedule]"),
+        ("[shedule]\nmax-steps = 3\n", "[schedule]"),
+        ("zzz = 3\n", "mgpt-tui train --help"),
+        ("[zzz]\nyyy = 3\n", "Sections are"),
+    ],
+)
+def test_the_nearest_name_is_proposed(tmp_path, text, nearest):
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        TrainConfig().updated(read_toml(path))
+    assert nearest in caught.value.remedy
+    assert "\n" not in str(caught.value.remedy) and len(caught.value.remedy) < 120
+
+
+@pytest.mark.parametrize(
+    "text", ["max-steps = 3\nmax_steps = 4\n", "max_steps = 3\n[schedule]\nmax_steps = 4\n"]
+)
+def test_a_setting_that_stands_there_twice(tmp_path, text):
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    with pytest.raises(UserError, match="max_steps stands there twice"):
+        read_toml(path)
+
+
 @pytest.mark.parametrize(
     "text", ["[model]\nmax_steps = 3\n", "max_steps", "max_steps = 'x'\n", "[nowhere]\na = 1\n"]
 )

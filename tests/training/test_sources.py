@@ -2,12 +2,14 @@
 
 import csv
 import json
+import os
 import socket
+from functools import partial
 
 import pytest
 
 from mgpt_tui.errors import UserError
-from training.sources import open_source
+from training.sources import open_local_source, open_source
 
 STORIES = [
     "A goat sang.\nIt sang well.",
@@ -241,3 +243,17 @@ def test_the_hub_cannot_be_reached(monkeypatch):
         read("nobody/nothing")
     assert refused.value.message.endswith("Could not reach the hub.")
     assert "network" in refused.value.remedy
+
+
+@pytest.mark.parametrize("opened", [open_source, partial(open_local_source, option="--val")])
+def test_what_is_no_file_is_told_as_it_is(tmp_path, monkeypatch, opened):
+    with pytest.raises(UserError, match="is no regular file"):
+        opened(os.devnull)
+    monkeypatch.chdir(tmp_path)
+    write_txt(tmp_path / "a.txt")
+    with pytest.raises(UserError, match="no name"):
+        opened("")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.txt")
+        with pytest.raises(UserError, match="is no regular file"):
+            opened("pipe.txt")

@@ -21,6 +21,7 @@ from mgpt_tui.inference.messages import (
     Ended,
     Event,
     Failed,
+    Measured,
     Ready,
     Seen,
     Started,
@@ -42,6 +43,11 @@ ALTERNATIVES = (
 WORDS = (" on", " the", " ground", ".", " It", " was", " shiny", ".")
 
 
+def count(context: tuple[ContextPart, ...]) -> int:
+    """How many tokens a story has, to an engine for which words are tokens."""
+    return 1 + sum(len(part.split()) if isinstance(part, str) else len(part) for part in context)
+
+
 @dataclass
 class FakeEngine:
     """Says what a test tells it to, through the queue that a real client fills.
@@ -60,6 +66,7 @@ class FakeEngine:
     untils: list[Until] = field(default_factory=list)
     samples: int = 1
     looked: list[tuple[ContextPart, ...]] = field(default_factory=list)
+    measured: list[tuple[ContextPart, ...]] = field(default_factory=list)
     models: list[str | None] = field(default_factory=list)
     stopped: list[int] = field(default_factory=list)
     read: int = 0
@@ -79,9 +86,7 @@ class FakeEngine:
         self.asked.append((context, settings))
         self.untils.append(until)
         self.samples = samples
-        self.read = 1 + sum(
-            len(part.split()) if isinstance(part, str) else len(part) for part in context
-        )
+        self.read = count(context)
         if self.automatic:
             self.begin()
             for sample in range(samples):
@@ -95,6 +100,13 @@ class FakeEngine:
         id = -len(self.looked)
         if self.automatic:
             self.say(Seen(id, ALTERNATIVES[:count], 1.5))
+        return id
+
+    def measure(self, context: tuple[ContextPart, ...]) -> int:
+        self.measured.append(context)
+        id = -1000 - len(self.measured)
+        if self.automatic:
+            self.say(Measured(id, count(context)))
         return id
 
     def switch(self, model: str | None) -> None:

@@ -145,6 +145,25 @@ async def test_a_key_may_be_ahead_of_the_dialog(open_room, engine) -> None:
         assert engine.asked[-1][0] == (BEGINNING, tuple(range(1001, 1007)), (2,))
 
 
+async def test_the_question_is_asked_again_where_the_engine_died_over_it(open_room, manual) -> None:
+    async with open_room(manual) as writer:
+        await wait_for_words(writer, manual)
+        await writer.press("down")
+        manual.die()
+        await writer.until(lambda: manual.starts == 2)
+        assert len(manual.looked) == 1
+        manual.be_ready()
+        await writer.until(lambda: len(manual.looked) == 2)
+        assert manual.looked[0] == manual.looked[1]
+        answer(manual)
+        await writer.sees("50.0 %")
+        assert writer.app.screen.query_one(OptionList).highlighted == 1
+        manual.die()
+        manual.be_ready()
+        await writer.until(lambda: manual.starts == 3)
+        assert len(manual.looked) == 2  # what is answered is not asked again
+
+
 # Picking a word in the story.
 
 

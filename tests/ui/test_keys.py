@@ -7,7 +7,7 @@ from textual.binding import Binding
 from textual.command import CommandPalette
 
 from mgpt_tui.ui.app import WritingRoom
-from mgpt_tui.ui.keys import KEYS, Footer, Where, bindings, keymap
+from mgpt_tui.ui.keys import KEYS, Footer, Where, bindings, check_keys, keymap
 from mgpt_tui.ui.screens.help import HelpScreen
 from mgpt_tui.ui.screens.main import MainScreen
 from mgpt_tui.ui.widgets.key_bar import KeyHint
@@ -60,6 +60,26 @@ def test_a_keymap_takes_known_ids_only() -> None:
     assert keymap({"send": "ctrl+g", "no-such": "f9", "quit": " ", "copy": "f8"}) == {
         "send": "ctrl+g"
     }
+
+
+def test_a_key_that_cannot_be_is_told_and_costs_no_other() -> None:
+    kept, wrong = check_keys(
+        {"send": "blah blah", "no-such": "f9", "rename": "f12", "redo": " ", "newline": "ctrl+n"}
+        | {"save": "ctrl+r", "retry": "ctrl+s", "help": "shift+ctrl+h, f11"}
+    )
+    assert kept == {"save": "ctrl+r", "retry": "ctrl+s", "help": "ctrl+shift+h,f11"}
+    assert wrong == (
+        "keys: send cannot be 'blah blah', which is no key",
+        "keys: no key belongs to 'no-such'",
+        "keys: no key belongs to 'rename'",
+        "keys: redo cannot be '', which is no key",
+        "keys: newline cannot be ctrl+n, which is new",
+    )
+
+
+def test_every_key_of_the_table_is_one_that_there_is() -> None:
+    own = {key.id: key.keys for key in KEYS if key.keys and key.where is not Where.TEXTUAL}
+    assert check_keys(own) == (own, ())
 
 
 async def test_the_footer_shows_what_can_be_done(open_room, engine) -> None:

@@ -8,6 +8,7 @@ import pytest
 from textual.widgets import Input
 
 from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.presets import find_preset
 from mgpt_tui.settings import Settings, load_settings, save_settings
 from mgpt_tui.ui.widgets.prompt import Prompt
 from mgpt_tui.ui.widgets.settings_panel import SettingsPanel
@@ -224,6 +225,23 @@ async def test_the_panel_leaves_with_esc_and_the_keys_of_the_room_still_work(
         await writer.press("f2", "escape")
         await writer.until(lambda: writer.prompt.has_focus)
         assert not writer.room.query_one(SettingsPanel).display
+
+
+@pytest.mark.parametrize(
+    ("command", "wanted"),
+    [
+        ("/set temperature 0.5", SamplingSettings(temperature=0.5)),
+        ("/preset wild", find_preset("wild").of(SamplingSettings())),
+    ],
+)
+async def test_settings_changed_by_a_command_are_remembered(
+    open_room, engine, command, wanted
+) -> None:
+    async with open_room(engine) as writer:
+        await writer.command(command)
+        await writer.until(lambda: writer.app.session.settings == wanted)
+        writer.app.finish()
+    assert load_settings().sampling == wanted
 
 
 async def test_what_is_remembered_is_used(open_room, engine) -> None:

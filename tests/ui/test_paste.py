@@ -4,16 +4,16 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from textual.drivers import linux_driver
 from textual.events import Key, Paste
 
-from mgpt_tui.ui.paste import BEGIN, END, PasteGuard, SafePasteParser, guard_pastes
+from mgpt_tui.ui.paste import BEGIN, END, PasteGuard
+from mgpt_tui.ui.terminal import SafeParser
 
 WILD = "safe \x1b hello \x11 there \x1b[31mred\x1b[20 \r more \x1b"
 
 
 def parsed(pieces):
-    parser = SafePasteParser()
+    parser = SafeParser()
     return [event for piece in pieces for event in parser.feed(piece)]
 
 
@@ -46,9 +46,3 @@ def test_eight_bit_controls_are_pictures_too_and_line_ends_stay():
 
 def test_keys_outside_a_paste_are_as_before():
     assert [event.key for event in parsed(["\x1b[A", "q\x11"])] == ["up", "q", "ctrl+q"]
-
-
-def test_the_driver_reads_through_the_guard(monkeypatch):
-    monkeypatch.setattr(linux_driver, "XTermParser", linux_driver.XTermParser)
-    guard_pastes()
-    assert linux_driver.XTermParser is SafePasteParser

@@ -90,6 +90,27 @@ async def test_a_path_is_saved_where_it_says(open_room, engine, tmp_path: Path) 
         assert (tmp_path / "page.txt").read_text("utf-8") == TOLD
 
 
+async def test_an_export_goes_where_it_says_or_nowhere(open_room, engine, tmp_path: Path) -> None:
+    async with open_room(engine) as writer:
+        await writer.tell(BEGINNING)
+        for file, words in (
+            ("a.pdf", "a.pdf has no ending that says the form"),
+            (f"{tmp_path}/a.pdf", "Give one of .md, .txt, .json, .html"),
+            (f"{tmp_path}/nope/a.md", f"{tmp_path}/nope does not exist"),
+            (f"{paths.stories_dir()}/a.json", "That is where stories are kept"),
+        ):
+            await writer.type(f"/export {file}")
+            await writer.press("enter")
+            await writer.until(lambda words=words: words in writer.toasts)
+        assert not any(tmp_path.rglob("a.*")) and not (tmp_path / "nope").exists()
+        for file, written in (("a", paths.stories_dir() / "a.md"), (f"{tmp_path}/a.txt", None)):
+            await writer.type(f"/export {file}")
+            await writer.press("enter")
+            path = written or Path(file)
+            await writer.until(lambda path=path: path.exists())
+            assert TOLD in path.read_text("utf-8")
+
+
 async def test_a_save_that_fails_is_told_and_the_story_stays(open_room, engine, tmp_path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     async with open_room(engine) as writer:
@@ -156,6 +177,25 @@ async def test_a_saved_story_is_found_by_name_and_opened(open_room, engine, size
         await writer.press("enter")
         await writer.until(lambda: len(engine.asked) == 3)
         assert engine.asked[2][0] == ("A key", tuple(range(1001, 1009)))
+
+
+async def test_a_copy_that_is_not_changed_yet_can_be_renamed(open_room, engine) -> None:
+    library = StoryLibrary()
+    library.add(Story().write("A fox."), "Foxes")
+    first, story = Keeper.open(library, library.find("Foxes").path)
+    async with open_room(engine) as writer:
+        await writer.command("/open Foxes")
+        await writer.until(lambda: "This is a copy" in writer.toasts)
+        await writer.command("/rename Foxes")
+        await writer.until(lambda: "already" in writer.toasts)
+        await writer.command("/rename Vixens")
+        await writer.until(lambda: "It is called Vixens now." in writer.toasts)
+        await writer.until(lambda: writer.screen.splitlines()[0].startswith("  Vixens "))
+        await writer.tell("It ran.")
+        told = writer.text
+        await writer.press("ctrl+n")
+        await writer.until(lambda: stories() == {"Foxes": "A fox.", "Vixens": told})
+    first.close(story)
 
 
 async def test_opening_says_what_is_wrong_with_a_damaged_story(open_room, engine) -> None:

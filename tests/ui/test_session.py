@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from mgpt_tui.inference.messages import Event
+from mgpt_tui.inference.messages import Event, Measured, Ready
 from mgpt_tui.inference.request import FinishReason, SamplingSettings, Until
+from mgpt_tui.stories.formats import from_json, to_json
 from mgpt_tui.ui.conversation import Phase
 from mgpt_tui.ui.session import Session
 
@@ -79,42 +82,120 @@ def ended(manual, session: Session) -> None:
     hear(session)
 
 
-def test_going_on_after_the_end_may_not_end_at_once(manual, session: Session) -> None:
-    ended(manual, session)
-    session.submit("")
-    assert manual.asked[-1][1] == SamplingSettings(ignore_end=True)
+ONWARD = SamplingSettings(ignore_end=True)
+
+
+def answers(manual, session: Session, *words: str, reason=FinishReason.LENGTH) -> list[str]:
+    """Let the engine write these words and end; gives the notices' texts."""
     manual.begin()
-    manual.write(" It rang.")
-    manual.end()
-    hear(session)
-    assert session.story.spans[-1].settings == SamplingSettings(ignore_end=True)
-    session.retry()
-    assert manual.asked[-1][1] == SamplingSettings(ignore_end=True)
-    session.go_on()
-    assert manual.asked[-1][1] == SamplingSettings()
+    manual.write(*words)
+    manual.end(reason)
+    return hear(session)
 
 
 @pytest.mark.parametrize(
-    "step",
+    ("step", "told", "until"),
     [
-        lambda session: session.submit("It rang."),
-        lambda session: session.retry(),
-        lambda session: session.go_on(Until.END),
-        lambda session: (session.undo(), session.go_on()),
+        (lambda session: session.submit(""), "A key fell. It rang.", Until.LENGTH),
+        (lambda session: session.submit("And"), "A key fell. And It rang.", Until.LENGTH),
+        (lambda session: session.go_on(Until.WORD), "A key fell. It rang.", Until.WORD),
+        (lambda session: session.go_on(Until.END), "A key fell. It rang.", Until.LENGTH),
+        (
+            lambda session: session.choose(len("A key"), " broke.", 7),
+            "A key broke. It rang.",
+            Until.LENGTH,
+        ),
+        (lambda session: session.retry(), "A key It rang.", Until.LENGTH),
+        (
+            lambda session: (session.undo(), session.redo(), session.submit("")),
+            "A key fell. It rang.",
+            Until.LENGTH,
+        ),
+        (
+            lambda session: (
+                session.tell(from_json(to_json(session.story), "")[0]),
+                session.go_on(),
+            ),
+            "A key fell. It rang.",
+            Until.LENGTH,
+        ),
     ],
-    ids=["line", "retry", "to the end", "undone"],
+    ids=[
+        "enter",
+        "line",
+        "word",
+        "to the end",
+        "another word",
+        "retry",
+        "undone and redone",
+        "opened again",
+    ],
 )
-def test_the_end_is_the_models_own_elsewhere(manual, session: Session, step) -> None:
+@pytest.mark.parametrize("words", [(), ("\n",)], ids=["nothing", "a blank"])
+def test_who_asks_the_model_to_go_on_is_not_told_that_the_story_ends(
+    manual, session: Session, step, told: str, until: Until, words: tuple[str, ...]
+) -> None:
     ended(manual, session)
     step(session)
+    assert manual.asked[-1][1] == SamplingSettings()  # it may end the story, with a passage
+    assert answers(manual, session, *words, reason=FinishReason.END) == []
+    assert [manual.asked[-1], manual.untils[-1]] == [(manual.asked[-2][0], ONWARD), until]
+    answers(manual, session, " It rang.")
+    assert session.story.text == told
+    assert session.story.spans[-1].settings == ONWARD
+    assert len(manual.asked) == 3
+
+
+def test_a_passage_may_end_the_story(manual, session: Session) -> None:
+    ended(manual, session)
+    session.submit("")
+    answers(manual, session, " The end.", reason=FinishReason.END)
+    assert session.story.text == "A key fell. The end."
     assert len(manual.asked) == 2
-    assert manual.asked[-1][1] == SamplingSettings()
 
 
-def test_continuations_after_the_end_are_not_empty(manual, session: Session) -> None:
+def test_going_past_the_end_can_be_stopped_and_undone(manual, session: Session) -> None:
+    ended(manual, session)
+    session.undo()
+    session.redo()
+    session.submit("")
+    answers(manual, session, reason=FinishReason.END)
+    session.stop()
+    assert session.story.text == "A key fell."
+    session.submit("")
+    answers(manual, session, reason=FinishReason.END)
+    answers(manual, session, " It rang.")
+    session.undo()
+    assert session.story.text == "A key fell."
+
+
+def test_continuations_are_not_empty(manual, session: Session) -> None:
     ended(manual, session)
     session.compare(3)
-    assert manual.asked[-1][1] == SamplingSettings(ignore_end=True)
+    manual.begin()
+    seed = manual.seed
+    manual.write(" Once", " more.", sample=1)
+    for sample in range(3):
+        manual.end(FinishReason.END, sample=sample)
+    hear(session)
+    assert manual.asked[-1] == (manual.asked[-2][0], replace(ONWARD, seed=seed))
+    assert manual.samples == 3
+    manual.begin()
+    for sample in range(3):
+        manual.write(f" {sample}", sample=sample)
+    for sample in (0, 2):
+        manual.end(sample=sample)
+    hear(session)
+    assert not session.is_writing
+    assert manual.stopped == [manual.id]  # what sample 1 would be is not wanted
+    assert session.comparison is not None
+    columns = session.comparison.columns
+    assert [column.text for column in columns] == [" 0", " Once more.", " 2"]
+    assert [column.seed for column in columns] == [seed, seed + 1, seed + 2]
+    session.keep(2)
+    written = [session.story.nodes[id].span.settings for id in session.story.siblings]
+    assert written == [ONWARD, SamplingSettings(), ONWARD]
+    assert session.story.text == "A key fell. 2"
 
 
 def test_an_empty_prompt_starts_a_story_from_nothing(manual, session: Session) -> None:
@@ -324,6 +405,96 @@ def test_the_window_is_the_models_own_rule(manual, session: Session) -> None:
     manual.write(*(" x" for _ in range(254)))
     hear(session)
     assert (session.meter.context_tokens, session.meter.window_start) == (257, 128)
+
+
+def test_continuations_side_by_side_do_not_make_the_story_longer(manual, session: Session) -> None:
+    session.submit("A key")
+    answers(manual, session, " fell")
+    length = session.meter.context_tokens
+    session.compare(2)
+    manual.begin()
+    manual.write(*(" x" for _ in range(300)), sample=0)
+    hear(session)
+    assert session.meter.context_tokens == length
+    session.stop()
+    session.keep(None)
+    assert (session.meter.context_tokens, session.meter.window_start) == (length, 0)
+
+
+def measured(manual, session: Session, tokens: int) -> None:
+    """Let the engine answer the last question after a length."""
+    manual.say(Measured(-1000 - len(manual.measured), tokens))
+    hear(session)
+
+
+def test_a_story_that_was_changed_by_hand_is_measured(manual, session: Session) -> None:
+    session.submit("A key")
+    answers(manual, session, " fell")
+    assert manual.measured == []  # generation itself tells the length
+    session.edit("A red key fell")
+    assert manual.measured == [("A red key", (1001,))]
+    assert session.meter.context_tokens is None
+    measured(manual, session, 300)
+    assert (session.meter.context_tokens, session.meter.window_start) == (300, 128)
+    session.undo()
+    session.redo()
+    assert session.meter.context_tokens == 300
+    assert len(manual.measured) == 1
+
+
+def test_a_kept_continuation_and_an_opened_story_are_measured(manual, session: Session) -> None:
+    session.submit("A key")
+    answers(manual, session, " fell")
+    session.compare(2)
+    manual.begin()
+    manual.write(" down", sample=1)
+    hear(session)
+    session.keep(1)
+    assert manual.measured == [("A key", (1001,), (1001,))]
+    measured(manual, session, 5)
+    assert session.meter.context_tokens == 5
+    session.tell(type(session.story)().write("A door"))
+    assert session.meter.context_tokens is None
+    measured(manual, session, 3)
+    assert session.meter.context_tokens == 3
+
+
+def test_a_length_that_comes_too_late_is_not_shown(manual, session: Session) -> None:
+    session.tell(type(session.story)().write("A door"))
+    session.submit("opened")
+    manual.begin()
+    hear(session)
+    length = session.meter.context_tokens
+    measured(manual, session, 99)
+    assert session.meter.context_tokens == length
+
+
+def test_a_story_is_measured_once_the_engine_is_ready(manual, clock: Clock) -> None:
+    session = Session(manual, SamplingSettings(), clock)
+    session.wake()
+    session.tell(type(session.story)().write("A door"))
+    assert manual.measured == []
+    manual.be_ready()
+    hear(session)
+    assert manual.measured == [("A door",)]
+    manual.fail(-1001)  # such a story cannot be read, say
+    assert hear(session) == []
+    assert session.meter.context_tokens is None
+
+
+def test_another_model_measures_anew(manual, session: Session) -> None:
+    session.tell(type(session.story)().write("A door"))
+    measured(manual, session, 3)
+    session.switch("tiny")
+    manual.say(Ready("tiny", 1000, 128, "e" * 64, "int8 on cpu"))
+    hear(session)
+    assert len(manual.measured) == 2
+    measured(manual, session, 130)
+    assert (session.meter.context_tokens, session.meter.window_start) == (130, 64)
+    manual.die()
+    manual.say(Ready("tiny", 1000, 128, "e" * 64, "int8 on cpu"))
+    hear(session)
+    assert len(manual.measured) == 2
 
 
 def test_undo_shows_the_length_that_was_measured(manual, session: Session) -> None:

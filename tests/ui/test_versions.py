@@ -5,7 +5,8 @@ from __future__ import annotations
 from textual.widgets import TextArea, Tree
 
 from mgpt_tui.inference.request import FinishReason, Until
-from mgpt_tui.stories.story import Author
+from mgpt_tui.stories.library import StoryLibrary
+from mgpt_tui.stories.story import Author, Story
 from mgpt_tui.ui.screens.branches import BranchesScreen
 from mgpt_tui.ui.screens.compare import Candidate, CompareScreen
 from mgpt_tui.ui.screens.edit import EditScreen
@@ -176,6 +177,53 @@ async def test_leaving_the_candidates_keeps_none_but_loses_none(open_room, manua
         assert texts[-2:] == [" one", " two"]
 
 
+async def test_a_story_that_has_ended_is_continued_all_the_same(open_room, manual, size) -> None:
+    async with open_room(manual, size) as writer:
+        await writer.begin(BEGINNING, " fell.")
+        manual.end(FinishReason.END)
+        await writer.until(lambda: not writer.app.session.is_busy)
+        await writer.press("ctrl+z", "ctrl+y", "f6")
+        await writer.on(CompareScreen)
+        manual.begin()
+        for sample in range(3):
+            manual.end(FinishReason.END, sample=sample)
+        await writer.until(lambda: len(manual.asked) == 3)
+        assert "the story ends here" not in writer.screen
+        manual.begin()
+        for sample in range(3):
+            manual.write(f" Number {sample}.", sample=sample)
+            manual.end(sample=sample)
+        await writer.sees("Number 2.")
+        await writer.press("2")
+        await writer.on(MainScreen)
+        assert writer.shown == BEGINNING + " fell. Number 1."
+
+
+async def test_an_empty_column_says_why_it_cannot_be_kept(open_room, manual) -> None:
+    async with open_room(manual) as writer:
+        await writer.begin(BEGINNING)
+        manual.end()
+        await writer.until(lambda: not writer.app.session.is_busy)
+        await writer.press("f6")
+        await writer.on(CompareScreen)
+        manual.begin()
+        manual.write(" one", sample=0)
+        manual.end(FinishReason.END, sample=1)
+        await writer.sees(" one")
+        for key in "32":
+            await writer.press(key)
+            await writer.sees("has written nothing there yet")
+        assert "story ends" not in writer.screen  # the model will be asked to go past its end
+        await writer.press("escape", "2")
+        await writer.sees("(the story ends here)")
+        await writer.sees("The story ends there")
+        await writer.press("right", "right", "enter")
+        await writer.sees("stopped before")
+        await writer.press("1")
+        await writer.on(MainScreen)
+        assert writer.shown == BEGINNING + " one"
+
+
 async def test_a_number_that_cannot_be_compared_is_refused(open_room, engine) -> None:
     async with open_room(engine) as writer:
         await writer.tell(BEGINNING)
@@ -235,6 +283,38 @@ async def test_text_that_the_model_cannot_see_is_marked(open_room, manual) -> No
         await writer.sees("┊ word word")
         await writer.press("end")
         await writer.sees("│ last line yes")
+
+
+async def test_the_context_is_shown_wherever_the_story_was_changed(open_room, engine) -> None:
+    async with open_room(engine) as writer:
+        await writer.tell(BEGINNING)
+        await writer.sees(" 14/256")
+        await writer.press("f6")
+        await writer.on(CompareScreen)
+        await writer.sees("[2]")
+        await writer.press("escape")
+        await writer.sees(" 14/256")
+        await writer.press("f6")
+        await writer.on(CompareScreen)
+        await writer.sees("[2]")
+        await writer.press("2")
+        await writer.sees(" 23/256")
+        await writer.press("f4", *"So", "space", "escape")
+        await writer.sees(" 24/256")
+        await writer.press("ctrl+n")
+        await writer.sees(" 0/256")
+        await writer.press("ctrl+o", "enter")
+        await writer.sees(" 24/256")
+
+
+async def test_an_opened_story_is_dimmed_where_the_model_cannot_see_it(open_room, engine) -> None:
+    library = StoryLibrary()
+    library.add(Story().write("word " * 400 + "\nlast line"), "Long")
+    async with open_room(engine) as writer:
+        await writer.command("/open Long")
+        await writer.sees("of 403")
+        await writer.press("ctrl+home")
+        await writer.sees("┊ word word")
 
 
 async def test_a_comparison_is_written_by_the_model(open_room, engine) -> None:

@@ -14,6 +14,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from mgpt_tui.text import clean_text
+from mgpt_tui.ui.conversation import Phase
 from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.session import Session
 from mgpt_tui.ui.widgets.plain import Plain
@@ -115,7 +116,9 @@ class AnotherWordScreen(Dialog[OtherWord | None]):
         return content.stylize("reverse bold", start - first, end - first)
 
     def show_session(self) -> None:
-        """Show the answer, once it is there."""
+        """Show the answer, once it is there; ask again where the engine died over it."""
+        if not self._session.is_looking and self._session.phase is Phase.READY:
+            self._session.look(self._places[self._place][0])
         seen = self._session.seen
         if seen is None or seen is self._shown:
             return

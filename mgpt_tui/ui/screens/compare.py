@@ -18,6 +18,18 @@ from mgpt_tui.ui.session import Session
 from mgpt_tui.ui.widgets.plain import Plain
 
 
+def why_empty(reason: FinishReason | None) -> str:
+    """Why there is nothing to keep in a column that ended so."""
+    match reason:
+        case None:
+            return "The model has written nothing there yet."
+        case FinishReason.END:
+            return "The story ends there; there is nothing to keep."
+        case FinishReason.CANCELLED:
+            return "It was stopped before it had written anything."
+    return "It came to nothing; there is nothing to keep."
+
+
 class Candidate(VerticalScroll, can_focus=True):
     """One continuation; enter or a click on it keeps it."""
 
@@ -38,11 +50,13 @@ class Candidate(VerticalScroll, can_focus=True):
     def compose(self) -> ComposeResult:
         yield self._words
 
-    def show(self, column: Column) -> None:
-        """Bring it up to date."""
+    def show(self, column: Column, *, is_last_word: bool) -> None:
+        """Bring it up to date; an empty one may be begun again, unless that is the last word."""
         state = "…" if column.reason is None else f"seed {column.seed}"
         self.border_title = Content(f"{self.number + 1}  {state}")
-        nothing = "(the story ends here)" if column.reason is FinishReason.END else ""
+        nothing = ""
+        if is_last_word and column.reason is FinishReason.END:
+            nothing = "(the story ends here)"
         self._words.say(column.text.lstrip("\n ") or nothing)
 
     def action_keep(self) -> None:
@@ -98,10 +112,10 @@ class CompareScreen(Dialog[int | None]):
 
     def show_session(self) -> None:
         """Bring every column up to date."""
-        comparison = self._session.comparison
+        comparison, is_over = self._session.comparison, not self._session.is_writing
         if comparison is not None:
             for candidate, column in zip(self.query(Candidate), comparison.columns, strict=False):
-                candidate.show(column)
+                candidate.show(column, is_last_word=is_over)
 
     @on(Candidate.Kept)
     def keep(self, message: Candidate.Kept) -> None:
@@ -112,8 +126,12 @@ class CompareScreen(Dialog[int | None]):
         comparison = self._session.comparison
         if comparison is None or number >= len(comparison.columns):
             return
-        if comparison.columns[number].text:
+        column = comparison.columns[number]
+        if column.text:
             self.dismiss(number)
+        else:
+            reason = None if self._session.is_writing else column.reason
+            self.query_one(".help", Plain).say(why_empty(reason))
 
     def action_leave(self) -> None:
         """The first press stops them, so that they can be read; the next one leaves."""

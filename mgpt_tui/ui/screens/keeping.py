@@ -9,8 +9,7 @@ from pathlib import Path
 from textual import on
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_write
-from mgpt_tui.stories.formats import render
+from mgpt_tui.stories.formats import form_of
 from mgpt_tui.stories.keeper import Keeper
 from mgpt_tui.stories.library import Entry, Target
 from mgpt_tui.stories.story import Story
@@ -52,19 +51,20 @@ class Keeping(Desk):
         )
 
     def action_export(self, file: str) -> None:
+        form_of(file)  # a form that there is not is no part of a name
         target = self._free_target(file)
-        if target.path == self.library.folder / f"{target.name}.json":
-            raise UserError("That is where stories are kept.", "Give another folder, or /save it.")
-        atomic_write(
-            target.path,
-            render(self.session.story, target.path.suffix, self.keeper.called(self.session.story)),
-        )
+        story = self.session.story
+        self.library.copy(story, self.keeper.called(story), target.path)
         self.say(f"Copied to {target.path}")
 
     def action_rename(self, name: str) -> None:
         if not self.put_away():
             return
-        entry = self.library.find(self.keeper.name)
+        story = self.session.story
+        if self.keeper.name:
+            entry = self.library.find(self.keeper.name)
+        else:  # a copy that is not changed yet
+            entry = self.library.add(story, self.keeper.called(story))
         try:
             entry = self.library.rename(entry, name)
         finally:  # whatever its name is now, the story goes on
