@@ -113,7 +113,7 @@ def app(start_word: int) -> None:
     from mgpt_tui.ui.app import WritingRoom
 
     room = WritingRoom(PretendingEngine(start_word), "pretended")
-    room.run()
+    room.open()
     room.finish()
 
 

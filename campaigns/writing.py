@@ -260,7 +260,7 @@ def child(log: Path) -> None:
         return notices
 
     Session.handle = handle  # type: ignore[method-assign]
-    WritingRoom(EngineClient(), "storyteller").run()
+    WritingRoom(EngineClient(), "storyteller").open()
 
 
 def read_until(leader: int, wanted: Callable[[bytes], bool], seconds: float = 60.0) -> bytes:

@@ -34,7 +34,7 @@ def command(model: str | None) -> None:
     engine = EngineClient(model)
     room = WritingRoom(engine, entry.name)
     try:
-        room.run()
+        room.open()
     finally:
         try:
             files = room.finish()

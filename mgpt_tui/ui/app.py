@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -75,6 +76,15 @@ class WritingRoom(App[None]):
 
     def get_default_screen(self) -> Screen[None]:
         return self.room
+
+    def open(self) -> None:
+        """Run in this terminal until it is left.
+
+        What is in memory by now stays there. To look through it again, as the garbage collector
+        would now and then, holds up a key by 30 ms.
+        """
+        gc.freeze()
+        self.run()
 
     async def on_event(self, event: events.Event) -> None:
         """Keep what is typed before there is a prompt to take it, and hand it on then."""
