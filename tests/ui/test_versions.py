@@ -207,9 +207,9 @@ async def test_an_empty_column_says_why_it_cannot_be_kept(open_room, manual) -> 
         await writer.press("f6")
         await writer.on(CompareScreen)
         manual.begin()
-        manual.write(" one", sample=0)
+        manual.write(" zebras", sample=0)
         manual.end(FinishReason.END, sample=1)
-        await writer.sees(" one")
+        await writer.sees(" zebras")
         for key in "32":
             await writer.press(key)
             await writer.sees("has written nothing there yet")
@@ -221,7 +221,7 @@ async def test_an_empty_column_says_why_it_cannot_be_kept(open_room, manual) -> 
         await writer.sees("stopped before")
         await writer.press("1")
         await writer.on(MainScreen)
-        assert writer.shown == BEGINNING + " one"
+        assert writer.shown == BEGINNING + " zebras"
 
 
 async def test_a_number_that_cannot_be_compared_is_refused(open_room, engine) -> None:
