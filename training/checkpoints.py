@@ -108,10 +108,10 @@ class RunFolder:
         except OSError as error:
             raise os_error(error, self.path) from error
         with lock:
-            for _ in range(3):  # somebody may only have looked (`is_held`)
+            for _ in range(25):  # somebody may only have looked (`is_held`)
                 if try_lock(lock):
                     break
-                time.sleep(0.05)
+                time.sleep(0.02)
             else:
                 raise UserError(
                     f"The run {self.name} is being trained by another process.",
