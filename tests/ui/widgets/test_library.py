@@ -141,7 +141,9 @@ async def test_a_damaged_story_says_so(host, library) -> None:
     async with host(LibraryScreen(library)) as writer:
         await writer.press(*"broken")
         await writer.sees("✗ Broken.json is damaged")
-        await writer.press("f2", "ctrl+u", "x", "enter")
+        await writer.press("f2")
+        await writer.sees("Another name")
+        await writer.press("ctrl+u", "x", "enter")
         await writer.sees("✗ Broken.json is damaged")
     assert (library.folder / "Broken.json").read_text("utf-8") == "{"
 
