@@ -162,13 +162,13 @@ def _compiled(command: list[str]) -> bytes:
         for threads in ([THREADS], []):
             try:
                 _run([*command, *threads, *last])
-                break
-            except NoCompiler as error:
+                _run(
+                    [sys.executable, "-c", CHECK, str(made)], f"What {Path(command[0]).name} makes"
+                )
+                return made.read_bytes()
+            except NoCompiler as error:  # or it takes the flag, and lacks the library
                 refused = error
-        else:
-            raise refused
-        _run([sys.executable, "-c", CHECK, str(made)], f"What {Path(command[0]).name} makes")
-        return made.read_bytes()
+        raise refused
 
 
 def _run(command: list[str], what: str = "") -> subprocess.CompletedProcess[bytes]:

@@ -81,8 +81,10 @@ def test_a_damaged_library_is_made_anew(tmp_path, monkeypatch):
 
 
 @needs_compiler
-def test_a_compiler_without_threads_will_do(compiler, tiny_model):
-    compiler('case "$* " in *"-fopenmp "*) echo no threads >&2; exit 1;; esac; exec $cc "$@"')
+@pytest.mark.parametrize("without", ["echo no threads >&2; exit 1", 'exec $cc "$@" -Dworks=absent'])
+def test_a_compiler_without_threads_will_do(compiler, tiny_model, without):
+    """It says so, or makes something that does not load."""
+    compiler(f'case "$* " in *"-fopenmp "*) {without};; esac; exec $cc "$@"')
     tokens = torch.arange(20)[None]
     alone = NativeDecoder(tiny_model)
     one = alone.read(tokens, alone.new_cache(1))
