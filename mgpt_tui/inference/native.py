@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mgpt_tui.inference.compiling import library
 from mgpt_tui.inference.request import NATIVE
+from mgpt_tui.model.checkpoint import int8_rows
 from mgpt_tui.model.gpt import GPT, Block
 from mgpt_tui.model.kv_cache import KVCache
 
@@ -143,8 +144,7 @@ class NativeDecoder:
     def _matrix(self, weight: Tensor, bias: Tensor | None) -> _Matrix:
         """Weights (outputs, inputs) as integers with a scale a row."""
         weight = weight.detach().float()
-        scale = weight.abs().amax(dim=1).clamp_min(1e-12) / 127  # (outputs,)
-        integers = torch.round(weight / scale[:, None]).to(torch.int8)
+        integers, scale = int8_rows(weight)
         shift = 128 * integers.sum(dim=1, dtype=torch.int32)
         return _Matrix(
             ctypes.cast(self._held(integers), POINTER(c_int8)),

@@ -40,10 +40,16 @@ class Checkpoint:
     info: CheckpointInfo
 
 
+def int8_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """A matrix (out, in) as 8-bit integers (out, in) and an fp32 scale a row, max |row| / 127."""
+    scale = weight.abs().amax(dim=1).clamp_min(1e-12) / 127  # (out,)
+    return torch.round(weight / scale[:, None]).to(torch.int8), scale
+
+
 def pack(state: dict[str, Tensor], weights: str) -> dict[str, Tensor]:
     """Weights in a storage format; norms and biases stay fp32, being few and touchy.
 
-    "int8" keeps, per row of a matrix, 8-bit integers and one fp32 scale (max |row| / 127).
+    "int8" keeps matrices as `int8_rows`.
     """
     packed: dict[str, Tensor] = {}
     for name, tensor in state.items():
@@ -53,9 +59,8 @@ def pack(state: dict[str, Tensor], weights: str) -> dict[str, Tensor]:
         elif weights == "bf16":
             packed[name] = tensor.to(torch.bfloat16).contiguous()
         else:
-            scale = tensor.abs().amax(dim=1, keepdim=True).clamp_min(1e-12) / 127
-            packed[name] = torch.round(tensor / scale).to(torch.int8).contiguous()
-            packed[name + SCALE] = scale.squeeze(1).contiguous()
+            integers, scale = int8_rows(tensor)
+            packed[name], packed[name + SCALE] = integers.contiguous(), scale.contiguous()
     return packed
 
 

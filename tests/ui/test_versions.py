@@ -156,14 +156,19 @@ async def test_candidates_are_chosen_by_walking_and_by_the_mouse(open_room, engi
         assert writer.text.count(" [1] on") == 1
 
 
+async def compare(writer, manual) -> None:
+    """Have continuations begun that a test writes by hand."""
+    await writer.begin(BEGINNING)
+    manual.end()
+    await writer.until(lambda: not writer.app.session.is_busy)
+    await writer.press("f6")
+    await writer.on(CompareScreen)
+    manual.begin()
+
+
 async def test_leaving_the_candidates_keeps_none_but_loses_none(open_room, manual) -> None:
     async with open_room(manual) as writer:
-        await writer.begin(BEGINNING)
-        manual.end()
-        await writer.until(lambda: not writer.app.session.is_busy)
-        await writer.press("f6")
-        await writer.on(CompareScreen)
-        manual.begin()
+        await compare(writer, manual)
         manual.write(" one", sample=0)
         manual.write(" two", sample=2)
         await writer.sees("two")
@@ -201,12 +206,7 @@ async def test_a_story_that_has_ended_is_continued_all_the_same(open_room, manua
 
 async def test_an_empty_column_says_why_it_cannot_be_kept(open_room, manual) -> None:
     async with open_room(manual) as writer:
-        await writer.begin(BEGINNING)
-        manual.end()
-        await writer.until(lambda: not writer.app.session.is_busy)
-        await writer.press("f6")
-        await writer.on(CompareScreen)
-        manual.begin()
+        await compare(writer, manual)
         manual.write(" zebras", sample=0)
         manual.end(FinishReason.END, sample=1)
         await writer.sees(" zebras")
