@@ -54,7 +54,7 @@ def _preset(
     return Preset(name, help, values)
 
 
-PRESETS = {
+SAMPLING_PRESETS = {
     preset.name: preset
     for preset in (
         _preset(
@@ -78,7 +78,7 @@ OWN = "own"
 
 def preset_name(sampling: SamplingSettings) -> str:
     """The preset that `sampling` has, or `OWN`."""
-    return next((name for name, preset in PRESETS.items() if preset.fits(sampling)), OWN)
+    return next((name for name, preset in SAMPLING_PRESETS.items() if preset.fits(sampling)), OWN)
 
 
 def find_preset(name: str) -> Preset:
@@ -87,7 +87,9 @@ def find_preset(name: str) -> Preset:
     Raises:
         UserError: where there is none, with those that there are.
     """
-    preset = PRESETS.get(name.strip().casefold())
+    preset = SAMPLING_PRESETS.get(name.strip().casefold())
     if preset is None:
-        raise UserError(f"There is no preset {name!r}.", f"There are {', '.join(PRESETS)}.")
+        raise UserError(
+            f"There is no preset {name!r}.", f"There are {', '.join(SAMPLING_PRESETS)}."
+        )
     return preset

@@ -6,25 +6,24 @@ sections of the file are the attributes of `TrainConfig`.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from mgpt_tui import reading
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import os_error
-from mgpt_tui.model.config import PRESETS, GPTConfig
+from mgpt_tui.model.config import SHAPES, GPTConfig
 from mgpt_tui.paths import expanded
-from mgpt_tui.settings_fields import declared, setting, validate
+from mgpt_tui.settings_fields import arguments_from, declared, setting, validate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSettings:
     """The shape to train: a preset, and what differs from it."""
 
-    preset: str = setting("small", "named shape of the model", choices=tuple(PRESETS))
+    preset: str = setting("small", "named shape of the model", choices=tuple(SHAPES))
     n_layer: int | None = setting(None, "transformer blocks, instead of the preset's", minimum=1)
     n_head: int | None = setting(None, "attention heads, instead of the preset's", minimum=1)
     n_embd: int | None = setting(None, "width, instead of the preset's", minimum=1)
@@ -53,7 +52,7 @@ class ModelSettings:
         shape = {field.name for field in fields(GPTConfig)}
         own = {name: value for name, value in asdict(self).items() if name in shape}
         changes = {name: value for name, value in own.items() if value is not None}
-        return replace(PRESETS[self.preset], vocab_size=vocab_size, **changes)
+        return replace(SHAPES[self.preset], vocab_size=vocab_size, **changes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +84,12 @@ class OptimizerSettings:
     learning_rate: float = setting(3e-4, "peak learning rate of AdamW", minimum=0)
     matrix_learning_rate: float = setting(4e-3, "peak learning rate of Muon", minimum=0)
     weight_decay: float = setting(0.1, "decay of matrices; norms and biases have none", minimum=0)
-    beta1: float = setting(0.9, "AdamW's memory of the gradient", minimum=0, maximum=0.9999)
-    beta2: float = setting(0.95, "AdamW's memory of its square", minimum=0, maximum=0.99999)
+    beta1: float = setting(
+        0.9, "decay rate of AdamW's mean of the gradient", minimum=0, maximum=0.9999
+    )
+    beta2: float = setting(
+        0.95, "decay rate of AdamW's mean of its square", minimum=0, maximum=0.99999
+    )
     grad_clip: float = setting(0.5, "largest norm of the gradient", minimum=0, note="0 is off")
 
     def __post_init__(self) -> None:
@@ -99,9 +102,11 @@ class ScheduleSettings:
 
     max_steps: int = setting(5000, "optimizer steps", minimum=1)
     warmup_steps: int = setting(100, "steps over which the learning rate rises", minimum=0)
-    decay: str = setting("cosine", "shape of the fall", choices=("cosine", "linear"))
+    decay: str = setting(
+        "cosine", "shape of the learning rate's decay", choices=("cosine", "linear")
+    )
     decay_share: float = setting(
-        1.0, "last share of the run over which it falls", minimum=0, maximum=1
+        1.0, "last share of the run over which it decays", minimum=0, maximum=1
     )
     final_ratio: float = setting(
         0.1, "learning rate at the end, as a share of the peak", minimum=0, maximum=1
@@ -233,23 +238,16 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         UserError: where the file is missing, is not TOML, or has a setting in a wrong place.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise os_error(error, path) from error
-    except ValueError as error:
-        raise UserError(f"{path} is not TOML: {error}.", "Mend the file.") from None
     flat: dict[str, Any] = {}
-    for name, section, value in _settings_in(content):
+    for name, section, value in _settings_in(reading.read_toml(path)):
         if section is not None and SECTION_OF.get(name) != section:
             raise UserError(f"{path}: [{section}] has no setting {name!r}.", _nearest(name))
         if name in flat:
             raise UserError(f"{path}: {name} stands there twice.", "Take one of them out.")
         flat[name] = value
-    for name, value in flat.items():
-        off = _off_word(name)
-        if off is not None and value == off:
-            flat[name] = None
+    for section, config_class in SECTIONS.items():
+        own = {name: value for name, value in flat.items() if SECTION_OF.get(name) == section}
+        flat |= arguments_from(config_class, own)
     return flat
 
 
@@ -267,10 +265,3 @@ def _nearest(name: str) -> str:
     if found:
         return f"Did you mean {found[0]}, of the section [{SECTION_OF[found[0]]}]?"
     return f"Sections are {', '.join(SECTIONS)}; `mgpt-tui train --help` has the settings."
-
-
-def _off_word(name: str) -> str | None:
-    section = SECTION_OF.get(name)
-    if section is None:
-        return None
-    return next(entry.limits.off for entry in declared(SECTIONS[section]) if entry.name == name)

@@ -8,60 +8,68 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
 import torch
-from rich.console import Console
-from rich.text import Text
 
+from mgpt_tui.console import OutputError, console_for, say
 from mgpt_tui.errors import UserError
-from training.checkpoints import RunFolder
+from mgpt_tui.memory import lack_of_memory_told
 from training.config import TrainConfig
-from training.dashboard import Dashboard
-from training.distributed import LostPeer, World, joined
-from training.estimate import estimate
-from training.history import History
-from training.machine import keep_freed_memory
-from training.resume import use_threads
-from training.run_log import RunLog, read_history
-from training.signals import StopSignals
-from training.start import Request, Start, look_up, shared
+from training.metrics import StepMetrics
+from training.report.dashboard import Dashboard
+from training.report.estimate import LOWER, estimate
+from training.runs.checkpoints import RunFolder
+from training.runs.history import History
+from training.runs.log import RunLog, read_history
+from training.runs.resume import use_threads
+from training.runs.signals import SIGPIPE, StopSignals
+from training.start import Start, TrainRequest, look_up, shared
+from training.step.distributed import LostPeer, World, joined
+from training.step.machine import DTYPES, prepare_device
 from training.trainer import Trainer
 
 
-def train(request: Request) -> None:
-    """Train to the end, or until Ctrl-C or SIGTERM, which save and exit with code 130 or 143.
+def train(request: TrainRequest) -> None:
+    """Train to the end, or until Ctrl-C, SIGTERM or SIGHUP, which save and exit with 128 + number.
+
+    So does an output that takes no more (141 where its reader left, else 2).
 
     Under torchrun every process calls this, and all of them end alike.
 
     Raises:
         UserError: for bad settings, missing data, unfit checkpoints, a loss that is no number,
             a full device, and the like.
+        OutputError: where standard error took no more; what was trained is saved.
     """
-    keep_freed_memory()
     with joined() as world, world.one_tells(), ExitStack() as held:
         start: Start | None = None
-        with world.together(), _memory_errors():
+        with world.together(), lack_of_memory_told(LOWER):
             run = RunFolder(request.name)
             if world.first:
                 start = look_up(_again(request, run, world), run, held)
         start = shared(start, request, world)
+        machine = start.config.machine
+        prepare_device(torch.device(machine.device), DTYPES[machine.dtype])
         if start.before is not None:
             use_threads(start.before.threads, world)
-        with world.together(), _memory_errors():
+        with world.together(), lack_of_memory_told(LOWER):
             trainer = Trainer(start.config, start.data, run, start.weights, start.saved, world)
             if trainer.finished:
                 raise _nothing_left(trainer)
+        with world.together(), lack_of_memory_told(LOWER):
+            needs = estimate(trainer)
+            if not request.anyway:
+                needs.check_memory()
         log = None
         with world.together():
             if world.first:
                 log = held.enter_context(_opened(start, trainer))
-        needs = estimate(trainer)
         if log is not None:
-            _say(needs.line())
+            say(needs.line(), error=True)
         stopped_by = _train(trainer, log, request.explain, needs.warnings())
     if stopped_by:
         sys.exit(128 + stopped_by)
 
 
-def _again(request: Request, run: RunFolder, world: World) -> Request:
+def _again(request: TrainRequest, run: RunFolder, world: World) -> TrainRequest:
     """The same request; where torchrun starts everything anew after a failure, it resumes."""
     if world.restarts and run.checkpoints():
         return replace(request, resume=True, resume_from=None, init_from=None)
@@ -93,7 +101,7 @@ def _opened(start: Start, trainer: Trainer) -> Iterator[RunLog]:
         said.append(f"Going on without --compile: {trainer.compile_problem}")
     start.remember(run)
     for line in said:
-        _say(line)
+        say(line, error=True)
     log = RunLog(run.path, trainer.step)
     try:
         yield log
@@ -134,14 +142,22 @@ def _train(trainer: Trainer, log: RunLog | None, explain: bool, warnings: list[s
         The number of the signal that stopped the run before its end, or 0.
     """
     tell: list[Callable[[], None]] = []
+    asked: list[int] = []
+    lost: list[OutputError] = []
 
     def ask(number: int) -> None:
+        asked.append(number)
         trainer.ask_to_stop(number)
         with suppress(RuntimeError):  # the signal came while something was being written
             for told in tell:
                 told()
 
-    with _memory_errors(), StopSignals(ask, restore=trainer.world.size == 1):
+    def lose(failure: OutputError) -> None:
+        if not asked:  # a terminal that went has sent SIGHUP, which counts
+            lost.append(failure)
+            trainer.ask_to_stop(SIGPIPE)
+
+    with lack_of_memory_told(LOWER), StopSignals(ask, restore=trainer.world.size == 1):
         try:
             if log is None:
                 for _ in trainer.steps():
@@ -151,11 +167,16 @@ def _train(trainer: Trainer, log: RunLog | None, explain: bool, warnings: list[s
             else:
                 history = History(read_history(trainer.run.path))
                 name = trainer.run.name
-                with Dashboard(trainer, name, history, explain, warnings) as dashboard:
+                console = console_for(sys.stderr, lose)
+                with Dashboard(trainer, name, history, explain, warnings, console) as dashboard:
                     tell.append(dashboard.interrupted)
+                    if asked:  # before there was anybody to say so
+                        dashboard.interrupted()
                     _watch(trainer, log, dashboard)
         except LostPeer as error:
             raise _peer_lost(trainer, error) from None
+    if lost and not trainer.finished and trainer.stopped_by == SIGPIPE:
+        raise lost[0]
     return 0 if trainer.finished else trainer.stopped_by
 
 
@@ -166,7 +187,7 @@ def _watch(trainer: Trainer, log: RunLog, dashboard: Dashboard) -> None:
         dashboard.update(metrics)
         due = metrics.step % every == 0 or metrics.step == 1
         if due or metrics.evaluation or trainer.stopped_by:
-            log.write(metrics)
+            _logged(trainer, log, metrics)
             dashboard.log(metrics)
     if not trainer.finished:
         log.sync()
@@ -182,6 +203,17 @@ def _watch(trainer: Trainer, log: RunLog, dashboard: Dashboard) -> None:
     dashboard.finished()
 
 
+def _logged(trainer: Trainer, log: RunLog, metrics: StepMetrics) -> None:
+    """Log a step; where that cannot be, what was trained is saved all the same, if it can be."""
+    try:
+        log.write(metrics)
+    except UserError:
+        if trainer.world.size == 1:
+            with suppress(UserError):
+                trainer.save()
+        raise
+
+
 def _peer_lost(trainer: Trainer, error: LostPeer) -> LostPeer:
     """Save what can be saved when another process has died, and say how to go on."""
     again = f"mgpt-tui train --name {trainer.run.name} --resume"
@@ -193,23 +225,3 @@ def _peer_lost(trainer: Trainer, error: LostPeer) -> LostPeer:
     if newest is None:
         return LostPeer(error.message, "Nothing was saved yet: begin again.")
     return LostPeer(error.message, f"{newest.name} is saved. Go on from there with: {again}")
-
-
-@contextmanager
-def _memory_errors() -> Iterator[None]:
-    """Say what to lower where memory does not suffice (torch has no class for it on a CPU)."""
-    words = ("out of memory", "not enough memory", "can't allocate memory", "bad_alloc")
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
-        if not (known or any(word in str(error).lower() for word in words)):
-            raise
-        raise UserError(
-            "There is not enough memory for this.",
-            "Lower --batch-size (and raise --grad-accumulation), --block-size or the model's size.",
-        ) from None
-
-
-def _say(line: str) -> None:
-    Console(stderr=True, highlight=False).print(Text(line), soft_wrap=True)

@@ -6,7 +6,7 @@ No torch here, so that a run can be looked at without it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 SMOOTHING = 0.95
@@ -15,7 +15,7 @@ SMOOTHING = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How well a model foretells held-out stories.
+    """How well a model predicts held-out stories.
 
     Attributes:
         loss: mean cross-entropy per token, in nats.
@@ -118,6 +118,10 @@ class StepMetrics:
     memory_bytes: int | None = None
     memory_peak_bytes: int | None = None
     evaluation: Evaluation | None = None
+
+
+STEP_FIELDS = tuple(entry.name for entry in fields(StepMetrics) if entry.name != "evaluation")
+"""The figures of a step, as the log names them."""
 
 
 def smoothed(before: float | None, value: float) -> float:

@@ -21,17 +21,18 @@ from mgpt_tui.model.checkpoint import load_checkpoint
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.manifest import read_info
 from mgpt_tui.model.registry import find_model
-from training.checkpoints import RunFolder, Saved
+from mgpt_tui.reading import read_json
 from training.config import TrainConfig
-from training.distributed import World
-from training.machine import DTYPES, choose_device, choose_dtype
-from training.prepared import Prepared, read_prepared
-from training.resume import Conditions
-from training.run_files import SETTINGS_FILE
+from training.data.prepared import Prepared, read_prepared
+from training.runs.checkpoints import RunFolder, Saved
+from training.runs.files import SETTINGS_FILE
+from training.runs.resume import Conditions
+from training.step.distributed import World
+from training.step.machine import DTYPES, choose_device, choose_dtype
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class TrainRequest:
     """What the command line asks for.
 
     Attributes:
@@ -42,6 +43,7 @@ class Request:
         resume: go on with the run.
         resume_from: the step of the checkpoint to go on from; None takes the newest.
         explain: say what the figures mean that are shown.
+        anyway: begin even where the memory will not suffice.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Request:
     resume: bool = False
     resume_from: int | None = None
     explain: bool = False
+    anyway: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Start:
         atomic_write(run.path / SETTINGS_FILE, json.dumps(content, indent=2) + "\n")
 
 
-def look_up(request: Request, run: RunFolder, held: ExitStack) -> Start:
+def look_up(request: TrainRequest, run: RunFolder, held: ExitStack) -> Start:
     """Check everything that can be checked, and read it.
 
     Args:
@@ -117,7 +120,7 @@ def look_up(request: Request, run: RunFolder, held: ExitStack) -> Start:
     return Start(asked, _chosen(asked, before), data, weights, saved, before)
 
 
-def shared(start: Start | None, request: Request, world: World) -> Start:
+def shared(start: Start | None, request: TrainRequest, world: World) -> Start:
     """The start that the first process looked up, on every process.
 
     Raises:
@@ -174,9 +177,9 @@ def _refuse_existing(run: RunFolder) -> None:
 def _remembered(run: RunFolder, checkpoint: Path) -> tuple[TrainConfig, Path | None]:
     """Settings and data of the run's last start; without them, the settings of a checkpoint."""
     try:
-        content = json.loads((run.path / SETTINGS_FILE).read_text(encoding="utf-8"))
+        content = read_json(run.path / SETTINGS_FILE)
         return TrainConfig().updated(content["settings"]), Path(content["data"])
-    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError, UserError):
+    except (KeyError, TypeError, AttributeError, UserError):
         settings = read_info(checkpoint).training.get("settings")
     if not isinstance(settings, dict):
         raise UserError(

@@ -1,0 +1,1 @@
+"""What `prepare` makes of texts: tokens on disk, and the batches read from them."""

@@ -1,0 +1,1 @@
+"""What a training and an evaluation show: figures, plots, tables, the live view."""

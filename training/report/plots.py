@@ -1,0 +1,67 @@
+"""The plot of a run's losses, drawn by plotext in characters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+Curve = Sequence[tuple[int, float]]
+"""Steps, ascending, with a loss each."""
+
+TRAINING, VALIDATION = "⠤⠤", "●"
+"""How the two curves are marked; colours come on top."""
+BEGINNING = 10
+"""One part in so many at the left is left out: the first steps' fall would flatten the rest."""
+
+
+def loss_plot(training: Curve, validation: Curve, width: int, height: int) -> Text:
+    """Both losses over the steps, in `height` lines of at most `width` cells.
+
+    Nothing where there is nothing to draw, or no room for it.
+    """
+    last = max((step for step, _ in (*training, *validation)), default=0)
+    first = last // BEGINNING
+    training = [point for point in training if point[0] >= first]
+    validation = [point for point in validation if point[0] >= first]
+    if not training or width < 24 or height < 5:
+        return Text()
+    import plotext  # a run that is logged line by line draws nothing
+
+    training = _thinned(training, 2 * width)
+    validation = _thinned(validation, width // 4)  # the other curve is to be seen between
+    plotext.clear_figure()
+    plotext.limit_size(False, False)  # the room is the caller's to give
+    plotext.plotsize(width, height)
+    plotext.theme("clear")
+    plotext.plot(*zip(*training, strict=True), marker="braille", color="cyan")
+    if validation:
+        plotext.scatter(*zip(*validation, strict=True), marker=VALIDATION, color="magenta")
+    plotext.yfrequency(max(2, min(7, (height - 3) // 2 + 1)))
+    _mark_steps(training[0][0], last, width)
+    plot = Text.from_ansi(plotext.build().rstrip("\n"), no_wrap=True, overflow="crop")
+    plotext.clear_figure()
+    return plot
+
+
+def plot_heading() -> Text:
+    """What the marks in the plot stand for."""
+    return Text.assemble(
+        "loss over steps: ", (TRAINING, "cyan"), " training, smoothed  ",
+        (VALIDATION, "magenta"), " validation",
+    )  # fmt: skip
+
+
+def _thinned(curve: Curve, room: int) -> Curve:
+    """At most about `room` points, the last included: no more than the cells can tell apart."""
+    every = max(1, len(curve) // room)
+    return curve if every == 1 else [*curve[:-1:every], curve[-1]]
+
+
+def _mark_steps(first: int, last: int, width: int) -> None:
+    """Whole steps below the axis, as many as find room."""
+    import plotext
+
+    parts = max(1, min(5, width // 16))
+    steps = sorted({first + (last - first) * part // parts for part in range(parts + 1)})
+    plotext.xticks(steps, [f"{step:,}" for step in steps])

@@ -1,0 +1,1 @@
+"""One step of training: the batch, the loss, the gradients, the weights moved."""
