@@ -6,29 +6,16 @@ Nothing here draws or changes anything, so asking for it never changes the text.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from mgpt_tui.inference.request import Alternative, Distribution
 from mgpt_tui.inference.sampling import Filtered, Logits, keep_top_k
 
 FEW = 8
 """Up to so many largest scores are found faster one after the other than all at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Alternative:
-    """A token that could have come next.
-
-    Attributes:
-        token: its id.
-        before: its probability by the model alone, at temperature 1.
-        after: its share of the draw, once all filters had passed; 0.0 where they left it out.
-    """
-
-    token: int
-    before: float
-    after: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +25,17 @@ class Chances:
     Attributes:
         token: the chosen one.
         log_probability: of it by the model alone, in nats.
-        entropy: of the model's distribution, in nats: how open the choice was.
-        alternatives: the likeliest tokens by the model alone, the likeliest first.
+        distribution: what it was chosen from.
     """
 
     token: int
     log_probability: float
-    entropy: float
-    alternatives: tuple[Alternative, ...]
+    distribution: Distribution
 
 
-def chances(logits: Logits, left: Filtered, token: int, n_best: int) -> Chances:
+def chances(
+    logits: Logits, left: Filtered, token: int, n_best: int, text_of: Callable[[int], str]
+) -> Chances:
     """The chances of a step.
 
     Args:
@@ -56,6 +43,7 @@ def chances(logits: Logits, left: Filtered, token: int, n_best: int) -> Chances:
         left: what the filters left of them.
         token: the chosen one.
         n_best: how many alternatives to tell of.
+        text_of: what a token says.
     """
     # In float32, which is exact enough to look at and twice as fast: V may be 50,257.
     top = logits.max()
@@ -69,14 +57,14 @@ def chances(logits: Logits, left: Filtered, token: int, n_best: int) -> Chances:
     if math.isnan(expected):  # of 0 * -inf: what cannot come adds nothing
         expected = float(weights.dot(np.maximum(shifted, np.float32(-1e4)))) / total
     after = dict(zip(left.candidates.tokens.tolist(), left.shares.tolist(), strict=True))
+    alternatives = tuple(
+        Alternative(best, text_of(best), float(weights[best]) / total, after.get(best, 0.0))
+        for best in _best(shifted, n_best)
+    )
     return Chances(
         token=token,
         log_probability=float(logits[token] - top) - log_total,
-        entropy=max(0.0, log_total - expected),
-        alternatives=tuple(
-            Alternative(best, float(weights[best]) / total, after.get(best, 0.0))
-            for best in _best(shifted, n_best)
-        ),
+        distribution=Distribution(alternatives, max(0.0, log_total - expected)),
     )
 
 

@@ -14,40 +14,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.chances import chances
-from mgpt_tui.inference.decoder import Decoder
-from mgpt_tui.inference.endings import token_limit
-from mgpt_tui.inference.generation import Generation
-from mgpt_tui.inference.held_back import Beginning, RestDecoder, Spelling
-from mgpt_tui.inference.messages import Choice, ContextPart
+from mgpt_tui.inference.decoders.decoder import Decoder
+from mgpt_tui.inference.held_back import Beginning, Spelling
 from mgpt_tui.inference.reader import Reader
-from mgpt_tui.inference.request import SamplingSettings, Until, fresh_seed
+from mgpt_tui.inference.request import (
+    ContextPart,
+    Distribution,
+    SamplingSettings,
+    Until,
+    fresh_seed,
+)
 from mgpt_tui.inference.sampling import Logits
-from mgpt_tui.inference.steps import Batch, Rules, Step, Telling, alone
+from mgpt_tui.inference.steps import Batch, Continuation, Rules, Step, alone
+from mgpt_tui.inference.text.endings import token_limit
+from mgpt_tui.inference.text.generation import Generation
 from mgpt_tui.model.tokenizer import Tokenizer
-from mgpt_tui.text import clean_text
+
+EXPECTED = 0.5
+"""How likely the model has to hold it that a word goes on, where it was read but for its end."""
 
 LARGEST_BIAS = 1e6
 """Far beyond what decides anything, and far below what overflows."""
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What could come next.
-
-    Attributes:
-        alternatives: the likeliest tokens, the likeliest first.
-        entropy: of the model's distribution, in nats.
-    """
-
-    alternatives: tuple[Choice, ...]
-    entropy: float
 
 
 class Engine:
@@ -58,37 +54,38 @@ class Engine:
         tokenizer: the one the model was trained with.
     """
 
-    def __init__(self, decoder: Decoder, tokenizer: Tokenizer) -> None:
+    def __init__(self, decoder: Decoder[Any], tokenizer: Tokenizer) -> None:
         self.decoder = decoder
         self.config = decoder.config
         self.tokenizer = tokenizer
         self._reader = Reader(decoder)
         self._spelling = Spelling(tokenizer)
 
-    def next_logits(self, tokens: list[int]) -> Tensor:
+    def next_logits(self, tokens: list[int]) -> Logits:
         """Logits of what follows `tokens`, of which the model sees the last window.
 
         Args:
             tokens: at least one; any number of them.
 
         Returns:
-            fp32 (V,), on the decoder's device.
+            fp32 (V,).
         """
-        return self._reader.read([tokens])[0]
+        logits: Logits = self._reader.read([tokens])[0]
+        return logits
 
     def steps(
         self,
-        context_tokens: Sequence[int],
+        tokens: Sequence[int],
         settings: SamplingSettings,
         seed: int,
         n_best: int | None = None,
     ) -> Generator[Step]:
-        """Tokens that continue `context_tokens`, at most `settings.max_tokens`.
+        """Tokens that continue `tokens`, at most `settings.max_tokens`.
 
         The end token, if it comes, is the last. A token is computed when it is asked for.
 
         Args:
-            context_tokens: at least one (a story begins with the end token).
+            tokens: at least one (a story begins with the end token).
             settings: its `seed` is not looked at.
             seed: decides all draws, each by its position in this generation.
             n_best: how many alternatives each step tells of; None leaves its chances out.
@@ -96,15 +93,13 @@ class Engine:
         Raises:
             UserError: where `settings` names tokens that the model does not have.
         """
-        beginning = Beginning(tuple(context_tokens), b"", "")
-        rules = self._rules(settings, n_best)
-        return alone(self._reader, Telling(beginning, rules, seed, settings.max_tokens))
+        beginning = Beginning(tuple(tokens), b"", "")
+        rules = self.rules(settings, n_best)
+        return alone(self._reader, Continuation(beginning, rules, seed, settings.max_tokens))
 
-    def tokens(
-        self, context_tokens: Sequence[int], settings: SamplingSettings, seed: int
-    ) -> Iterator[int]:
+    def tokens(self, tokens: Sequence[int], settings: SamplingSettings, seed: int) -> Iterator[int]:
         """The token ids of `steps`."""
-        return (step.token for step in self.steps(context_tokens, settings, seed))
+        return (step.token for step in self.steps(tokens, settings, seed))
 
     def stream(
         self,
@@ -132,10 +127,12 @@ class Engine:
         """
         seed = fresh_seed() if settings.seed is None else settings.seed
         beginning = self.beginning(context)
-        rules = self._rules(settings, n_best)
-        steps = alone(self._reader, Telling(beginning, rules, seed, token_limit(settings, until)))
+        rules = self.rules(settings, n_best)
+        steps = alone(
+            self._reader, Continuation(beginning, rules, seed, token_limit(settings, until))
+        )
         own = replace(settings, seed=seed)
-        return Generation(self, beginning, own, steps, should_stop, until)
+        return self._generation(beginning, own, steps, should_stop, until)
 
     def together(
         self,
@@ -156,12 +153,11 @@ class Engine:
         """
         first = fresh_seed() if settings.seed is None else settings.seed
         seeds = range(first, first + samples)
-        beginning, rules = self.beginning(context), self._rules(settings, n_best)
+        beginning, rules = self.beginning(context), self.rules(settings, n_best)
         limit = token_limit(settings, until)
-        batch = Batch(self._reader, [Telling(beginning, rules, seed, limit) for seed in seeds])
+        batch = Batch(self._reader, [Continuation(beginning, rules, seed, limit) for seed in seeds])
         return [
-            Generation(
-                self,
+            self._generation(
                 beginning,
                 replace(settings, seed=seed),
                 batch.steps(row),
@@ -171,7 +167,21 @@ class Engine:
             for row, seed in enumerate(seeds)
         ]
 
-    def look(self, context: Sequence[ContextPart], settings: SamplingSettings, count: int) -> View:
+    def _generation(
+        self,
+        beginning: Beginning,
+        settings: SamplingSettings,
+        steps: Generator[Step],
+        should_stop: Callable[[], bool],
+        until: Until,
+    ) -> Generation:
+        return Generation(
+            self.config, self.tokenizer, beginning, settings, steps, should_stop, until
+        )
+
+    def look(
+        self, context: Sequence[ContextPart], settings: SamplingSettings, count: int
+    ) -> Distribution:
         """What could come next after `context`, which is read to its last character.
 
         Looking changes no later text.
@@ -183,89 +193,38 @@ class Engine:
         Raises:
             UserError: as in `stream`, and where every token is banned.
         """
-        rules, story = self._rules(settings, count), self.encode(context)
-        logits = self._scores(story)
-        left = rules.left(logits, story)
-        seen = chances(logits, left, int(left.candidates.tokens[0]), count)
-        return View(
-            tuple(
-                Choice(
-                    entry.token,
-                    clean_text(self.tokenizer.decode([entry.token])),
-                    entry.before,
-                    entry.after,
-                )
-                for entry in seen.alternatives
-            ),
-            seen.entropy,
-        )
-
-    def replay(
-        self,
-        context: Sequence[ContextPart],
-        lead: str,
-        tokens: Sequence[int],
-        settings: SamplingSettings,
-        seed: int,
-    ) -> int:
-        """How many of the recorded draws come out the same.
-
-        Every draw follows the recorded tokens before it, so that one that differs, as it may
-        with another precision, leads none astray.
-
-        Args:
-            context: what the generation continued.
-            lead: text of the generation that no token brought: the rest of a word held back.
-            tokens: the recorded ones, from the generation's first.
-            settings: with which they were drawn.
-            seed: of the draws.
-
-        Raises:
-            UserError: as in `stream`.
-        """
-        followed = self.encode([*context, lead, tuple(tokens)])
-        del followed[len(followed) - len(tokens) :]
-        rules = self._rules(settings, None)
-        telling = Telling(self.beginning(context), rules, seed, settings.max_tokens)
-        if not self._draw_lead(telling, lead):
-            telling.story[:] = followed
-        same = 0
-        for number, token in enumerate(tokens):
-            drawn, _ = telling.draw(self._scores(telling.story))
-            if drawn != token and settings.stop and self._begins(drawn, tokens[number:]):
-                return same + len(tokens) - number  # a stop string left its beginning
-            same += drawn == token
-            telling.take(token)
-        return same
-
-    def _begins(self, token: int, parts: Sequence[int]) -> bool:
-        """Whether the bytes of `token` begin with those of `parts`."""
-        beginning = b"".join(map(self.tokenizer.token_bytes, parts))
-        return self.tokenizer.token_bytes(token).startswith(beginning)
-
-    def _draw_lead(self, telling: Telling, lead: str) -> bool:
-        """Draw what was held back and `lead` after it; whether that is what comes of it."""
-        decoder, text = RestDecoder(self.tokenizer, telling.rest), ""
-        while telling.rest or decoder.pending or (text != lead and lead.startswith(text)):
-            token, _ = telling.draw(self._scores(telling.story))
-            telling.take(token)
-            if token == self.tokenizer.end_token:
-                break
-            chunk = decoder.feed(token)
-            text += clean_text(chunk.text) if chunk else ""
-        return text == lead
-
-    def _scores(self, story: list[int]) -> Logits:
-        scores: Logits = self.next_logits(story).cpu().numpy()
-        return scores
+        rules, tokens = self.rules(settings, count), self.encode(context)
+        logits = self.next_logits(tokens)
+        left = rules.left(logits, tokens)
+        first = int(left.candidates.tokens[0])
+        return chances(logits, left, first, count, self._spelling.text).distribution
 
     def beginning(self, context: Sequence[ContextPart]) -> Beginning:
         """What a generation after `context` reads, and what it is to spell.
 
+        Whether the last word is unfinished, the model has a say in; see `held_back`.
+
         Raises:
             UserError: as in `encode`.
         """
-        return self._spelling.beginning(context, self.encode(context))
+        encoded = self.encode(context)
+        held = self._spelling.beginning(context, encoded)
+        if not held.rest or held.rest.isspace():
+            return held
+        longer, going_on = self._spelling.longer(held.rest), self._spelling.going_on(held.rest)
+        if held.is_within:
+            is_expected = self._probability([*held.tokens], longer) >= EXPECTED
+            return held if is_expected else Beginning(tuple(encoded), b"", held.end)
+        whole = self.tokenizer.ranks.get(held.rest)
+        if whole is None or not len(longer) or not len(going_on):
+            return held
+        return replace(held, goes_on=self._probability([*held.tokens, whole], going_on))
+
+    def _probability(self, tokens: list[int], following: NDArray[np.int64]) -> float:
+        """How likely the model holds it that one of `following` comes after `tokens`."""
+        logits = self.next_logits(tokens).astype(np.float64)
+        weights = np.exp(logits - logits.max())
+        return float(weights[following].sum() / weights.sum())
 
     def encode(self, context: Sequence[ContextPart]) -> list[int]:
         """The tokens of a story so far, with `<|endoftext|>` in front.
@@ -301,23 +260,14 @@ class Engine:
                     f"The bias {entry!r} is not TOKEN=NUMBER.",
                     f'Give " cat=-2", say; numbers go up to {LARGEST_BIAS:g}, and -inf bans.',
                 )
-            token = self._one_token(text)
+            token = self.tokenizer.one_token(text)
             bias[token] = bias.get(token, 0.0) + value
-        bias |= dict.fromkeys(map(self._one_token, settings.ban), -math.inf)
+        bias |= dict.fromkeys(map(self.tokenizer.one_token, settings.ban), -math.inf)
         if settings.ignore_end:
             bias[self.tokenizer.end_token] = -math.inf
         return bias
 
-    def _rules(self, settings: SamplingSettings, n_best: int | None) -> Rules:
+    def rules(self, settings: SamplingSettings, n_best: int | None = None) -> Rules:
+        """How the tokens of a request are chosen; errors as in `biases`."""
         bias, end_token = self.biases(settings), self.tokenizer.end_token
         return Rules(self.config, settings, bias, self._spelling, end_token, n_best)
-
-    def _one_token(self, text: str) -> int:
-        tokens = self.tokenizer.encode(text)
-        if len(tokens) != 1:
-            parts = " + ".join(repr(self.tokenizer.decode([token])) for token in tokens)
-            raise UserError(
-                f"{text!r} is not one token of this model" + (f" but {parts}." if parts else "."),
-                "Name one of its tokens; most words have a space in front.",
-            )
-        return tokens[0]

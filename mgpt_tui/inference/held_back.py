@@ -7,22 +7,31 @@ are drawn have to spell them ("token healing"), and only what comes after them i
 How they may be spelled: by a token that has them all as its beginning. A word for which there is
 no such token is read in its usual tokens up to a rest for which there is one. Blanks may come
 one by one, too, for how they are usually cut depends on what follows them.
+
+Whether a word is unfinished at all, nobody knows but the writer, and the model has a say in it:
+
+- Where the beginning of a word was read in tokens of its own, as ` to` of ` toad`, the model wrote
+  neither, and its scores for what could make the rest longer are noise unless it expects just
+  that: ` cater` is followed by `pillar`. If it does not, the word stands and is read whole.
+- Where the whole word is a token, too, as ` pig` beside ` pigeon`, each longer one counts for as
+  much as the model holds it for likely, having read the word, that it goes on: next to nothing
+  behind ` pig`, most of it behind ` op`.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mgpt_tui.inference.messages import ContextPart
+from mgpt_tui.inference.request import ContextPart
 from mgpt_tui.model.tokenizer import StreamingDecoder, Tokenizer
-from mgpt_tui.text import TextChunk
+from mgpt_tui.text import TextChunk, clean_text
 
 LONGEST = 64
 """Characters that are held back at most; of a longer word, its end."""
@@ -39,11 +48,15 @@ class Beginning:
         tokens: what is read, `<|endoftext|>` in front.
         rest: bytes that the first tokens drawn have to spell.
         end: the last characters of the context, where they are text.
+        is_within: whether `tokens` ends within the word that `rest` ends.
+        goes_on: what a token longer than `rest` counts for, from 0 to 1, beside `rest` itself.
     """
 
     tokens: tuple[int, ...]
     rest: bytes
     end: str
+    is_within: bool = False
+    goes_on: float = 1.0
 
 
 class Spelling:
@@ -66,11 +79,32 @@ class Spelling:
         last = parts[-1] if parts else ""
         if not isinstance(last, str):
             return Beginning(tuple(encoded), b"", "")
-        read, rest = self._split(last)
+        head, within, rest = self._split(last)
         if rest:
             before = len(encoded) - len(self._tokenizer.encode(last))
-            encoded = [*encoded[:before], *read]
-        return Beginning(tuple(encoded), rest, last[-LONGEST:])
+            encoded = [*encoded[:before], *self._tokenizer.encode(head), *within]
+        return Beginning(tuple(encoded), rest, last[-LONGEST:], bool(within))
+
+    def longer(self, rest: bytes) -> NDArray[np.int64]:
+        """The tokens that begin with `rest` and are longer."""
+        allowed = self.allowed(rest)
+        lengths = [len(self._tokenizer.token_bytes(int(token))) for token in allowed]
+        return allowed[np.array(lengths) > len(rest)]
+
+    def going_on(self, word: bytes) -> NDArray[np.int64]:
+        """The tokens that would go on with a word, or a number, where `word` is its end.
+
+        No tokens where it is neither, or where that cannot be told.
+        """
+        end = word.decode(errors="replace")[-1:]
+        alike = next((kind for kind in (str.isalpha, str.isdecimal) if kind(end)), None)
+        return self._beginning_alike(alike) if alike else np.array([], dtype=np.int64)
+
+    @lru_cache(maxsize=2)  # noqa: B019  (an engine has one, for as long as it runs)
+    def _beginning_alike(self, alike: Callable[[str], bool]) -> NDArray[np.int64]:
+        """The tokens whose first character is of a kind."""
+        first = (token.decode(errors="replace")[:1] for token in self._tokenizer.ranks)
+        return np.array([at for at, character in enumerate(first) if alike(character)], np.int64)
 
     def allowed(self, rest: bytes) -> NDArray[np.int64]:
         """The tokens that may come where `rest`, at least one byte, is to be spelled."""
@@ -83,19 +117,26 @@ class Spelling:
                 tokens.append(first)
         return np.array(sorted(tokens), dtype=np.int64)
 
+    def text(self, token: int) -> str:
+        """What a token says, cleaned; "" for the one that ends a story."""
+        return clean_text(self._tokenizer.decode([token]))
+
     def after(self, rest: bytes, token: int) -> bytes:
         """What is left of `rest` behind `token`."""
         return rest[len(self._tokenizer.token_bytes(token)) :]
 
-    def _split(self, text: str) -> tuple[list[int], bytes]:
-        """The tokens to read of `text`, and the bytes to hold back of it, where there is a choice.
+    def _split(self, text: str) -> tuple[str, list[int], bytes]:
+        """What to read of `text`, and the bytes to hold back of it, where there is a choice.
 
         Where there is but one way to spell them, they are read like everything else.
+
+        Returns:
+            What comes before its last word, the tokens to read of that, and the rest of it.
         """
         end = text[-LONGEST:]
         unfinished = _UNFINISHED.search(end)
         if unfinished is None:
-            return [], b""
+            return text, [], b""
         tokens: list[int] = []
         rest = unfinished.group().encode(errors="replace")
         while rest and len(allowed := self.allowed(rest)) == 1:
@@ -105,9 +146,8 @@ class Spelling:
             tokens.append(token)
             rest = self.after(rest, token)
         if not rest:
-            return [], b""
-        head = text[: len(text) - len(unfinished.group())]
-        return [*self._tokenizer.encode(head), *tokens], rest
+            return text, [], b""
+        return text[: len(text) - len(unfinished.group())], tokens, rest
 
     def _first(self, rest: bytes) -> int:
         """The token that usually comes first where `rest` is spelled in several."""

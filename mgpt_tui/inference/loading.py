@@ -1,19 +1,17 @@
-"""From a checkpoint to an engine that is ready to write."""
+"""From a checkpoint to an engine that is ready to write. Torch is imported where it computes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from mgpt_tui.errors import UserError
+from mgpt_tui.inference.decoders.decoder import OpenDecoder
+from mgpt_tui.inference.decoders.precisions import CPU, decoders_in, precisions_of
+from mgpt_tui.inference.decoders.tuning import Tuning, tuned
 from mgpt_tui.inference.engine import Engine
-from mgpt_tui.inference.native import NativeDecoder
-from mgpt_tui.inference.precisions import decoder_in, precisions_of
 from mgpt_tui.inference.request import AUTO, DecodingSettings
-from mgpt_tui.inference.tuning import Choice, tuned
-from mgpt_tui.model.checkpoint import Checkpoint, load_checkpoint
+from mgpt_tui.model.contents import Contents, read_contents
 from mgpt_tui.model.manifest import CheckpointInfo
 
 FOR_THE_SCREEN = 1
@@ -32,73 +30,72 @@ class Loaded:
         engine: ready to write.
         info: what the checkpoint says of itself.
         device: type of the device.
-        choice: precision and threads in use.
+        tuning: precision and threads in use.
+        made_by: what computes: a compiler, or torch, with the version.
+        open_decoder: can be looked into: what the engine decodes with in native, so that what it
+            shows is what drew the text; else the readable model in fp32, which has the same
+            weights before they were rounded. `Engine(open_decoder.edited(...))` writes with edits.
     """
 
     engine: Engine
     info: CheckpointInfo
     device: str
-    choice: Choice
+    tuning: Tuning
+    made_by: str
+    open_decoder: OpenDecoder
 
     @property
     def decoding(self) -> str:
         """What, besides settings and seed, decides a text, in words."""
-        threads, decoder = self.choice.threads, self.engine.decoder
+        threads = self.tuning.threads
         return (
-            f"{self.choice.precision} on {self.device}, {threads} thread{'s' * (threads > 1)}, "
-            + (
-                decoder.made_by
-                if isinstance(decoder, NativeDecoder)
-                else f"torch {torch.__version__}"
-            )
+            f"{self.tuning.precision} on {self.device}, {threads} thread{'s' * (threads > 1)}, "
+            f"{self.made_by}"
         )
 
 
 def load_engine(
     folder: Path,
     settings: DecodingSettings | None = None,
-    device: torch.device | str = "cpu",
+    device: str = CPU,
     spare_cores: int = 0,
 ) -> Loaded:
-    """Load a checkpoint for writing; torch then computes with the threads that were chosen.
+    """Load a checkpoint for writing.
 
     Args:
         folder: of the checkpoint.
         settings: what was asked for; all is chosen if left out.
-        device: to run on.
+        device: to run on, as torch calls it.
         spare_cores: how many to leave to others; at least one thread there is.
 
     Raises:
         UserError: where the checkpoint is damaged, a weight is no finite number, the device
             lacks the precision, or there is no compiler for it.
     """
-    return engine_of(load_checkpoint(folder, device), settings, spare_cores)
+    return engine_of(read_contents(folder), settings, device, spare_cores)
 
 
 def engine_of(
-    checkpoint: Checkpoint, settings: DecodingSettings | None = None, spare_cores: int = 0
+    checkpoint: Contents,
+    settings: DecodingSettings | None = None,
+    device: str = CPU,
+    spare_cores: int = 0,
 ) -> Loaded:
-    """The same for a checkpoint that is loaded already."""
+    """The same for a checkpoint that is read already."""
     settings = settings or DecodingSettings()
-    model = checkpoint.model
-    device = model.token_embedding.weight.device
-    if settings.precision not in (AUTO, *precisions_of(device)):
+    config, weights, kind = checkpoint.info.config, checkpoint.weights, device.partition(":")[0]
+    if settings.precision not in (AUTO, *precisions_of(kind)):
         raise UserError(
-            f"{device.type} cannot decode in {settings.precision}.",
-            f"Give --precision {AUTO} or one of {', '.join(precisions_of(device))}.",
+            f"{kind} cannot decode in {settings.precision}.",
+            f"Give --precision {AUTO} or one of {', '.join(precisions_of(kind))}.",
         )
-    if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+    if not weights.are_finite():
         raise UserError(
             "The model has weights that are not finite numbers, so it cannot write.",
             "Its training may have gone wrong; take another checkpoint (`mgpt-tui models`).",
         )
-    cores = torch.get_num_threads()
-    fastest = tuned(model) if AUTO in (settings.precision, settings.threads or AUTO) else None
-    precision, threads = settings.precision, settings.threads
-    if fastest is not None:
-        precision = fastest.precision if precision == AUTO else precision
-        threads = threads or min(fastest.threads, max(1, cores - spare_cores))
-    assert threads is not None
-    torch.set_num_threads(threads)
-    engine = Engine(decoder_in(precision, model), checkpoint.tokenizer)
-    return Loaded(engine, checkpoint.info, device.type, Choice(precision, threads))
+    tuning = tuned(settings, config, weights, device, spare_cores)
+    decoder, open_decoder = decoders_in(tuning.precision, config, weights, device)
+    decoder.threads = tuning.threads
+    engine = Engine(decoder, checkpoint.tokenizer)
+    return Loaded(engine, checkpoint.info, kind, tuning, decoder.made_by, open_decoder)

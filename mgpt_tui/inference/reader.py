@@ -3,91 +3,92 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from mgpt_tui.inference.decoder import Decoder
-from mgpt_tui.model.kv_cache import KVCache
+from mgpt_tui.inference.decoders.decoder import Cache, Decoder, Scores, Tokens
 
-Told = Sequence[list[int]]
-"""The tokens of several stories, all of one length; while a story is told, its list grows."""
+Sequences = Sequence[list[int]]
+"""The tokens of several texts, all of one length; while a text is written, its list grows."""
 
 
 class Reader:
-    """Reads stories side by side, each token once while it is in the window.
+    """Reads sequences of tokens side by side, each token once while it is in the window.
 
     What the cache holds is compared with the window: the longest common beginning is not read
-    again, whether it comes from the token before, from the same story told otherwise (retry) or
+    again, whether it comes from the token before, from the same text told otherwise (retry) or
     from its last page (continue). Keys and values depend on nothing but the tokens up to their
     own and on their positions, so this changes no result. When the window moves, every position
     in it does, and it is read anew: half a window every half window.
 
     Args:
         decoder: what reads.
-        rows: how many stories.
+        rows: how many sequences.
         cache: of so many rows; a new one if left out.
     """
 
-    def __init__(self, decoder: Decoder, rows: int = 1, cache: KVCache | None = None) -> None:
+    def __init__(self, decoder: Decoder[Any], rows: int = 1, cache: Cache | None = None) -> None:
         self._decoder = decoder
-        self._cache = cache or decoder.new_cache(rows)
+        self._cache: Cache = cache or decoder.new_cache(rows)
         self._held: list[list[int]] = [[] for _ in range(rows)]  # what the cache holds
-        self._told: Told = ()
+        self._last: Sequences = ()
         self._start = 0
 
-    def read(self, told: Told) -> Tensor:
-        """Scores of what follows each story, of which the model sees the last window.
+    def read(self, sequences: Sequences) -> Scores:
+        """Logits of what follows each sequence, of which the model sees the last window.
 
         Args:
-            told: at least one token each, any number of them.
+            sequences: at least one token each, any number of them.
 
         Returns:
-            fp32 (rows, V), on the decoder's device.
+            fp32 (rows, V).
         """
-        length = len(told[0])
+        length = len(sequences[0])
         start = self._decoder.config.window_start(length)
-        if not self._is_one_more(told, length, start):
-            self._go_back(told, start)
+        if not self._is_one_more(sequences, length, start):
+            self._go_back(sequences, start)
         begin = start + self._cache.length
-        new = [story[begin:] for story in told]
-        self._told = ()  # so that an interrupted read leaves no lie
-        tokens = torch.tensor(new)
+        new = [sequence[begin:] for sequence in sequences]
+        self._last = ()  # so that an interrupted read leaves no lie
+        tokens = np.array(new, np.int64)
         if tokens.shape[1] > 1:
             # The last one by itself, as on a retry, which finds the others in the cache: a sum
             # over many rows may round otherwise.
-            self._take(tokens[:, :-1])
-        logits = self._take(tokens[:, -1:])
-        self._told, self._start = told, start
+            self._decoder.take(tokens[:, :-1], self._cache)
+            self._hold(tokens[:, :-1])
+        logits: Scores = self._decoder.read(tokens[:, -1:], self._cache)
+        self._hold(tokens[:, -1:])
+        self._last, self._start = sequences, start
         return logits
 
     def branches(self, chosen: list[int]) -> Reader:
-        """A reader of some of the stories, each as often as it is chosen, as they are by now."""
+        """A reader of some of the sequences, each as often as it is chosen, as they are by now."""
         branch = Reader(self._decoder, len(chosen), self._cache.rows(chosen))
         branch._held = [list(self._held[row]) for row in chosen]
         return branch
 
-    def _take(self, tokens: Tensor) -> Tensor:
-        """Let the decoder read tokens (rows, T), and hold them."""
-        logits = self._decoder.read(tokens, self._cache)
+    def _hold(self, tokens: Tokens) -> None:
+        """Note tokens (rows, T) as read."""
         for held, row in zip(self._held, tokens.tolist(), strict=True):
             held += row
-        return logits
 
-    def _is_one_more(self, told: Told, length: int, start: int) -> bool:
-        """Whether these are the stories of the last call with a token more: the usual case.
+    def _is_one_more(self, sequences: Sequences, length: int, start: int) -> bool:
+        """Whether these are the sequences of the last call with a token more: the usual case.
 
         Then nothing needs to be compared, which at a thousand tokens a second takes its time.
         """
         return (
-            told is self._told and start == self._start and length - start == self._cache.length + 1
+            sequences is self._last
+            and start == self._start
+            and length - start == self._cache.length + 1
         )
 
-    def _go_back(self, told: Told, start: int) -> None:
-        """Forget what is not the beginning of the stories' windows."""
+    def _go_back(self, sequences: Sequences, start: int) -> None:
+        """Forget what is not the beginning of the sequences' windows."""
         kept = min(
-            _common_beginning(held, story[start:-1])  # the last is always read, for its scores
-            for held, story in zip(self._held, told, strict=True)
+            _common_beginning(held, sequence[start:-1])  # the last is always read, for its logits
+            for held, sequence in zip(self._held, sequences, strict=True)
         )
         self._cache.truncate(kept)
         for held in self._held:

@@ -6,8 +6,11 @@ import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mgpt_tui.settings_fields import setting, validate
+from mgpt_tui.settings_fields import RANDOM, setting, validate
 from mgpt_tui.text import TextChunk as TextChunk  # made by the tokenizer, sent by the engine
+
+ContextPart = str | tuple[int, ...]
+"""A piece of the story so far: text still to be encoded, or the tokens it was generated as."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ class SamplingSettings:
     )
     repetition_penalty: float = setting(
         1.0,
-        "make what was said before less likely",
+        "make repeated tokens less likely",
         minimum=0.01,
         maximum=100,
         note="1 is off",
@@ -49,9 +52,10 @@ class SamplingSettings:
     )
     seed: int | None = setting(
         None,
-        "the same seed writes the same text; left out, a new one is drawn",
+        "the same seed writes the same text; random or -1 draws a fresh one",
         minimum=0,
         maximum=2**63 - 1,
+        off=RANDOM,
     )
     stop: tuple[str, ...] = setting((), "end before this text; may be given several times")
     ban: tuple[str, ...] = setting(
@@ -59,7 +63,7 @@ class SamplingSettings:
     )
     bias: tuple[str, ...] = setting(
         (),
-        'TOKEN=X adds X to the score of a token (" cat=-2"); may be given several times',
+        'TOKEN=X adds X to the logit of a token (" cat=-2"); may be given several times',
         panel=False,
     )
     ignore_end: bool = setting(False, "never let the story end", panel=False)
@@ -70,6 +74,8 @@ class SamplingSettings:
 
 AUTO = "auto"
 NATIVE = "native"
+TORCH_PRECISIONS = ("fp32", "bf16", "int8")
+"""What weights are packed to where torch computes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +84,8 @@ class DecodingSettings:
 
     precision: str = setting(
         AUTO,
-        "how exactly weights are kept; native is int8 in compiled code, auto what is fastest here",
-        choices=(AUTO, "fp32", "bf16", "int8", NATIVE),
+        "number format of the weights; native is int8 in compiled code, auto what is fastest here",
+        choices=(AUTO, *TORCH_PRECISIONS, NATIVE),
     )
     threads: int | None = setting(
         None,
@@ -142,3 +148,33 @@ class Finished:
     def tokens_per_second(self) -> float:
         """Rate of decoding; 0.0 where nothing was generated."""
         return self.tokens / self.seconds if self.seconds > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A token that could come next.
+
+    Attributes:
+        token: its id.
+        text: what it says, cleaned; "" ends the story.
+        before: its probability by the model alone, at temperature 1.
+        after: its share of the draw once all filters have passed; 0.0 where they leave it out.
+    """
+
+    token: int
+    text: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """What could come next.
+
+    Attributes:
+        alternatives: the likeliest tokens by the model alone, the likeliest first.
+        entropy: of the model's distribution, in nats: how open the choice is.
+    """
+
+    alternatives: tuple[Alternative, ...]
+    entropy: float

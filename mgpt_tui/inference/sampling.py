@@ -74,22 +74,22 @@ def add_bias(logits: Logits, bias: Mapping[int, float]) -> Logits:
     return changed
 
 
-def penalize_repetition(logits: Logits, told: Sequence[int], penalty: float) -> Logits:
-    """Make what was said before less likely: positive scores / penalty, negative ones * penalty.
+def penalize_repetition(logits: Logits, tokens: Sequence[int], penalty: float) -> Logits:
+    """Make tokens that occurred less likely: positive logits / penalty, negative ones * penalty.
 
     Keskar et al., "CTRL" (2019), section 4.1.
 
     Args:
-        told: token ids that the model sees.
+        tokens: ids that the model sees.
         penalty: above 1 discourages, below 1 encourages; 1 changes nothing.
 
     Returns:
         (V,), a new array.
     """
     changed = logits.copy()
-    tokens = np.unique(np.asarray(told, dtype=np.int64))
-    scores = changed[tokens]
-    changed[tokens] = np.where(scores > 0, scores / penalty, scores * penalty)
+    occurred = np.unique(np.asarray(tokens, dtype=np.int64))
+    scores = changed[occurred]
+    changed[occurred] = np.where(scores > 0, scores / penalty, scores * penalty)
     return changed
 
 
@@ -255,11 +255,56 @@ class Filtered:
         return int(self.candidates.tokens[draw(self.shares, uniform)])
 
 
+def stages(
+    logits: Logits,
+    settings: SamplingSettings,
+    bias: Mapping[int, float],
+    tokens: Sequence[int],
+    allowed: NDArray[np.int64] | None = None,
+) -> Iterator[tuple[str, Logits | Candidates]]:
+    """What every filter that is on leaves, by its name, in their order.
+
+    The first is "model", what it gave; the last is what a token is drawn from, `Candidates`.
+    Arguments and errors as in `filtered`.
+    """
+    if not math.isfinite(logits.max()):  # NaN, too, is passed on by max
+        raise UserError(
+            "The model's scores are not finite numbers, so no token can be chosen.",
+            "Its training may have gone wrong; take another checkpoint (`mgpt-tui models`).",
+        )
+    given = logits
+    yield "model", given
+    if bias:
+        logits = add_bias(logits, bias)
+        yield "bias", logits
+    if settings.repetition_penalty != 1:
+        logits = penalize_repetition(logits, tokens, settings.repetition_penalty)
+        yield "repetition_penalty", logits
+    if allowed is not None:
+        logits = keep_allowed(logits, given, allowed)
+        yield "allowed", logits
+    greedy = settings.temperature == 0
+    candidates = keep_top_k(logits, 1 if greedy else settings.top_k)
+    if not len(candidates.tokens):
+        raise UserError("Every token is banned.", "Ban fewer of them.")
+    if settings.top_k is not None and not greedy:
+        yield "top_k", candidates
+    if not greedy:
+        candidates = apply_temperature(candidates, settings.temperature)
+    yield "temperature", candidates
+    if settings.top_p is not None and not greedy:
+        candidates = keep_top_p(candidates, settings.top_p)
+        yield "top_p", candidates
+    if settings.min_p is not None and not greedy:
+        candidates = keep_min_p(candidates, settings.min_p)
+        yield "min_p", candidates
+
+
 def filtered(
     logits: Logits,
     settings: SamplingSettings,
     bias: Mapping[int, float],
-    told: Sequence[int],
+    tokens: Sequence[int],
     allowed: NDArray[np.int64] | None = None,
 ) -> Filtered:
     """All filters in their order.
@@ -268,33 +313,15 @@ def filtered(
 
     Args:
         bias: by token id; see `add_bias`.
-        told: token ids that the model sees, for the repetition penalty.
+        tokens: ids that the model sees, for the repetition penalty.
         allowed: the only tokens that may come, see `keep_allowed`; None for all.
 
     Raises:
         UserError: where the model gave no usable numbers, or every token is banned.
     """
-    if not math.isfinite(logits.max()):  # NaN, too, is passed on by max
-        raise UserError(
-            "The model's scores are not finite numbers, so no token can be chosen.",
-            "Its training may have gone wrong; take another checkpoint (`mgpt-tui models`).",
-        )
-    given = logits
-    if bias:
-        logits = add_bias(logits, bias)
-    if settings.repetition_penalty != 1:
-        logits = penalize_repetition(logits, told, settings.repetition_penalty)
-    if allowed is not None:
-        logits = keep_allowed(logits, given, allowed)
-    greedy = settings.temperature == 0
-    candidates = keep_top_k(logits, 1 if greedy else settings.top_k)
-    if not len(candidates.tokens):
-        raise UserError("Every token is banned.", "Ban fewer of them.")
-    if not greedy:
-        candidates = apply_temperature(candidates, settings.temperature)
-        candidates = keep_top_p(candidates, settings.top_p)
-        candidates = keep_min_p(candidates, settings.min_p)
-    return Filtered(candidates, probabilities(candidates))
+    *_, (_, left) = stages(logits, settings, bias, tokens, allowed)
+    assert isinstance(left, Candidates)
+    return Filtered(left, probabilities(left))
 
 
 def choose(
@@ -302,9 +329,9 @@ def choose(
     settings: SamplingSettings,
     uniform: float,
     bias: Mapping[int, float] | None = None,
-    told: Sequence[int] = (),
+    tokens: Sequence[int] = (),
     allowed: NDArray[np.int64] | None = None,
 ) -> tuple[int, Filtered]:
     """The next token, and what it was drawn from; arguments as in `filtered` and `draw`."""
-    left = filtered(logits, settings, bias or {}, told, allowed)
+    left = filtered(logits, settings, bias or {}, tokens, allowed)
     return left.token(uniform), left

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from mgpt_tui.inference.chances import Chances, chances
+from mgpt_tui.inference.decoders.decoder import Scores
 from mgpt_tui.inference.held_back import Beginning, Spelling
 from mgpt_tui.inference.reader import Reader
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.inference.sampling import Filtered, Logits, filtered, uniforms
 from mgpt_tui.model.config import GPTConfig
+
+NEVER = 1e-30
+"""What is less likely is as good as impossible, and has a logarithm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,12 @@ class Step:
     token: int
     seconds: float
     chances: Chances | None = None
+
+
+Filters = tuple[
+    Logits, SamplingSettings, Mapping[int, float], Sequence[int], NDArray[np.int64] | None
+]
+"""The arguments of `sampling.filtered`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +64,33 @@ class Rules:
     end_token: int
     n_best: int | None = None
 
-    def left(self, logits: Logits, story: list[int], rest: bytes = b"") -> Filtered:
-        """What may follow `story`, where `rest` is still to be spelled."""
+    def left(
+        self, logits: Logits, tokens: list[int], rest: bytes = b"", goes_on: float = 1.0
+    ) -> Filtered:
+        """What may follow `tokens`; arguments as in `filters`."""
+        return filtered(*self.filters(logits, tokens, rest, goes_on))
+
+    def filters(
+        self, logits: Logits, tokens: list[int], rest: bytes = b"", goes_on: float = 1.0
+    ) -> Filters:
+        """What `sampling.filtered` and `sampling.stages` are to be told.
+
+        Args:
+            logits: (V,), as the model gave them.
+            tokens: what was read.
+            rest: what is still to be spelled.
+            goes_on: what a token longer than `rest` counts for.
+        """
         penalized = self.settings.repetition_penalty != 1
-        seen = story[self.config.window_start(len(story)) :] if penalized else ()
+        seen = tokens[self.config.window_start(len(tokens)) :] if penalized else ()
         allowed = self.spelling.allowed(rest) if rest else None
-        return filtered(logits, self.settings, self.bias, seen, allowed)
+        if rest and goes_on < 1:
+            logits = logits.copy()
+            logits[self.spelling.longer(rest)] += np.float32(math.log(max(goes_on, NEVER)))
+        return logits, self.settings, self.bias, seen, allowed
 
 
-class Telling:
+class Continuation:
     """One text as it grows.
 
     Args:
@@ -70,29 +100,42 @@ class Telling:
         limit: the most tokens to take, but for those that spell what was held back.
 
     Attributes:
-        story: the tokens to read, all of them so far.
+        tokens: all of them so far.
         is_over: whether it has ended or reached the limit.
     """
 
     def __init__(self, beginning: Beginning, rules: Rules, seed: int, limit: int) -> None:
-        self.story = list(beginning.tokens)
+        self.tokens = list(beginning.tokens)
         self.is_over = False
         self.rest = beginning.rest
+        self._goes_on = beginning.goes_on  # of the first token alone
         self._rules = rules
         self._numbers = uniforms(seed)
         self._left = limit
 
+    def follow(self, tokens: Sequence[int]) -> None:
+        """Take tokens as they were drawn before, each with its number."""
+        for token in tokens:
+            next(self._numbers)
+            self.take(token)
+
+    def filters(self, logits: Logits) -> tuple[Filters, float]:
+        """What the next token goes through, and the number in [0, 1) that draws it."""
+        told = self._rules.filters(logits, self.tokens, self.rest, self._goes_on)
+        return told, next(self._numbers)
+
     def draw(self, logits: Logits) -> tuple[int, Chances | None]:
         """The token that is to come next, and its chances."""
-        left = self._rules.left(logits, self.story, self.rest)
+        left = self._rules.left(logits, self.tokens, self.rest, self._goes_on)
         token = left.token(next(self._numbers))
         if self._rules.n_best is None:
             return token, None
-        return token, chances(logits, left, token, self._rules.n_best)
+        return token, chances(logits, left, token, self._rules.n_best, self._rules.spelling.text)
 
     def take(self, token: int) -> None:
         """Go on with `token`."""
-        self.story.append(token)
+        self._goes_on = 1.0
+        self.tokens.append(token)
         if self.rest:
             self.rest = self._rules.spelling.after(self.rest, token)
         else:
@@ -100,13 +143,13 @@ class Telling:
         self.is_over = self._left == 0 or token == self._rules.end_token
 
 
-def alone(reader: Reader, telling: Telling) -> Generator[Step]:
+def alone(reader: Reader, continuation: Continuation) -> Generator[Step]:
     """The steps of one text; each is computed when it is asked for."""
-    told, seconds = [telling.story], 0.0
-    while not telling.is_over:
+    sequences, seconds = [continuation.tokens], 0.0
+    while not continuation.is_over:
         began = time.perf_counter()
-        token, how = telling.draw(reader.read(told)[0].cpu().numpy())
-        telling.take(token)
+        token, how = continuation.draw(reader.read(sequences)[0])
+        continuation.take(token)
         seconds += time.perf_counter() - began
         yield Step(token, seconds, how)
 
@@ -118,16 +161,18 @@ class Batch:
 
     Args:
         reader: reads what they all begin with, once.
-        tellings: at least one, all with the same beginning.
+        continuations: at least one, all with the same beginning.
     """
 
-    def __init__(self, reader: Reader, tellings: Sequence[Telling]) -> None:
+    def __init__(self, reader: Reader, continuations: Sequence[Continuation]) -> None:
         self._first = reader
         self._reader: Reader | None = None
-        self._tellings = tellings
-        self._active = list(range(len(tellings)))
-        self._told = [telling.story for telling in tellings]  # of the active ones
-        self._waiting: list[deque[Step]] = [deque() for _ in tellings]
+        self._continuations = continuations
+        self._active = list(range(len(continuations)))
+        self._sequences = [
+            continuation.tokens for continuation in continuations
+        ]  # of the active ones
+        self._waiting: list[deque[Step]] = [deque() for _ in continuations]
         self._unwanted: set[int] = set()
         self._seconds = 0.0
 
@@ -138,7 +183,7 @@ class Batch:
                 if not self._waiting[row]:
                     self._advance()
                 yield self._waiting[row].popleft()
-        finally:  # whoever wants no more of it; torch may be gone by then, so it waits
+        finally:  # whoever wants no more of it; the decoder may be gone by then, so it waits
             self._unwanted.add(row)
 
     def is_over(self, row: int, should_stop: Callable[[], bool]) -> bool:
@@ -149,29 +194,31 @@ class Batch:
         """One more step of all that have not ended."""
         began = time.perf_counter()
         self._keep([at for at, row in enumerate(self._active) if row not in self._unwanted])
-        scores = self._read().cpu().numpy()
-        tellings = [self._tellings[row] for row in self._active]
-        drawn = [telling.draw(scores[at]) for at, telling in enumerate(tellings)]
+        logits = self._read()
+        continuations = [self._continuations[row] for row in self._active]
+        drawn = [continuation.draw(logits[at]) for at, continuation in enumerate(continuations)]
         self._seconds += time.perf_counter() - began
-        for row, telling, (token, how) in zip(self._active, tellings, drawn, strict=True):
+        for row, continuation, (token, how) in zip(self._active, continuations, drawn, strict=True):
             self._waiting[row].append(Step(token, self._seconds, how))
-            telling.take(token)
-        self._keep([at for at, telling in enumerate(tellings) if not telling.is_over])
+            continuation.take(token)
+        self._keep(
+            [at for at, continuation in enumerate(continuations) if not continuation.is_over]
+        )
 
-    def _read(self) -> Tensor:
-        """Scores for every active text: fp32 (active, V)."""
+    def _read(self) -> Scores:
+        """Logits for every active text: fp32 (active, V)."""
         if self._reader is not None:
-            return self._reader.read(self._told)
+            return self._reader.read(self._sequences)
         rows = len(self._active)
-        logits = self._first.read(self._told[:1])
+        logits = self._first.read(self._sequences[:1])
         self._reader = self._first.branches([0] * rows)
-        return logits.expand(rows, -1)
+        return np.broadcast_to(logits, (rows, logits.shape[1]))
 
     def _keep(self, staying: list[int]) -> None:
         """Let go of the active ones but those at these places."""
         if len(staying) == len(self._active):
             return
         self._active = [self._active[at] for at in staying]
-        self._told = [self._told[at] for at in staying]
+        self._sequences = [self._sequences[at] for at in staying]
         if self._reader is not None and staying:
             self._reader = self._reader.branches(staying)

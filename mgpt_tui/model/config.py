@@ -72,7 +72,7 @@ class GPTConfig:
         return asdict(self)
 
 
-PRESETS: dict[str, GPTConfig] = {
+SHAPES: dict[str, GPTConfig] = {
     "small": GPTConfig(),
     "storyteller": replace(GPTConfig(), vocab_size=10_000, dropout=0.1),
     "tiny": GPTConfig(vocab_size=2048, block_size=128, n_layer=2, n_head=2, n_embd=64, dropout=0.0),

@@ -2,7 +2,9 @@
 
 A GPT-2-style decoder (Radford et al., "Language Models are Unsupervised Multitask Learners",
 2019): token and position embeddings, `n_layer` blocks that each add attention and an MLP to a
-residual stream, a final norm, and a head that shares its weights with the token embedding.
+residual stream, a final norm, and a head that shares its weights with the token embedding. At the
+bottom stand the two things that are done with it: the loss that it learns from, and the loop that
+makes it write. What makes them fast stands elsewhere (`kv_cache.py`, `inference/`, `training/`).
 
 Shapes are written with these letters:
 
@@ -10,6 +12,9 @@ Shapes are written with these letters:
     T  tokens read in this call          H  n_head, attention heads
     S  tokens seen: cached ones + T      D  C / H, width of one head
     V  vocab_size
+
+Behind each part stands the name that GPT-2's own weights give it. Whoever wants to look inside, or
+to change what is computed there, passes a `Hook`.
 """
 
 from __future__ import annotations
@@ -24,8 +29,28 @@ from torch import Tensor, nn
 from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.model.kv_cache import KVCache
 
-Recorder = Callable[[str, Tensor], None]
-"""Called with a name ("blocks.0.attention") and a tensor for whoever wants to look inside."""
+Hook = Callable[[str, int, Tensor], Tensor]
+"""Sees what is computed, by name and number, and returns what is used: the same, or another.
+
+    stream     0 .. 2 n_layer        (B, T, C)     the residual stream: the embedding sum, then
+                                                   after every part (attention, MLP, attention ...)
+    mean       0 .. 2 n_layer        (B, T, 1)     of the norm that reads stream 0, 1 ..
+    rstd       0 .. 2 n_layer        (B, T, 1)     1 / standard deviation of the same
+    keys       0 .. n_layer - 1      (B, H, T, D)  as this call adds them to the cache
+    values     0 .. n_layer - 1      (B, H, T, D)  likewise
+    attention  0 .. n_layer - 1      (B, H, T, S)  how much each query takes of each value
+    gathered   0 .. n_layer - 1      (B, H, T, D)  what each head takes, before the projection
+    neurons    0 .. n_layer - 1      (B, T, 4C)    of the MLP, after GELU
+    added      0 .. 2 n_layer - 1    (B, T, C)     by every part to the stream
+    logits     0                     (B, T, V)
+
+With a hook, attention and norms take their written-out forms.
+"""
+
+
+def untouched(name: str, number: int, x: Tensor) -> Tensor:
+    """The hook of nobody: what is computed is used."""
+    return x
 
 
 def causal_mask(n_new: int, n_seen: int, device: torch.device) -> Tensor:
@@ -39,7 +64,7 @@ def causal_mask(n_new: int, n_seen: int, device: torch.device) -> Tensor:
 
 
 def written_out_attention(
-    q: Tensor, k: Tensor, v: Tensor, dropout: nn.Dropout
+    q: Tensor, k: Tensor, v: Tensor, dropout: nn.Dropout, hook: Hook = untouched, layer: int = 0
 ) -> tuple[Tensor, Tensor]:
     """softmax(Q K^T / sqrt(D)) V with a causal mask, step by step.
 
@@ -55,6 +80,7 @@ def written_out_attention(
     allowed = causal_mask(q.shape[-2], k.shape[-2], q.device)  # (T, S)
     scores = scores.masked_fill(~allowed, float("-inf"))
     weights = torch.softmax(scores, dim=-1)  # (B, H, T, S), each row sums to 1
+    weights = hook("attention", layer, weights)
     return dropout(weights) @ v, weights  # (B, H, T, D)
 
 
@@ -70,54 +96,86 @@ def fused_attention(q: Tensor, k: Tensor, v: Tensor, dropout: float) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
 
 
-class CausalSelfAttention(nn.Module):
-    """Every token gathers what it needs from the tokens before it."""
+class Norm(nn.LayerNorm):
+    """Every token's vector to mean 0 and standard deviation 1, times learned weights.
 
-    def __init__(self, config: GPTConfig) -> None:
+    Ba et al., "Layer Normalization" (2016).
+
+    Args:
+        config: the shape.
+        number: which norm it is, by the station of the stream that it reads.
+    """
+
+    def __init__(self, config: GPTConfig, number: int) -> None:
+        super().__init__(config.n_embd, bias=config.bias)
+        self.number = number
+
+    def forward(self, x: Tensor, hook: Hook = untouched) -> Tensor:
+        """(B, T, C) -> (B, T, C)."""
+        if hook is untouched:
+            return super().forward(x)  # the same in one call
+        mean = hook("mean", self.number, x.mean(-1, keepdim=True))  # (B, T, 1)
+        variance = (x - mean).square().mean(-1, keepdim=True)
+        rstd = hook("rstd", self.number, torch.rsqrt(variance + self.eps))
+        normed = (x - mean) * rstd * self.weight
+        return normed if self.bias is None else normed + self.bias
+
+
+class CausalSelfAttention(nn.Module):
+    """Every token gathers what it needs from the tokens before it.
+
+    Args:
+        config: the shape.
+        layer: which block it stands in, from 0.
+    """
+
+    def __init__(self, config: GPTConfig, layer: int) -> None:
         super().__init__()
-        self.n_head = config.n_head
-        self.qkv = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)
-        self.proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
+        self.layer, self.n_head = layer, config.n_head
+        self.qkv = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)  # c_attn
+        self.proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)  # c_proj
         self.attention_dropout = nn.Dropout(config.dropout)
         self.residual_dropout = nn.Dropout(config.dropout)
-        self.fused_attention = fused_attention  # training may put a faster one here
 
-    def forward(
-        self, x: Tensor, layer: int, cache: KVCache | None, record: Recorder | None, fused: bool
-    ) -> Tensor:
+    def forward(self, x: Tensor, cache: KVCache | None, hook: Hook, fused: bool) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
         B, T, C = x.shape
         qkv = self.qkv(x).view(B, T, 3, self.n_head, C // self.n_head)  # (B, T, 3, H, D)
-        qkv = qkv.permute(2, 0, 3, 1, 4)  # (3, B, H, T, D)
-        q, k, v = qkv  # each (B, H, T, D)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, T, D)
+        k, v = hook("keys", self.layer, k), hook("values", self.layer, v)
         if cache is not None:
-            k, v = cache.append(layer, qkv[1:])  # each (B, H, S, D)
-        if fused and record is None:
-            dropout = self.attention_dropout.p if self.training else 0.0
-            y = self.fused_attention(q, k, v, dropout)  # (B, H, T, D)
+            k, v = cache.append(self.layer, k, v)  # each (B, H, S, D)
+        if fused and hook is untouched:
+            y = self.attend(q, k, v)  # (B, H, T, D)
         else:
-            y, weights = written_out_attention(q, k, v, self.attention_dropout)
-            if record is not None:
-                record(f"blocks.{layer}.attention", weights)  # (B, H, T, S)
+            y, _ = written_out_attention(q, k, v, self.attention_dropout, hook, self.layer)
+        y = hook("gathered", self.layer, y)
         y = y.transpose(1, 2).reshape(B, T, C)  # heads side by side again
         added: Tensor = self.residual_dropout(self.proj(y))
         return added
 
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """What each query gathers, by the fast way: q (B, H, T, D), k, v (B, H, S, D) -> as q.
+
+        Training has a faster one on some machines, in a class of its own.
+        """
+        return fused_attention(q, k, v, self.attention_dropout.p if self.training else 0.0)
+
 
 class MLP(nn.Module):
-    """Every token thinks for itself: widen four times, bend (tanh-GELU), narrow again."""
+    """For every token by itself: four times as wide, tanh-GELU, and back to C."""
 
-    def __init__(self, config: GPTConfig) -> None:
+    def __init__(self, config: GPTConfig, layer: int) -> None:
         super().__init__()
-        self.fc = nn.Linear(config.n_embd, 4 * config.n_embd, bias=config.bias)
-        self.proj = nn.Linear(4 * config.n_embd, config.n_embd, bias=config.bias)
+        self.layer = layer
+        self.fc = nn.Linear(config.n_embd, 4 * config.n_embd, bias=config.bias)  # c_fc
+        self.proj = nn.Linear(4 * config.n_embd, config.n_embd, bias=config.bias)  # c_proj
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, layer: int, record: Recorder | None) -> Tensor:
+    def forward(self, x: Tensor, hook: Hook) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
         hidden = F.gelu(self.fc(x), approximate="tanh")  # (B, T, 4C)
-        if record is not None:
-            record(f"blocks.{layer}.mlp", hidden)
+        hidden = hook("neurons", self.layer, hidden)
         added: Tensor = self.dropout(self.proj(hidden))
         return added
 
@@ -125,22 +183,21 @@ class MLP(nn.Module):
 class Block(nn.Module):
     """Attention, then MLP; each reads a normed copy and adds its result to the stream."""
 
-    def __init__(self, config: GPTConfig) -> None:
+    def __init__(self, config: GPTConfig, layer: int, attention: type[CausalSelfAttention]) -> None:
         super().__init__()
-        self.attention_norm = nn.LayerNorm(config.n_embd, bias=config.bias)
-        self.attention = CausalSelfAttention(config)
-        self.mlp_norm = nn.LayerNorm(config.n_embd, bias=config.bias)
-        self.mlp = MLP(config)
+        self.layer = layer
+        self.attention_norm = Norm(config, 2 * layer)  # ln_1
+        self.attention = attention(config, layer)  # attn
+        self.mlp_norm = Norm(config, 2 * layer + 1)  # ln_2
+        self.mlp = MLP(config, layer)  # mlp
 
-    def forward(
-        self, x: Tensor, layer: int, cache: KVCache | None, record: Recorder | None, fused: bool
-    ) -> Tensor:
+    def forward(self, x: Tensor, cache: KVCache | None, hook: Hook, fused: bool) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
-        x = x + self.attention(self.attention_norm(x), layer, cache, record, fused)
-        x = x + self.mlp(self.mlp_norm(x), layer, record)
-        if record is not None:
-            record(f"blocks.{layer}.residual", x)
-        return x
+        first, second = 2 * self.layer, 2 * self.layer + 1
+        added = self.attention(self.attention_norm(x, hook), cache, hook, fused)
+        x = hook("stream", first + 1, x + hook("added", first, added))
+        added = self.mlp(self.mlp_norm(x, hook), hook)
+        return hook("stream", second + 1, x + hook("added", second, added))
 
 
 class GPT(nn.Module):
@@ -150,16 +207,24 @@ class GPT(nn.Module):
         config: the shape.
         generator: source of the initial weights; without one they stay as torch made them,
             which is right where a checkpoint is about to be loaded.
+        attention: one with another `attend`, which computes the same.
     """
 
-    def __init__(self, config: GPTConfig, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self,
+        config: GPTConfig,
+        generator: torch.Generator | None = None,
+        attention: type[CausalSelfAttention] = CausalSelfAttention,
+    ) -> None:
         super().__init__()
         self.config = config
-        self.token_embedding = nn.Embedding(config.vocab_size, config.n_embd)
-        self.position_embedding = nn.Embedding(config.block_size, config.n_embd)
+        self.token_embedding = nn.Embedding(config.vocab_size, config.n_embd)  # wte
+        self.position_embedding = nn.Embedding(config.block_size, config.n_embd)  # wpe
         self.embedding_dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
-        self.final_norm = nn.LayerNorm(config.n_embd, bias=config.bias)
+        self.blocks = nn.ModuleList(  # h
+            Block(config, layer, attention) for layer in range(config.n_layer)
+        )
+        self.final_norm = Norm(config, 2 * config.n_layer)  # ln_f
         if generator is not None:
             self.init_weights(generator)
 
@@ -184,7 +249,7 @@ class GPT(nn.Module):
         self,
         tokens: Tensor,
         cache: KVCache | None = None,
-        record: Recorder | None = None,
+        hook: Hook = untouched,
         fused: bool = True,
     ) -> Tensor:
         """The residual stream after the final norm: what the head reads.
@@ -192,7 +257,7 @@ class GPT(nn.Module):
         Args:
             tokens: int64 (B, T).
             cache: what was read before; it is extended by these T tokens.
-            record: receives what a view may want to show; written-out attention is used then.
+            hook: sees what is computed, and may change it.
             fused: False takes the written-out attention.
 
         Returns:
@@ -207,29 +272,50 @@ class GPT(nn.Module):
             raise ValueError(f"{start + T} tokens exceed the block size {self.config.block_size}")
         positions = torch.arange(start, start + T, device=tokens.device)  # (T,)
         x = self.token_embedding(tokens) + self.position_embedding(positions)  # (B, T, C)
-        x = self.embedding_dropout(x)
-        if record is not None:
-            record("embedding", x)
-        for layer, block in enumerate(self.blocks):
-            x = block(x, layer, cache, record, fused)
+        x = hook("stream", 0, self.embedding_dropout(x))
+        for block in self.blocks:
+            x = block(x, cache, hook, fused)
         if cache is not None:
             cache.advance(T)
-        normed: Tensor = self.final_norm(x)
+        normed: Tensor = self.final_norm(x, hook)
         return normed
 
     def head(self, hidden: Tensor) -> Tensor:
         """(..., C) -> logits (..., V): how well each token's embedding matches the stream."""
-        return F.linear(hidden, self.token_embedding.weight)
+        return F.linear(hidden, self.token_embedding.weight)  # lm_head, tied to wte
 
     def forward(
         self,
         tokens: Tensor,
         cache: KVCache | None = None,
-        record: Recorder | None = None,
+        hook: Hook = untouched,
         fused: bool = True,
     ) -> Tensor:
         """Logits of the next token at every position: (B, T, V). Arguments as in `hidden`."""
-        logits = self.head(self.hidden(tokens, cache, record, fused))
-        if record is not None:
-            record("logits", logits)
-        return logits
+        return hook("logits", 0, self.head(self.hidden(tokens, cache, hook, fused)))
+
+    def loss(self, tokens: Tensor) -> Tensor:
+        """How surprised the model is by `tokens`, int64 (B, T): mean of -log p(next), in nats.
+
+        Every token but the last is asked for the one after it. `training.step.loss` computes
+        the same without ever holding the (B, T, V) logits.
+        """
+        logits = self(tokens[:, :-1])  # (B, T - 1, V)
+        return F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
+
+    @torch.no_grad()
+    def generate(
+        self, tokens: Tensor, n_new: int, generator: torch.Generator, temperature: float = 1.0
+    ) -> Tensor:
+        """Write on: `tokens` int64 (B, T) with `n_new` drawn ones after them, (B, T + n_new).
+
+        The whole of decoding, and all that a language model does, in its plainest form: read
+        everything, draw the next token, append it, and do it again. The engine draws the same
+        way, and reads each token once (`inference/`).
+        """
+        for _ in range(n_new):
+            logits = self(tokens[:, -self.config.block_size :])[:, -1]  # (B, V)
+            chances = torch.softmax(logits / temperature, dim=-1)
+            drawn = torch.multinomial(chances, 1, generator=generator)  # (B, 1)
+            tokens = torch.cat([tokens, drawn], dim=1)
+        return tokens

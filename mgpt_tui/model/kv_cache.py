@@ -40,19 +40,21 @@ class KVCache:
         """Most tokens it can hold."""
         return self.keys_values.shape[4]
 
-    def append(self, layer: int, keys_values: Tensor) -> Tensor:
+    def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Write T new tokens of one layer after the `length` held; see `advance`.
 
         Args:
             layer: index of the block.
-            keys_values: (2, B, n_head, T, head_size).
+            keys, values: (B, n_head, T, head_size).
 
         Returns:
-            A view of all keys and values so far: (2, B, n_head, length + T, head_size).
+            Views of all keys and of all values so far: (B, n_head, length + T, head_size).
         """
-        start, new, held = self.length, keys_values.shape[3], self.keys_values[layer]
-        held.narrow(3, start, new).copy_(keys_values)
-        return held.narrow(3, 0, start + new)
+        start, new, held = self.length, keys.shape[2], self.keys_values[layer]
+        held[0].narrow(2, start, new).copy_(keys)
+        held[1].narrow(2, start, new).copy_(values)
+        filled = held.narrow(3, 0, start + new)
+        return filled[0], filled[1]
 
     def room(self, n_tokens: int) -> list[tuple[Tensor, Tensor, Tensor]]:
         """What `append` would write to and return, for all layers at once, in a few calls.
@@ -63,8 +65,8 @@ class KVCache:
             length + n_tokens, head_size).
         """
         empty = self.keys_values.narrow(4, self.length, n_tokens).unbind(0)
-        told = self.keys_values.narrow(4, 0, self.length + n_tokens).flatten(0, 1).unbind(0)
-        return list(zip(empty, told[::2], told[1::2], strict=True))
+        filled = self.keys_values.narrow(4, 0, self.length + n_tokens).flatten(0, 1).unbind(0)
+        return list(zip(empty, filled[::2], filled[1::2], strict=True))
 
     def advance(self, n_tokens: int) -> None:
         """Count `n_tokens` as held, once every layer has appended them."""

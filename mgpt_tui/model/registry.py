@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
 from mgpt_tui.model.manifest import CONFIG_FILE
+from mgpt_tui.reading import read_json
 
 EMBEDDED = "storyteller"
 STEP_FOLDER = re.compile(r"step-\d{8,}")
@@ -48,10 +49,10 @@ def run_folder(run: str) -> Path:
 def pointed_to(run: Path, pointer: str) -> Path | None:
     """The checkpoint that `RUN/best.json` or `RUN/last.json` names, or None."""
     try:
-        name = json.loads((run / f"{pointer}.json").read_text(encoding="utf-8"))["checkpoint"]
+        name = read_json(run / f"{pointer}.json")["checkpoint"]
         folder: Path | None = run / name if STEP_FOLDER.fullmatch(name) else None
-        return folder if folder is not None and (folder / CONFIG_FILE).is_file() else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return folder if folder is not None and _has_config(folder) else None
+    except (UserError, KeyError, TypeError):
         return None
 
 
@@ -92,7 +93,7 @@ def list_models() -> list[ModelEntry]:
     """The embedded model and the best and last checkpoint of every run, by name."""
     models = []
     embedded = paths.assets_dir() / EMBEDDED
-    if (embedded / CONFIG_FILE).is_file():
+    if _has_config(embedded):
         models.append(ModelEntry(EMBEDDED, embedded))
     runs = paths.runs_dir()
     for run in sorted(runs.iterdir()) if runs.is_dir() else []:
@@ -124,13 +125,18 @@ def find_model(name: str | None = None) -> ModelEntry:
         else:
             step = part.removeprefix("step-")
             folder = run / f"step-{int(step):08d}" if step.isdecimal() and len(step) < 20 else None
-        if folder is not None and (folder / CONFIG_FILE).is_file():
+        if folder is not None and _has_config(folder):
             return ModelEntry(name, folder)
     path = paths.expanded(name)
-    if (path / CONFIG_FILE).is_file():
+    if _has_config(path):
         return ModelEntry(str(path), path)
     known = ", ".join(model.name for model in list_models()) or "none"
     raise UserError(
         f"There is no model {name!r}.",
         f"Known models: {known}. A path to a checkpoint folder works too.",
     )
+
+
+def _has_config(folder: Path) -> bool:
+    """Whether a folder looks like a checkpoint; one that no system can have does not."""
+    return os.path.isfile(folder / CONFIG_FILE)  # noqa: PTH113  (Path.is_file raises)

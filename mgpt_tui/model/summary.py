@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.model.manifest import CONFIG_FILE, CheckpointInfo, read_info
 from mgpt_tui.model.registry import ModelEntry
+from mgpt_tui.reading import known_time
+from mgpt_tui.settings_fields import LARGEST_INT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +20,7 @@ class ModelSummary:
         entry: its name and folder.
         info: what its `config.json` says; None where that cannot be read.
         error: why it cannot be read; "" where it can.
-        written: when it was written (seconds, epoch); None where nobody can tell.
+        written: when it was written (seconds, epoch); None where it is unknown.
     """
 
     entry: ModelEntry
@@ -34,7 +37,7 @@ class ModelSummary:
         except UserError as failure:
             error = failure.message
         try:
-            written = (entry.path / CONFIG_FILE).stat().st_mtime
+            written = known_time((entry.path / CONFIG_FILE).stat().st_mtime)
         except OSError:
             written = None
         return cls(entry=entry, info=info, error=error, written=written)
@@ -47,14 +50,12 @@ class ModelSummary:
     @property
     def step(self) -> int | None:
         """How many steps it was trained."""
-        step = self.info.training.get("step") if self.info else None
-        return step if isinstance(step, int) else None
+        return self._count("step")
 
     @property
     def tokens(self) -> int | None:
         """How many tokens it was trained on."""
-        tokens = self.info.training.get("tokens") if self.info else None
-        return tokens if isinstance(tokens, int) else None
+        return self._count("tokens")
 
     @property
     def bits_per_byte(self) -> float | None:
@@ -66,7 +67,11 @@ class ModelSummary:
         """Its loss on held-out stories, in nats a token."""
         return self._validation("loss")
 
+    def _count(self, name: str) -> int | None:
+        count = self.info.training.get(name) if self.info else None
+        return count if type(count) is int and 0 <= count <= LARGEST_INT else None
+
     def _validation(self, figure: str) -> float | None:
         score = self.info.training.get("validation") if self.info else None
         value = score.get(figure) if isinstance(score, dict) else None
-        return value if isinstance(value, float) else None
+        return value if isinstance(value, float) and math.isfinite(value) else None

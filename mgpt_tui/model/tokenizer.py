@@ -20,19 +20,19 @@ from pathlib import Path
 import tiktoken
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_write, os_error
+from mgpt_tui.files import atomic_write
+from mgpt_tui.model.split_pattern import GPT2_PATTERN, check_pattern, covering, is_panic
 from mgpt_tui.paths import assets_dir
+from mgpt_tui.reading import read_bytes
+from mgpt_tui.text import END_OF_TEXT as END_OF_TEXT
 from mgpt_tui.text import TextChunk
 
-END_OF_TEXT = "<|endoftext|>"
 GPT2_DIGEST = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
-GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-"""How GPT-2 splits text into pieces before merging; no token reaches across two pieces."""
 
 SMALLEST_VOCABULARY = 257  # the single bytes and <|endoftext|>
 GPT2_VOCABULARY = 50257
 LARGEST_VOCABULARY = 65536  # ids are stored as uint16
-_LARGEST_FILE = 16 * 2**20
+LARGEST_FILE = 16 * 2**20
 _LONG_TEXT = 50_000
 _LONG_SPACE = re.compile(r"\s{50000}")
 
@@ -42,10 +42,10 @@ class Tokenizer:
 
     Args:
         ranks: bytes of every token but `<|endoftext|>`, numbered from 0 without gaps.
-        pattern: regular expression that splits text into pieces.
+        pattern: regular expression that splits text into pieces, see `split_pattern`.
 
     Raises:
-        UserError: where `ranks` is no such vocabulary.
+        UserError: where `ranks` is no such vocabulary, or `pattern` cannot be used.
     """
 
     def __init__(self, ranks: Mapping[bytes, int], pattern: str = GPT2_PATTERN) -> None:
@@ -54,6 +54,7 @@ class Tokenizer:
         problem = _problem_with(self.ranks)
         if problem:
             raise UserError(f"This is no vocabulary: {problem}.", "Use a tokenizer.tiktoken.")
+        check_pattern(pattern)
         self._bytes = [*self.ranks, b""]
 
     @classmethod
@@ -72,14 +73,16 @@ class Tokenizer:
         tiktoken's own reader is not used: it copies the file to a cache outside our folders.
 
         Raises:
-            UserError: where the file cannot be read, or is damaged, or is something else.
+            UserError: where the file cannot be read, or is damaged, or is something else, or
+                `pattern` cannot be used.
         """
+        return cls.parse(read_bytes(path, LARGEST_FILE), path, pattern)
+
+    @classmethod
+    def parse(cls, content: bytes, path: Path, pattern: str = GPT2_PATTERN) -> Tokenizer:
+        """The same of a file that is read already; `path` is for the message."""
+        check_pattern(pattern)
         remedy = "Use the tokenizer.tiktoken of a checkpoint or of prepared data."
-        try:
-            with path.open("rb") as stream:
-                content = stream.read(_LARGEST_FILE + 1)
-        except OSError as error:
-            raise os_error(error, path) from error
         try:
             ranks = {
                 binascii.a2b_base64(token): int(rank)
@@ -113,25 +116,33 @@ class Tokenizer:
 
     @cached_property
     def _encoding(self) -> tiktoken.Encoding:
-        try:
-            return tiktoken.Encoding(
-                self.digest,
-                pat_str=self.pattern,
-                mergeable_ranks=self.ranks,
-                special_tokens={END_OF_TEXT: self.end_token},
-            )
-        except ValueError as error:
-            raise UserError(f"The tokenizer's split pattern is damaged: {error}.") from error
+        return tiktoken.Encoding(
+            self.digest,
+            pat_str=covering(self.pattern),
+            mergeable_ranks=self.ranks,
+            special_tokens={END_OF_TEXT: self.end_token},
+        )
 
     def encode(self, text: str) -> list[int]:
         """Token ids of `text`, in which `<|endoftext|>` is thirteen ordinary characters.
 
         Lone surrogates, which no UTF-8 has, are read as U+FFFD.
+
+        Raises:
+            UserError: where a foreign split pattern takes too many steps.
         """
         encode = self._encoding.encode_ordinary
-        if len(text) < _LONG_TEXT:
-            return encode(text)
-        return [token for stretch in self.stretches(text) for token in encode(stretch)]
+        try:
+            if len(text) < _LONG_TEXT:
+                return encode(text)
+            return [token for stretch in self.stretches(text) for token in encode(stretch)]
+        except BaseException as error:
+            if not is_panic(error):
+                raise
+            raise UserError(
+                "The tokenizer's split pattern gives up on this text.",
+                "Take a model with another tokenizer.",
+            ) from None
 
     def stretches(self, text: str) -> list[str]:
         """What `text` is cut into before all else: nearly always itself alone.
@@ -162,6 +173,32 @@ class Tokenizer:
         for token in (min(tokens), max(tokens)) if len(tokens) else ():
             self.token_bytes(token)
         return b"".join(map(self._bytes.__getitem__, tokens)).decode(errors="replace")
+
+    def one_token(self, text: str) -> int:
+        """The token that `text` is.
+
+        Raises:
+            UserError: where it is none, or several; its message says which.
+        """
+        tokens = self.encode(text)
+        if len(tokens) != 1:
+            parts = " + ".join(repr(self.decode([token])) for token in tokens)
+            raise UserError(
+                f"{text!r} is not one token of this model" + (f" but {parts}." if parts else "."),
+                "Name one of its tokens; most words have a space in front.",
+            )
+        return tokens[0]
+
+    def merges(self, token: bytes) -> list[tuple[bytes, bytes]]:
+        """The pairs that byte-pair encoding joins to make a token of its bytes, in their order."""
+        made, waiting = [], [token]
+        while waiting:
+            whole = waiting.pop()
+            parts = self._parts(whole)
+            if len(parts) == 2:
+                made.append((parts[0], parts[1]))
+                waiting += parts
+        return sorted(made, key=lambda pair: self.ranks[pair[0] + pair[1]])
 
     def trimmed(self, counts: Mapping[int, int], vocab_size: int) -> Tokenizer:
         """The vocabulary cut down to exactly `vocab_size` entries, `<|endoftext|>` included.

@@ -1,61 +1,23 @@
-"""Tokens in, scores of the next one out: the model as the engine runs it.
+"""The model with its weights packed: the same numbers with few and cheap calls a token.
 
-`PlainDecoder` is the readable model itself. `PackedDecoder` computes the same with few and cheap
-calls a token: a token's arithmetic takes some hundred microseconds, and every call of torch one or
-two more.
+A token's arithmetic takes some hundred microseconds, and every call of torch one or two more.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mgpt_tui.inference.matrices import FORMATS, Product
-from mgpt_tui.model.config import GPTConfig
+from mgpt_tui.inference.decoders.decoder import Scores, Tokens
+from mgpt_tui.inference.decoders.in_torch.matrices import FORMATS, Product
 from mgpt_tui.model.gpt import GPT, Block, causal_mask
 from mgpt_tui.model.kv_cache import KVCache
-
-
-class Decoder(Protocol):
-    """What the engine asks of a model."""
-
-    config: GPTConfig
-
-    def new_cache(self, rows: int) -> KVCache:
-        """Room for `rows` sequences."""
-
-    def read(self, tokens: Tensor, cache: KVCache) -> Tensor:
-        """Read on, and tell what may follow.
-
-        Args:
-            tokens: int64 (B, T), on the CPU.
-            cache: what the B sequences read before; it is extended by these T tokens.
-
-        Returns:
-            fp32 (B, V), the scores after the last of them, on the decoder's device.
-        """
-
-
-class PlainDecoder:
-    """A GPT as it is written, in its own precision and on its own device."""
-
-    def __init__(self, model: GPT) -> None:
-        self.config = model.config
-        self.model = model.eval()
-
-    def new_cache(self, rows: int) -> KVCache:
-        """See `Decoder`."""
-        weight = self.model.token_embedding.weight
-        return KVCache(self.config, rows, weight.device, weight.dtype)
-
-    @torch.inference_mode()
-    def read(self, tokens: Tensor, cache: KVCache) -> Tensor:
-        """See `Decoder`."""
-        hidden = self.model.hidden(tokens.to(cache.keys_values.device), cache)  # (B, T, C)
-        return self.model.head(hidden[:, -1]).float()
 
 
 class _Norm(NamedTuple):
@@ -93,25 +55,59 @@ class PackedDecoder:
         precision: a key of `matrices.FORMATS`.
     """
 
+    made_by = f"torch {torch.__version__}"
+
     def __init__(self, model: GPT, precision: str) -> None:
         self.config = model.config
         self.precision = precision
+        self.threads = torch.get_num_threads()
         self.device = model.token_embedding.weight.device
         dtype = torch.float32 if precision == "fp32" else torch.bfloat16
         self._cache_dtype = torch.float32 if self.device.type == "cpu" else dtype
         self._token_embedding = model.token_embedding.weight.detach().to(dtype)
         self._position_embedding = model.position_embedding.weight.detach().to(dtype)
-        self._blocks = [_packed(block, precision) for block in model.blocks]
-        self._final_norm = _norm(model.final_norm)
+        # CUDA has no norm of bf16 numbers with fp32 weights.
+        norms = torch.float32 if self.device.type == "cpu" else dtype
+        self._blocks = [_packed(block, precision, norms) for block in model.blocks]
+        self._final_norm = _norm(model.final_norm, norms)
         self._head = FORMATS[precision](model.token_embedding.weight.detach())
 
     def new_cache(self, rows: int) -> KVCache:
         """See `Decoder`."""
         return KVCache(self.config, rows, self.device, self._cache_dtype)
 
-    @torch.inference_mode()
-    def read(self, tokens: Tensor, cache: KVCache) -> Tensor:
+    def read(self, tokens: Tokens, cache: KVCache) -> Scores:
         """See `Decoder`."""
+        with self._own_threads():
+            scores: Scores = self.logits(torch.from_numpy(tokens), cache).numpy(force=True)
+        return scores
+
+    @torch.inference_mode()
+    def take(self, tokens: Tokens, cache: KVCache) -> None:
+        """See `Decoder`."""
+        with self._own_threads():
+            self._last(torch.from_numpy(tokens), cache)
+
+    @torch.inference_mode()
+    def logits(self, tokens: Tensor, cache: KVCache) -> Tensor:
+        """`read` of tokens on any device, with scores on the decoder's: fp32 (B, V)."""
+        return self._head(self._final_norm(self._last(tokens, cache))).float()
+
+    @contextmanager
+    def _own_threads(self) -> Iterator[None]:
+        """Compute with `threads`; the number that torch was told otherwise comes back."""
+        before = torch.get_num_threads()
+        if before == self.threads or self.device.type != "cpu":
+            yield
+            return
+        torch.set_num_threads(self.threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+    def _last(self, tokens: Tensor, cache: KVCache) -> Tensor:
+        """The residual stream at the last tokens: (B, C)."""
         B, T = tokens.shape
         C, H = self.config.n_embd, self.config.n_head
         start = cache.length
@@ -129,8 +125,35 @@ class PackedDecoder:
             hidden = F.gelu(block.fc(block.mlp_norm(x)), approximate="tanh")
             x += block.mlp_proj(hidden)
         cache.advance(T)
-        last = x if T == 1 else x.view(B, T, C)[:, -1]
-        return self._head(self._final_norm(last)).float()
+        return x if T == 1 else x.view(B, T, C)[:, -1]
+
+    @torch.inference_mode()
+    def step(self, tokens: Tensor, position: Tensor, keys_values: Tensor) -> Tensor:
+        """`read` one token each, at a position that the device alone knows: for CUDA graphs.
+
+        Args:
+            tokens: int64 (B,), on the device.
+            position: int64 (1,), on the device: how many tokens were read before.
+            keys_values: of a cache of B sequences, which is extended by this token.
+
+        Returns:
+            fp32 (B, V).
+        """
+        B, C, H = len(tokens), self.config.n_embd, self.config.n_head
+        S = keys_values.shape[4]
+        future = torch.arange(S, device=tokens.device) > position  # (S,)
+        mask = torch.zeros(S, device=tokens.device, dtype=keys_values.dtype)
+        mask = mask.masked_fill(future, -math.inf).view(1, 1, 1, S)
+        x = F.embedding(tokens, self._token_embedding)  # (B, C)
+        x = x + F.embedding(position, self._position_embedding)
+        for block, held in zip(self._blocks, keys_values.unbind(0), strict=True):
+            qkv = block.qkv(block.attention_norm(x)).view(B, 3, H, 1, C // H)
+            qkv = qkv.transpose(0, 1).to(held.dtype)  # (3, B, H, 1, D)
+            held.index_copy_(3, position, qkv[1:])
+            y = F.scaled_dot_product_attention(qkv[0], held[0], held[1], mask)  # (B, H, 1, D)
+            x += block.attention_proj(y.reshape(B, C))
+            x += block.mlp_proj(F.gelu(block.fc(block.mlp_norm(x)), approximate="tanh"))
+        return self._head(self._final_norm(x)).float()
 
     def _attention(self, q: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
         """Attention of T new tokens to S: (B, H, T, D)."""
@@ -147,22 +170,22 @@ class PackedDecoder:
         return torch.cat(queries, dim=2)
 
 
-def _packed(block: nn.Module, precision: str) -> _PackedBlock:
+def _packed(block: nn.Module, precision: str, norms: torch.dtype) -> _PackedBlock:
     assert isinstance(block, Block)
     attention, mlp = block.attention, block.mlp
     return _PackedBlock(
-        _norm(block.attention_norm),
+        _norm(block.attention_norm, norms),
         _linear(attention.qkv, precision),
         _linear(attention.proj, precision),
-        _norm(block.mlp_norm),
+        _norm(block.mlp_norm, norms),
         _linear(mlp.fc, precision),
         _linear(mlp.proj, precision),
     )
 
 
-def _norm(norm: nn.LayerNorm) -> _Norm:
-    bias = None if norm.bias is None else norm.bias.detach().float()
-    return _Norm(norm.weight.detach().float(), bias)
+def _norm(norm: nn.LayerNorm, dtype: torch.dtype) -> _Norm:
+    bias = None if norm.bias is None else norm.bias.detach().to(dtype)
+    return _Norm(norm.weight.detach().to(dtype), bias)
 
 
 def _linear(linear: nn.Linear, precision: str) -> Product:

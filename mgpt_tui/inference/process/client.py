@@ -13,6 +13,7 @@ import queue
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,26 +21,28 @@ from typing import IO, Protocol
 
 import mgpt_tui
 from mgpt_tui import paths
-from mgpt_tui.inference.messages import (
-    ContextPart,
+from mgpt_tui.errors import UserError
+from mgpt_tui.files import open_own
+from mgpt_tui.inference.inspection.answers import Asked
+from mgpt_tui.inference.process.messages import (
+    LONGEST_EVENT,
     Died,
-    Ended,
     Event,
     Failed,
     Generate,
+    Inspect,
     Look,
     Measure,
-    Measured,
     ProtocolError,
     Question,
     Ready,
     Request,
-    Seen,
     Stop,
     decode,
     encode,
 )
-from mgpt_tui.inference.request import SamplingSettings, Until
+from mgpt_tui.inference.process.pending import Pending
+from mgpt_tui.inference.request import ContextPart, SamplingSettings, Until
 
 PATIENCE = 0.5
 """Seconds that a process gets to end by itself before it is killed."""
@@ -67,6 +70,9 @@ class EngineLike(Protocol):
 
     def measure(self, context: Sequence[ContextPart]) -> int:
         """Ask how many tokens would be read; the id under which `Measured` will answer."""
+
+    def inspect(self, context: Sequence[ContextPart], asked: Asked) -> int:
+        """Look into the model; the id under which `Inspected` or `Replaced` will answer."""
 
     def stop(self, id: int) -> None:
         """End a generation after its current token; `Ended` follows in `events`."""
@@ -143,6 +149,10 @@ class EngineClient:
         """Ask how many tokens of `context` are read; returns the id of the answer at once."""
         return self._ask(Measure(next(self._ids), tuple(context)))
 
+    def inspect(self, context: Sequence[ContextPart], asked: Asked) -> int:
+        """Ask what a view tells of `context`; returns the id of the answer at once."""
+        return self._ask(Inspect(next(self._ids), tuple(context), asked))
+
     def _ask(self, request: Question) -> int:
         if self._child is None or not self._child.ask(request):
             self.events.put(
@@ -202,7 +212,7 @@ class _Child:
         self._events = events
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._lock = threading.Lock()  # guards the two below
-        self._unanswered: dict[int, int] = {}  # how many ends each request still waits for
+        self._pending = Pending()
         self._is_over = False
         self._expected = False  # whether it was asked to end, or said why it cannot start
         self._reader = threading.Thread(target=self._read, name="engine-reader", daemon=True)
@@ -219,10 +229,8 @@ class _Child:
         with self._lock:
             if self._is_over:
                 return False
-            if isinstance(request, Generate):
-                self._unanswered[request.id] = request.samples
-            elif isinstance(request, Question):
-                self._unanswered[request.id] = 1
+            if isinstance(request, Question):
+                self._pending.ask(request)
             self._requests.put(request)
             return True
 
@@ -244,21 +252,25 @@ class _Child:
 
     def _write(self) -> None:
         assert self.process.stdin is not None
-        with suppress(OSError):  # where it is gone, the reader says so
+        try:
             while (request := self._requests.get()) is not None:
                 self.process.stdin.write(encode(request))
                 self.process.stdin.flush()
+        except OSError:  # it is gone; the reader says so
+            pass
+        except Exception:  # what cannot be sent would be waited for
+            self._kill()
         with suppress(OSError):
             self.process.stdin.close()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        try:
-            with self.process.stdout as lines:
-                for line in lines:
+        with self.process.stdout as stream:
+            try:
+                while line := stream.readline(LONGEST_EVENT):
                     self._pass_on(line)
-        except ProtocolError:  # half a line, or a broken engine
-            self.process.kill()
+            except Exception:  # half a line, or a broken engine: whatever it is, its end is told
+                self._kill()
         try:
             exit_code = self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -267,6 +279,13 @@ class _Child:
         self._requests.put(None)  # the writer ends, too
         self._tell_end(exit_code)
 
+    def _kill(self) -> None:
+        """End an engine with which something is wrong, and say what in its log."""
+        if not self._expected:
+            with suppress(OSError), _open_log(append=True) as log:
+                log.write(traceback.format_exc().encode(errors="replace"))
+        self.process.kill()
+
     def _pass_on(self, line: bytes) -> None:
         event = decode(line)
         if isinstance(event, Question | Stop):
@@ -274,10 +293,7 @@ class _Child:
         with self._lock:
             if self._is_over:  # retired
                 return
-            if isinstance(event, Ended | Seen | Measured | Failed) and event.id in self._unanswered:
-                self._unanswered[event.id] -= 1
-                if isinstance(event, Failed) or not self._unanswered[event.id]:
-                    del self._unanswered[event.id]
+            self._pending.take(event)
             if isinstance(event, Failed) and event.id is None:
                 self._expected = self._is_over = True  # it only has to go; `start` may begin anew
             self._events.put(event)
@@ -285,7 +301,7 @@ class _Child:
     def _tell_end(self, exit_code: int) -> None:
         with self._lock:
             self._is_over = True
-            unanswered, self._unanswered = list(self._unanswered), {}
+            unanswered = self._pending.give_up()
         waiting = unanswered if self._expected else unanswered[1:]
         for id in waiting:
             self._events.put(Failed(id, "The engine ended.", "Try again once it is ready."))
@@ -303,7 +319,7 @@ def _command(model: str | None, python: str) -> list[str]:
     # the program is run from its own source folder, though, that is how it is found.
     source = Path(mgpt_tui.__file__).parents[1]
     safe_path = [] if source.samefile(".") else ["-P"]
-    command = [python, *safe_path, "-m", "mgpt_tui.inference.server"]
+    command = [python, *safe_path, "-m", "mgpt_tui.inference.process.server"]
     return command if model is None else [*command, f"--model={model}"]
 
 
@@ -312,8 +328,7 @@ def _open_log(*, append: bool) -> IO[bytes]:
     path = paths.engine_log()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not append:
-            path.write_bytes(b"")
-        return path.open("ab")
-    except OSError:  # no log is no reason not to write stories
+        flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_APPEND | os.O_TRUNC)
+        return os.fdopen(open_own(path, flags), "ab")
+    except (OSError, UserError):  # no log is no reason not to write stories
         return Path(os.devnull).open("ab")

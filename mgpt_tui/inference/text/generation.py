@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
 
-from mgpt_tui.inference.endings import EndFinder, cut
 from mgpt_tui.inference.held_back import Beginning, RestDecoder
 from mgpt_tui.inference.request import Finished, FinishReason, SamplingSettings, Until
+from mgpt_tui.inference.text.endings import EndFinder, cut
+from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.model.tokenizer import Tokenizer
 from mgpt_tui.text import StreamingCleaner, TextChunk
 
 if TYPE_CHECKING:
     from mgpt_tui.inference.chances import Chances
-    from mgpt_tui.inference.engine import Engine
     from mgpt_tui.inference.steps import Step
 
 
@@ -31,7 +31,8 @@ class Generation(Iterator[TextChunk]):
 
     def __init__(
         self,
-        engine: Engine,
+        config: GPTConfig,
+        tokenizer: Tokenizer,
         beginning: Beginning,
         settings: SamplingSettings,
         steps: Generator[Step],
@@ -42,16 +43,14 @@ class Generation(Iterator[TextChunk]):
         self.seed = settings.seed
         self.context_tokens = len(beginning.tokens)
         self.chances: list[Chances] = []
-        self._config = engine.config
+        self._config = config
         self.window_start = self._config.window_start(self.context_tokens)
-        self._decoder = RestDecoder(engine.tokenizer, beginning.rest)
-        self._end_token = engine.tokenizer.end_token
+        self._decoder = RestDecoder(tokenizer, beginning.rest)
+        self._end_token = tokenizer.end_token
         self._steps = steps
         self._should_stop = should_stop
-        self._stop_finder = StopFinder(settings.stop, engine.tokenizer)
-        self._end_finder = EndFinder(
-            until, settings.finish_sentence, engine.tokenizer, beginning.end
-        )
+        self._stop_finder = StopFinder(settings.stop, tokenizer)
+        self._end_finder = EndFinder(until, settings.finish_sentence, tokenizer, beginning.end)
         self._enough = settings.max_tokens
         self._drawn_tokens = 0  # but for those that spelled what was held back
         self._reason = FinishReason.CANCELLED  # until it ends by itself

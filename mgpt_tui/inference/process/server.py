@@ -1,4 +1,4 @@
-"""The engine process: `python -m mgpt_tui.inference.server --model NAME`.
+"""The engine process: `python -m mgpt_tui.inference.process.server --model NAME`.
 
 It reads requests on standard input and writes events on standard output, one JSON line each
 (see `messages`); what it or a library has to say to people goes to standard error. It lives as
@@ -13,41 +13,47 @@ import argparse
 import faulthandler
 import math
 import os
-import queue
 import signal
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.messages import (
+from mgpt_tui.inference.process.messages import (
     Chunks,
     Ended,
     Event,
     Failed,
     Generate,
+    Inspect,
+    Inspected,
     Look,
     Measure,
     Measured,
     ProtocolError,
     Question,
     Ready,
+    Replaced,
     Seen,
     Started,
     Stop,
     decode,
     encode,
 )
+from mgpt_tui.inference.process.waiting import Waiting
+from mgpt_tui.memory import OutOfMemory, is_lack_of_memory
 from mgpt_tui.model.registry import find_model
 from mgpt_tui.text import TextChunk
 
 if TYPE_CHECKING:
     from mgpt_tui.inference.engine import Engine
-    from mgpt_tui.inference.generation import Generation
+    from mgpt_tui.inference.inspector import Inspector
+    from mgpt_tui.inference.text.generation import Generation
 
 GATHERED = 0.02
 """Seconds between two messages with new text: the screen does not change more often."""
@@ -65,17 +71,19 @@ class Server:
 
     def __init__(self, send: Callable[[Event], None]) -> None:
         self._send = send
-        self._waiting: queue.SimpleQueue[Question] = queue.SimpleQueue()
+        self._waiting = Waiting()
         self._stops: dict[int, threading.Event] = {}
 
     def take(self, line: bytes) -> None:
         """Understand one request and put it where the answering thread finds it.
 
         Raises:
-            ProtocolError: where the line is no request.
+            ProtocolError: where the line is no request, or one with an id that waits already.
         """
         request = decode(line)
         if isinstance(request, Question):
+            if request.id in self._stops:
+                raise ProtocolError(f"there are two requests {request.id}")
             self._stops[request.id] = threading.Event()
             self._waiting.put(request)
         elif isinstance(request, Stop):
@@ -85,18 +93,32 @@ class Server:
         else:
             raise ProtocolError(f"{type(request).__name__} is no request")
 
-    def answer_next(self, engine: Engine) -> None:
-        """Wait for something to be asked for and see it through, whatever goes wrong in it."""
-        request = self._waiting.get()
+    def answer_next(self, engine: Engine, inspector: Inspector | None = None) -> None:
+        """Wait for something to be asked for and see it through, whatever goes wrong in it.
+
+        Args:
+            engine: which writes.
+            inspector: of the same model; without one nothing can be looked into.
+        """
+        self._answer(self._waiting.next(), engine, inspector)
+
+    def _answer(self, request: Question, engine: Engine, inspector: Inspector | None) -> None:
+        for id in self._waiting.take_replaced():
+            self._send(Replaced(id))
+            del self._stops[id]
         try:
             if isinstance(request, Generate):
-                self._generate(engine, request)
+                self._generate(request, engine, inspector)
             elif isinstance(request, Measure):
                 read = engine.beginning(request.context).tokens
                 self._send(Measured(request.id, len(read)))
             elif isinstance(request, Look):
                 seen = engine.look(request.context, request.settings, request.count)
-                self._send(Seen(request.id, seen.alternatives, seen.entropy))
+                self._send(Seen(request.id, seen))
+            elif inspector is None:
+                raise UserError("This engine cannot be looked into.", "Take another precision.")
+            else:
+                self._inspect(request, engine, inspector)
         except UserError as error:
             self._send(Failed(request.id, error.message, error.remedy))
         except Exception as error:
@@ -105,7 +127,20 @@ class Server:
         finally:
             del self._stops[request.id]
 
-    def _generate(self, engine: Engine, request: Generate) -> None:
+    def _inspect(self, request: Inspect, engine: Engine, inspector: Inspector) -> None:
+        """Tell what a view asks, in one answer, or in several with other questions in between."""
+        from mgpt_tui.inference.answering import answers
+
+        view = request.asked.view
+        for answer, more in answers(engine, inspector, request.context, request.asked):
+            self._send(Inspected(request.id, answer, more))
+            while more and (question := self._waiting.next_short(with_text=True)) is not None:
+                self._answer(question, engine, inspector)
+            if more and (self._stops[request.id].is_set() or self._waiting.has(view)):
+                self._send(Replaced(request.id))
+                return
+
+    def _generate(self, request: Generate, engine: Engine, inspector: Inspector | None) -> None:
         context, settings, until = request.context, request.settings, request.until
         should_stop = self._stops[request.id].is_set
         if request.samples == 1:  # whose story the engine remembers, so that it goes on from there
@@ -122,10 +157,16 @@ class Server:
                 seed=generations[0].seed,
             )
         )
-        self._send_texts(request.id, dict(enumerate(generations)))
+        answer = partial(self._answer, engine=engine, inspector=inspector)
+        self._send_texts(request.id, dict(enumerate(generations)), answer)
 
-    def _send_texts(self, id: int, running: dict[int, Generation]) -> None:
-        """Send the text of some samples as it comes, in turns, so that each of them gets on."""
+    def _send_texts(
+        self, id: int, running: dict[int, Generation], answer: Callable[[Question], None]
+    ) -> None:
+        """Send the text of some samples as it comes, in turns, so that each of them gets on.
+
+        Short questions are answered in between: they wait no longer than for a piece of text.
+        """
         gathered: dict[int, list[TextChunk]] = {sample: [] for sample in running}
         sent = -math.inf
         try:
@@ -138,6 +179,8 @@ class Server:
                     self._send_gathered(id, gathered)
                     self._send(Ended(id, generation.finished, sample))
                     del running[sample]
+                while (question := self._waiting.next_short()) is not None:
+                    answer(question)
                 if time.monotonic() >= sent + GATHERED:
                     self._send_gathered(id, gathered)
                     sent = time.monotonic()
@@ -155,7 +198,7 @@ def main() -> NoReturn:
     """Serve until standard input closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the app's business
     faulthandler.enable()
-    parser = argparse.ArgumentParser(prog="python -m mgpt_tui.inference.server")
+    parser = argparse.ArgumentParser(prog="python -m mgpt_tui.inference.process.server")
     parser.add_argument("--model", help="as `mgpt-tui --model` takes it")
     arguments = parser.parse_args()
     requests, events = _private_streams()
@@ -167,7 +210,7 @@ def main() -> NoReturn:
     server = Server(send)
     threading.Thread(target=_listen, args=(server, requests), daemon=True).start()
     try:
-        engine = _load(arguments.model, send)
+        engine, inspector = _load(arguments.model, send)
     except UserError as error:
         send(Failed(None, error.message, error.remedy))
         os._exit(EXIT_NOT_LOADED)
@@ -176,7 +219,7 @@ def main() -> NoReturn:
         send(_failure(None, "The engine could not start", error))
         os._exit(EXIT_NOT_LOADED)
     while True:
-        server.answer_next(engine)
+        server.answer_next(engine, inspector)
 
 
 def _private_streams() -> tuple[BinaryIO, BinaryIO]:
@@ -194,9 +237,10 @@ def _private_streams() -> tuple[BinaryIO, BinaryIO]:
     return requests, events
 
 
-def _load(name: str | None, send: Callable[[Event], None]) -> Engine:
+def _load(name: str | None, send: Callable[[Event], None]) -> tuple[Engine, Inspector]:
     entry = find_model(name)  # before torch is imported: a wrong name is told at once
 
+    from mgpt_tui.inference.inspector import Inspector
     from mgpt_tui.inference.loading import FOR_THE_SCREEN, load_engine
 
     loaded = load_engine(entry.path, spare_cores=FOR_THE_SCREEN)
@@ -207,11 +251,12 @@ def _load(name: str | None, send: Callable[[Event], None]) -> Engine:
             parameters=info.config.parameters(),
             block_size=info.config.block_size,
             fingerprint=info.fingerprint,
+            aliases=info.aliases,
             decoding=loaded.decoding,
         )
     )
     engine.next_logits(engine.encode(["Once"]))  # the first run is slow; have it before it counts
-    return engine
+    return engine, Inspector(loaded.open_decoder, engine.tokenizer)
 
 
 def _listen(server: Server, requests: BinaryIO) -> NoReturn:
@@ -227,6 +272,9 @@ def _listen(server: Server, requests: BinaryIO) -> NoReturn:
 
 
 def _failure(request: int | None, what: str, error: Exception) -> Failed:
+    if is_lack_of_memory(error):
+        told = OutOfMemory()
+        return Failed(request, told.message, told.remedy)
     reason = str(error).strip().splitlines() or [""]
     return Failed(
         request,

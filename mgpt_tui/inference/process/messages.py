@@ -8,6 +8,7 @@ that is not exactly a message means that the other side is broken, and is never 
 from __future__ import annotations
 
 import json
+import sys
 import types
 from dataclasses import asdict, dataclass, is_dataclass
 from enum import StrEnum
@@ -15,13 +16,20 @@ from functools import cache
 from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.request import Finished, SamplingSettings, Until
+from mgpt_tui.inference.inspection.answers import Answer
+from mgpt_tui.inference.inspection.asked import Asked
+from mgpt_tui.inference.request import (
+    ContextPart,
+    Distribution,
+    Finished,
+    SamplingSettings,
+    Until,
+)
+from mgpt_tui.settings_fields import LARGEST_INT
 from mgpt_tui.text import TextChunk
 
-ContextPart = str | tuple[int, ...]
-"""A piece of the story so far: text still to be encoded, or the tokens it was generated as."""
-
-
+LONGEST_EVENT = 2**24
+"""Bytes of a line from the engine; no event comes near it."""
 LARGEST_COUNT = 1000
 """No more samples or alternatives are asked for at once; what is more is a mistake."""
 
@@ -50,7 +58,10 @@ class Generate:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Stop all of generation `id` after the current token; harmless when it has ended."""
+    """Stop all of generation `id` after the current token; harmless when it has ended.
+
+    What looks inside stops too, where it is told bit by bit, and ends with `Replaced`.
+    """
 
     id: int
 
@@ -84,6 +95,24 @@ class Measure:
     context: tuple[ContextPart, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """How did `context` come about, as one of the views has it? Answered by `Inspected`.
+
+    A newer question for the same view takes the place of one that waits; that is then `Replaced`.
+
+    Raises:
+        UserError: where the count is out of range.
+    """
+
+    id: int
+    context: tuple[ContextPart, ...]
+    asked: Asked
+
+    def __post_init__(self) -> None:
+        _check_count("guesses or neurons", self.asked.count)
+
+
 def _check_count(what: str, count: int) -> None:
     if not 1 <= count <= LARGEST_COUNT:
         raise UserError(
@@ -99,8 +128,12 @@ class Ready:
         model: the name it was asked for under.
         parameters: number of parameters.
         block_size: context length in tokens.
-        fingerprint: SHA-256 of weights, ranks and config.
+        fingerprint: of the model, see `manifest.fingerprints`.
+        aliases: its fingerprints of other formats.
         decoding: how it is run, in words: precision, device, threads.
+
+    Raises:
+        UserError: where there is no room for a context.
     """
 
     model: str
@@ -108,6 +141,16 @@ class Ready:
     block_size: int
     fingerprint: str
     decoding: str
+    aliases: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.block_size < 1:
+            raise UserError("A model without a context cannot write.", "Take another one.")
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """All by which a story may know the model."""
+        return (self.fingerprint, *self.aliases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,34 +188,11 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """A token that could come next.
-
-    Attributes:
-        token: its id.
-        text: what it says, cleaned; "" ends the story.
-        before: its probability by the model alone.
-        after: its share of the draw once all filters have passed; 0.0 where they leave it out.
-    """
-
-    token: int
-    text: str
-    before: float
-    after: float
-
-
-@dataclass(frozen=True, slots=True)
 class Seen:
-    """What request `id` wanted to look at.
-
-    Attributes:
-        alternatives: the likeliest tokens, the likeliest first.
-        entropy: of the model's distribution, in nats: how open the choice is.
-    """
+    """What request `id` wanted to look at."""
 
     id: int
-    alternatives: tuple[Choice, ...]
-    entropy: float
+    distribution: Distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +201,27 @@ class Measured:
 
     id: int
     context_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What request `id` wanted to look at.
+
+    Attributes:
+        answer: all that is known by now.
+        more: whether another answer follows, as for views that are `LONG`.
+    """
+
+    id: int
+    answer: Answer
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """Request `id` is not answered, or no further: a newer one for its view came, or a `Stop`."""
+
+    id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,10 +250,10 @@ class Died:
     generation: int | None
 
 
-Question = Generate | Look | Measure
-"""What an engine answers, one after the other."""
+Question = Generate | Look | Measure | Inspect
+"""What an engine answers, one after the other; the short ones also between tokens."""
 Request = Question | Stop
-Event = Ready | Started | Chunks | Ended | Seen | Measured | Failed | Died
+Event = Ready | Started | Chunks | Ended | Seen | Measured | Inspected | Replaced | Failed | Died
 Message = Request | Event
 
 _SENT: dict[str, type] = {kind.__name__: kind for kind in get_args(Message) if kind is not Died}
@@ -241,7 +282,10 @@ def decode(line: bytes) -> Message:
     name = content.pop("type", None) if isinstance(content, dict) else None
     if not isinstance(name, str) or name not in _SENT:
         raise ProtocolError(f"no message: {line[:80]!r}")
-    message: Message = _build(_SENT[name], content)
+    try:
+        message: Message = _build(_SENT[name], content)
+    except RecursionError as error:  # in telling of a value that JSON has just managed
+        raise ProtocolError("nested too deeply") from error
     return message
 
 
@@ -270,9 +314,14 @@ def _build(hint: Any, value: Any) -> Any:
     elif isinstance(hint, type) and issubclass(hint, StrEnum):
         if isinstance(value, str) and value in list(hint):
             return hint(value)
-    elif hint is float and type(value) is int:
-        return float(value)
-    elif type(value) is hint:  # not isinstance: True is no token
+    elif hint is float and type(value) in (int, float):
+        # JSON's numbers have no bounds: 1e999 is read as infinity.
+        if abs(value) <= sys.float_info.max:
+            return float(value)
+    elif hint is int and type(value) is int:  # not isinstance: True is no token
+        if 0 <= value <= LARGEST_INT:  # ids, tokens, counts, seeds
+            return value
+    elif type(value) is hint:
         return value
     raise ProtocolError(f"{value!r:.80} is no {hint}")
 

@@ -1,4 +1,7 @@
-"""Compile decode.c for the machine it runs on: once, with the compiler that is there."""
+"""decode.c for the machine it runs on: compiled, once, with the compiler that is there.
+
+Where there is none that works, one of those that were made beforehand is taken, see `ready_made`.
+"""
 
 from __future__ import annotations
 
@@ -11,26 +14,30 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from functools import cache
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import atomic_write
+from mgpt_tui.inference.decoders import processor, ready_made
 from mgpt_tui.text import clean_text
 
 SOURCE = Path(__file__).with_name("decode.c")
+INCLUDED = sorted(SOURCE.parent.glob("*.h"))
 COMPILERS = ("cc", "gcc", "clang")
 """Tried in this order, where the environment names none in `CC`."""
 
 VECTORS = ("-fopenmp-simd", "-fno-signed-zeros", "-fno-trapping-math", "-fno-math-errno")
 """What lets loops be vectors; numbers that are none stay what they are."""
 
-THREADS = "-fopenmp"
-"""Left out where the compiler lacks it, as Apple's does: then one thread does all the work."""
+THREADS = "-pthread"
+"""Left out where the compiler refuses it."""
 
-PATIENCE = 20
-"""Seconds for a compiler, which takes half a one."""
+PATIENCE = 120
+"""Seconds for a compiler, which takes a few where nothing else keeps the machine busy."""
 
 CHECK = """
 import ctypes, sys
@@ -42,16 +49,19 @@ except (OSError, AttributeError) as error:
 
 
 class NoCompiler(UserError):
-    """Nothing here can compile decode.c."""
+    """Nothing here can compile decode.c, nor does one that was compiled beforehand run."""
 
 
 def library() -> ctypes.CDLL:
     """The compiled functions of decode.c.
 
-    Kept in the cache folder, by the source, the compiler, and the processor it compiled for.
+    Kept in the cache folder, by the source, the compiler, and the processor it compiled for. The
+    order is fixed, as another library may give other last bits: what the compiler here makes, then
+    what was made beforehand.
 
     Raises:
-        NoCompiler: where there is no compiler, or it makes nothing that runs here.
+        NoCompiler: where there is no compiler, or it makes nothing that runs here, and nothing
+            made beforehand does.
     """
     made = _library()
     if isinstance(made, NoCompiler):
@@ -69,15 +79,32 @@ def _library() -> ctypes.CDLL | NoCompiler:
 
 
 def _made() -> ctypes.CDLL:
-    command = [*_compiler(), *_flags()]
+    try:
+        command = [*_compiler(), *_flags()]
+        source = b"".join(path.read_bytes() for path in (SOURCE, *INCLUDED))
+        return _kept(source + _taken_for_granted(command), partial(_compiled, command))
+    except NoCompiler as error:
+        for path in ready_made.fitting():
+            with suppress(NoCompiler):
+                return _kept(_of_processor() + path.read_bytes(), partial(tried, path))
+        raise error from None
+
+
+def _kept(made_of: bytes, make: Callable[[], bytes]) -> ctypes.CDLL:
+    """The library that is kept in the cache folder, or is made and kept now.
+
+    Args:
+        made_of: what decides what it is.
+        make: gives its content, or raises NoCompiler.
+    """
     folder = paths.cache_dir() / "native"
-    made_for = _digest(SOURCE.read_bytes() + _taken_for_granted(command))
+    made_for = _digest(made_of)
     try:
         # The name holds the digest of the content: to load a damaged library is to crash.
         for path in folder.glob(f"decode-{made_for}-*.so"):
             if path.stem.endswith(_digest(path.read_bytes())):
                 return ctypes.CDLL(str(path))
-        content = _compiled(command)
+        content = make()
         path = folder / f"decode-{made_for}-{_digest(content)}.so"
         atomic_write(path, content)
         return ctypes.CDLL(str(path))
@@ -93,6 +120,23 @@ def _made() -> ctypes.CDLL:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+def file() -> Path:
+    """Where the library is; its name differs from that of every other one.
+
+    Raises:
+        NoCompiler: as in `library`.
+    """
+    return Path(library()._name)
+
+
+def made_by() -> str:
+    """The compiler that made the library, and its version; errors as in `file`."""
+    compiler = library().compiler
+    compiler.restype = ctypes.c_char_p
+    told: bytes = compiler()
+    return told.decode()
 
 
 def is_available() -> bool:
@@ -135,19 +179,30 @@ def _compiler() -> list[str]:
 
 
 def _flags() -> list[str]:
-    if platform.machine().lower() in ("x86_64", "amd64"):
+    if processor.machine() == "x86_64":
         return ["-O3", "-march=native", "-mprefer-vector-width=512", *VECTORS]
     return ["-O3", "-mcpu=native", *VECTORS]
 
 
 def _taken_for_granted(command: list[str]) -> bytes:
-    """The compiler, and all that it takes for granted of this processor.
+    """What decides what a compiler makes of a source: itself, and the processor.
+
+    Where the system tells of the processor, nothing is run, which would take a tenth of a start.
 
     Raises:
-        NoCompiler: where it does not work.
+        NoCompiler: where the compiler is to tell of it, and does not work.
     """
+    program = Path(command[0]).stat()
+    if processor.described():
+        told = [*command, str(program.st_size), str(program.st_mtime_ns)]
+        return "\n".join(told).encode() + _of_processor()
     done = _run([*command, "-dM", "-E", os.devnull])
     return " ".join(command).encode() + done.stdout
+
+
+def _of_processor() -> bytes:
+    """What tells this processor from others, as far as the system says."""
+    return "\n".join(processor.described() or [platform.processor()]).encode()
 
 
 def _compiled(command: list[str]) -> bytes:
@@ -158,17 +213,24 @@ def _compiled(command: list[str]) -> bytes:
     """
     with tempfile.TemporaryDirectory(prefix="mgpt-") as folder:
         made = Path(folder) / "decode.so"
-        last = [str(SOURCE), "-shared", "-fPIC", "-lm", "-o", str(made)]
+        last = [str(SOURCE), f"-I{SOURCE.parent}", "-shared", "-fPIC", "-lm", "-o", str(made)]
         for threads in ([THREADS], []):
             try:
                 _run([*command, *threads, *last])
-                _run(
-                    [sys.executable, "-c", CHECK, str(made)], f"What {Path(command[0]).name} makes"
-                )
-                return made.read_bytes()
+                return tried(made, f"What {Path(command[0]).name} makes")
             except NoCompiler as error:  # or it takes the flag, and lacks the library
                 refused = error
         raise refused
+
+
+def tried(library: Path, what: str = "What was made beforehand") -> bytes:
+    """The content of a library that works, as a process of its own has found.
+
+    Raises:
+        NoCompiler: where it does not.
+    """
+    _run([sys.executable, "-c", CHECK, str(library)], what)
+    return library.read_bytes()
 
 
 def _run(command: list[str], what: str = "") -> subprocess.CompletedProcess[bytes]:

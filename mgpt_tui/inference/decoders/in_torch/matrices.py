@@ -79,12 +79,7 @@ def _multiplies_integers() -> bool:
 
 
 FORMATS: dict[str, Callable[[Tensor], Product]] = {"fp32": fp32, "bf16": bf16, "int8": int8}
-"""By the names of `--precision`."""
-
-
-def formats_on(device: torch.device) -> list[str]:
-    """The formats that there are kernels for on a device."""
-    return list(FORMATS) if device.type == "cpu" else ["fp32", "bf16"]
+"""By the names of `--precision`, `request.TORCH_PRECISIONS`."""
 
 
 def _laid_out(weight: Tensor) -> Product:

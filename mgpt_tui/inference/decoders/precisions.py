@@ -1,0 +1,59 @@
+"""The ways to run a model, by the names of `--precision`. Torch is imported where it is needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mgpt_tui.inference.decoders import compiling
+from mgpt_tui.inference.decoders.decoder import FastDecoder, OpenDecoder
+from mgpt_tui.inference.decoders.native import NativeDecoder
+from mgpt_tui.inference.request import NATIVE, TORCH_PRECISIONS
+from mgpt_tui.model.config import GPTConfig
+from mgpt_tui.model.weights import Weights
+
+CPU = "cpu"
+
+
+def precisions_of(device: str) -> list[str]:
+    """Those for a device, by its type; `NATIVE` among them needs a compiler yet."""
+    if device == CPU:
+        return [*TORCH_PRECISIONS, NATIVE]
+    return [name for name in TORCH_PRECISIONS if name != "int8"]  # there is no kernel for it
+
+
+def is_available(precision: str, device: str) -> bool:
+    """Whether a model can be run so here."""
+    return precision in precisions_of(device) and (precision != NATIVE or compiling.is_available())
+
+
+def decoder_in(
+    precision: str, config: GPTConfig, weights: Weights, device: str = CPU
+) -> FastDecoder[Any]:
+    """A model, packed to be run in one of `precisions_of` its device.
+
+    Args:
+        precision: the name.
+        config: shape of the model.
+        weights: some of them are shared.
+        device: as torch calls it.
+
+    Raises:
+        NoCompiler: where that is compiled code, and there is no compiler.
+    """
+    return decoders_in(precision, config, weights, device)[0]
+
+
+def decoders_in(
+    precision: str, config: GPTConfig, weights: Weights, device: str = CPU
+) -> tuple[FastDecoder[Any], OpenDecoder]:
+    """`decoder_in`, and a decoder of the same model to look into.
+
+    In `NATIVE` they are one and the same, else the other one is the readable model in fp32, which
+    has the weights before they were rounded.
+    """
+    if precision == NATIVE:
+        native = NativeDecoder(config, weights)
+        return native, native
+    from mgpt_tui.inference.decoders.in_torch.making import packed_and_plain
+
+    return packed_and_plain(precision, config, weights, device)

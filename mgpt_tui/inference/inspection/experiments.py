@@ -1,0 +1,103 @@
+"""What changing something in the model or in the text tells, in small dataclasses for a pipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mgpt_tui.inference.inspection.asked import Guess, Said
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How many layers a model has, and how many heads and neurons are in each."""
+
+    layers: int
+    heads: int
+    neurons: int
+
+
+@dataclass(frozen=True, slots=True)
+class MuteView:
+    """What a text is without some parts of the model; nothing may be muted, too.
+
+    Attributes:
+        parts: their names.
+        logprobs: of every token of the text without them, in nats.
+        bits: by which the whole text is more surprising.
+        before: the likeliest tokens at the choice that is looked at, by the whole model.
+        top: the same without the parts.
+        shape: what could be muted.
+    """
+
+    parts: tuple[str, ...]
+    logprobs: tuple[float, ...]
+    bits: float
+    before: tuple[Guess, ...]
+    top: tuple[Guess, ...]
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a part does for a text.
+
+    Attributes:
+        part: its name.
+        bits: by which the text is more surprising without it; below 0 it does harm.
+    """
+
+    part: str
+    bits: float
+
+
+@dataclass(frozen=True, slots=True)
+class CostsView:
+    """What heads cost.
+
+    Attributes:
+        costs: of those that are known by now.
+        total: how many heads there are.
+    """
+
+    costs: tuple[Cost, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIfView:
+    """What another word changes.
+
+    Attributes:
+        first, end: numbers of the first token that is another, and of the one behind the last.
+        added: by how many bits each token from `end` on is more surprising than before.
+    """
+
+    first: int
+    end: int
+    added: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How much of a change is undone at one token, station by station; see `tracing`."""
+
+    token: int
+    undone: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TraceView:
+    """Where a change matters.
+
+    Attributes:
+        target: the token whose chance is traced.
+        original, changed: its log-probability in both texts, in nats.
+        columns: of the tokens that are known by now, the last of the text first.
+        total: how many there will be.
+    """
+
+    target: Said
+    original: float
+    changed: float
+    columns: tuple[Column, ...]
+    total: int

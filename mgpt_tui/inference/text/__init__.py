@@ -1,0 +1,1 @@
+"""From tokens to characters, and where a text ends."""
