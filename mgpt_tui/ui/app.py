@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
-import signal
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from textual import events
-from textual.app import App, SystemCommand
+from rich.console import RenderableType
+from textual import constants, events
+from textual.app import SystemCommand
+from textual.content import Content
+from textual.driver import Driver
 from textual.filter import LineFilter, Monochrome, NoColor
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
-from textual.worker import get_current_worker
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.client import EngineLike
+from mgpt_tui.inference.process.client import EngineLike
 from mgpt_tui.settings import (
     Settings,
     aside_file,
@@ -27,22 +28,26 @@ from mgpt_tui.settings import (
     settings_file,
 )
 from mgpt_tui.stories.library import StoryLibrary
-from mgpt_tui.ui.keys import KEYS, Key, Where, bindings, check_keys, keymap
+from mgpt_tui.ui.declaration import Key, Where
+from mgpt_tui.ui.keymap import KeyNames, check_keys, keymap
+from mgpt_tui.ui.keys import KEYS, bindings
+from mgpt_tui.ui.notices import Notice, Severity
+from mgpt_tui.ui.room.main import MainScreen
 from mgpt_tui.ui.screens.crash import is_text
-from mgpt_tui.ui.screens.dialog import Palette
+from mgpt_tui.ui.screens.dialog import Dialog, Palette
 from mgpt_tui.ui.screens.help import HelpScreen
-from mgpt_tui.ui.screens.main import MainScreen
-from mgpt_tui.ui.session import Session
-from mgpt_tui.ui.widgets.prompt import Prompt
+from mgpt_tui.ui.session.session import Session
+from mgpt_tui.ui.terminal import driver_class
+from mgpt_tui.ui.terminal.in_order import Deed, InOrder, Typed
+from mgpt_tui.ui.themes import DEFAULT_THEME, find_theme
 from mgpt_tui.ui.workers import read_engine
 
-DEFAULT_THEME = "flexoki"
 REMEMBER_EVERY = 2.0
 MOST_TOLD = 3
 """So much of what is wrong in the settings is told at once."""
 
 
-class WritingRoom(App[None]):
+class WritingRoom(InOrder[None]):
     """The full-screen app.
 
     Args:
@@ -67,12 +72,16 @@ class WritingRoom(App[None]):
         self.engine = engine
         self.settings, self._wrong_file = (settings, ()) if settings else check_settings()
         self.session = Session(engine, self.settings.sampling)
-        self.room = MainScreen(self.session, library or StoryLibrary(), model_name)
+        self.names = KeyNames(self.settings.keys)
+        self.room = MainScreen(self.session, library or StoryLibrary(), model_name, self.names)
         self._remembered = self.settings
         self._warned = False
-        self._early: list[events.Event] | None = []
-        self.theme = self.settings.theme if self._has_its_theme else DEFAULT_THEME
+        self._early: list[Typed] | None = []
+        self.theme = self._remembered_theme or DEFAULT_THEME
         self.set_keymap(keymap(self.settings.keys))
+
+    def get_driver_class(self) -> type[Driver]:
+        return super().get_driver_class() if constants.DRIVER else driver_class()
 
     def get_default_screen(self) -> Screen[None]:
         return self.room
@@ -86,87 +95,101 @@ class WritingRoom(App[None]):
         gc.freeze()
         self.run()
 
-    async def on_event(self, event: events.Event) -> None:
+    async def act_on(self, event: Typed) -> None:
         """Keep what is typed before there is a prompt to take it, and hand it on then."""
         typed = event if isinstance(event, events.Key | events.Paste) else None
-        if self._early is None or typed is None or event.is_forwarded:
-            await super().on_event(event)
+        if typed:
+            self._read_on()
+        if self._early is None or typed is None:
+            await super().act_on(event)
         elif not self.room.is_mounted or self.room.focused is None:
-            self._early.append(event)
+            self._early.append(typed)
         elif self.screen is self.room:
-            await self._hand_on()
-            await super().on_event(event)
+            self._early.append(typed)
+            self._hand_on()
         elif is_text(typed):  # meant for the prompt, which the offer after a crash covers
-            self._early.append(event)
+            self._early.append(typed)
         elif isinstance(typed, events.Key) and typed.key == "backspace":
             del self._early[-1:]
         else:
-            await super().on_event(event)
+            await super().act_on(event)
 
-    async def _hand_on(self) -> None:
+    def _read_on(self) -> None:
+        """Something is typed: what was told there has been read, if there was time to."""
+        screen = self.screen
+        line = screen.notice_line if isinstance(screen, Dialog) else None
+        if screen is self.room:
+            line = self.room.desk.notice_line
+        if line is not None:
+            line.pressed()
+
+    def _hand_on(self, then: Deed = lambda: None) -> None:
+        """Have acted on what was kept, and do something after it."""
         early, self._early = self._early, None
-        for event in early or ():
-            await super().on_event(event)
+        self.act_before(*early or (), then)
 
     def on_mount(self) -> None:
         self.set_interval(REMEMBER_EVERY, self._remember)
         self.theme_changed_signal.subscribe(self, self._theme_changed)
-        if not self.is_headless:
-            self._leave_on_signals()
+        self.app_resume_signal.subscribe(self, self._draw_anew)
         self.call_after_refresh(self._wake)
 
-    async def _wake(self) -> None:
-        await self._hand_on()
-        if self.room.offer_unfinished(self._offer_answered):
-            self._early = []
-        else:
-            self._tell_wrong_settings()
+    def _wake(self) -> None:
+        self._hand_on(self._offer)
         self.session.wake()
         events = self.engine.events
         self.run_worker(
-            lambda: read_engine(
-                events, self.room, partial(getattr, get_current_worker(), "is_cancelled")
-            ),
+            # Not until the worker is cancelled: where the app is left while it starts, its workers
+            # are cancelled before there is this one.
+            lambda: read_engine(events, self.room, lambda: not self.is_running),
             group="engine",
             thread=True,
         )
 
-    async def _offer_answered(self) -> None:
-        await self._hand_on()
-        self._tell_wrong_settings()
+    def _offer(self) -> None:
+        """Offer what was being written when the app ended, if it could not put it away."""
+        if self.room.keeping.offer_unfinished(self._offer_answered):
+            self._early = []
+        else:
+            self._begin()
 
-    def _leave_on_signals(self) -> None:
-        """A closed terminal or a kill is a way to quit: the story is kept."""
-        loop = asyncio.get_running_loop()
-        for name in ("SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                with suppress(NotImplementedError):  # Windows
-                    loop.add_signal_handler(getattr(signal, name), self.exit)
+    def _offer_answered(self) -> None:
+        self._hand_on(self._begin)
+
+    def _begin(self) -> None:
+        """What there is to tell at first, and what the writer was in the midst of."""
+        self.room.drafting.tell_waiting()
+        self._tell_wrong_settings()
+        self.room.drafting.put_back_edit()
+
+    def _draw_anew(self, app: object) -> None:
+        """Others had the terminal meanwhile."""
+        self.screen.refresh(layout=True)
 
     # Leaving.
 
     async def action_quit(self) -> None:
         """Keep the story and leave; where it cannot be kept, leave at the second try."""
-        if self.room.put_away() or self._warned:
+        if self.room.keeping.put_away() or self._warned:
             self.exit()
             return
         self._warned = True
-        self.notify(
-            "The story is not saved. Save it elsewhere with f3, or quit again to leave without it.",
-            severity="error",
-            markup=False,
-            timeout=30,
-        )
+        words = "The story is not saved. Save it elsewhere with {save_as}, or quit again to leave."
+        self.room.desk.tell([Notice(self.names.fill(words), Severity.ERROR)])
 
     def finish(self) -> list[Path]:
         """After the screen is gone: keep what is not kept yet; gives the files it is in.
 
+        Whatever fails, the rest is done: the story first of all.
+
         Raises:
             UserError: where the story cannot be written.
         """
-        self._remember()
-        self.session.stop()
-        self.room.keeper.close(self.session.story)
+        with ExitStack() as rest:
+            rest.callback(self._remember)
+            rest.callback(lambda: self.room.keeper.close(self.session.story))
+            rest.callback(self.room.keeping.keep_now)
+            self.session.stop()
         keeper = self.room.keeper
         if not self.session.story.text:
             return []
@@ -180,26 +203,38 @@ class WritingRoom(App[None]):
             return filters
         return [NoColor() if isinstance(each, Monochrome) else each for each in filters]
 
-    def clear_notifications(self) -> None:
-        """Take every notice away.
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Let what Textual tells stand where our notices do: its toasts cover the story."""
+        text = Content.from_markup(message).plain if markup else message
+        self.room.desk.tell([Notice(f"{title} {text}".strip(), Severity(severity))])
 
-        Textual (8.2) leaves the box that a toast lay in, and the boxes push what comes after
-        off the screen.
-        """
-        super().clear_notifications()
-        for screen in self.screen_stack:
-            screen.query("ToastHolder").remove()
+    def panic(self, *renderables: RenderableType) -> None:
+        """End with an error, which Textual (8.2) does not tell in the exit code."""
+        self._return_code = 1
+        super().panic(*renderables)
 
     # Settings.
 
     @property
-    def _has_its_theme(self) -> bool:
-        return self.settings.theme in self.available_themes
+    def _remembered_theme(self) -> str:
+        """The theme that the settings name, if there is one."""
+        try:
+            return find_theme(self.settings.theme, self.available_themes)
+        except UserError:
+            return ""
 
     def _tell_wrong_settings(self) -> None:
         """Say once what is wrong in the settings' file, or means nothing to the app."""
         wrong = [*self._wrong_file, *check_keys(self.settings.keys)[1]]
-        if self.settings.theme and not self._has_its_theme:
+        if self.settings.theme and not self._remembered_theme:
             wrong.append(f"there is no theme {self.settings.theme!r}")
         if not wrong:
             return
@@ -209,7 +244,7 @@ class WritingRoom(App[None]):
             f"{settings_file()}: {'; '.join(wrong[:MOST_TOLD])}{more}.",
             f"That counts as left out. Mend it before you change a setting here.{kept}",
         )
-        self.room.complain(error)
+        self.room.desk.complain(error)
 
     def _theme_changed(self, theme: object) -> None:
         self.settings = replace(self.settings, theme=self.theme)
@@ -223,7 +258,7 @@ class WritingRoom(App[None]):
             save_settings(self.settings)
         except UserError as error:
             if self.is_running:
-                self.room.complain(error)
+                self.room.desk.complain(error)
 
     # Palette and help.
 
@@ -231,23 +266,21 @@ class WritingRoom(App[None]):
         for key in KEYS:
             if key.palette:
                 title = key.label[0].upper() + key.label[1:]
-                way = " or ".join(part for part in (key.shown, key.slash) if part)
+                way = " or ".join(part for part in (self.names.all(key.id), key.slash) if part)
                 yield SystemCommand(title, f"{key.help} ({way})", partial(self._do, key))
 
     async def _do(self, key: Key) -> None:
         if key.needs_argument:
-            self.room.query_one(Prompt).begin(key)
+            self.room.desk.prompt.begin(key)
         else:
             await self.room.run(key)
 
     def action_theme(self, name: str = "") -> None:
-        if not name:
-            self.action_change_theme()
-        elif name.casefold() in self.available_themes:
-            self.theme = name.casefold()
+        if name:
+            dark = self.current_theme.dark
+            self.theme = find_theme(name, self.available_themes, dark=dark)
         else:
-            names = ", ".join(sorted(self.available_themes))
-            raise UserError(f"There is no theme {name}.", f"There are {names}.")
+            self.action_change_theme()
 
     def action_command_palette(self) -> None:
         if not isinstance(self.screen, Palette):
@@ -258,4 +291,4 @@ class WritingRoom(App[None]):
         return action != "command_palette" or self.screen is self.room
 
     def action_help(self) -> None:
-        self.push_screen(HelpScreen(self.settings.keys))
+        self.push_screen(HelpScreen(self.names))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 
 from mgpt_tui import paths
+from mgpt_tui.errors import UserError
+from mgpt_tui.files import open_own
+from mgpt_tui.reading import parse_json, read_text
 from mgpt_tui.text import clean_text
 
 MOST = 200
@@ -71,13 +73,13 @@ class PromptHistory:
 
     def _read(self) -> list[str]:
         try:
-            content = self._file.read_text(encoding="utf-8").splitlines()
-        except (OSError, ValueError):
+            content = read_text(self._file).rstrip("\n").split("\n")
+        except UserError:
             return []
         lines = []
         for text in content:
-            with suppress(ValueError, RecursionError):
-                line = json.loads(text)
+            with suppress(ValueError):
+                line = parse_json(text)
                 if isinstance(line, str) and line:
                     lines.append(clean_text(line))
         if len(content) > MOST:
@@ -85,11 +87,11 @@ class PromptHistory:
         return lines[-MOST:]
 
     def _write(self, mode: str, lines: list[str]) -> None:
-        with suppress(OSError):
+        with suppress(OSError, UserError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with open(self._file, mode, encoding="utf-8", opener=_private) as stream:
                 stream.writelines(json.dumps(line) + "\n" for line in lines)
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    return open_own(Path(path), flags, 0o600)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
-from mgpt_tui.inference.messages import Event
+from mgpt_tui.inference.process.messages import Event
 
 
 @dataclass

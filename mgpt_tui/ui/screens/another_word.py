@@ -13,16 +13,47 @@ from textual.style import Style
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from mgpt_tui.inference.process.messages import Seen
+from mgpt_tui.inference.request import Alternative
 from mgpt_tui.text import clean_text
-from mgpt_tui.ui.conversation import Phase
-from mgpt_tui.ui.screens.dialog import Dialog
-from mgpt_tui.ui.session import Session
+from mgpt_tui.ui.screens.dialog import STEPS, LiveDialog
+from mgpt_tui.ui.session.questions import Question
+from mgpt_tui.ui.session.session import Session
+from mgpt_tui.ui.session.supervisor import Phase
+from mgpt_tui.ui.widgets.options import Options
 from mgpt_tui.ui.widgets.plain import Plain
 
 BEFORE, AFTER = 220, 160
 """Characters of the story that are shown around the chosen word."""
 BAR = 16
 """Cells of the longest bar."""
+EIGHTHS = " ▏▎▍▌▋▊▉"
+"""What is drawn of a cell of which so many eighths are filled."""
+
+
+def bar(share: float) -> str:
+    """A bar of `BAR` cells, filled to a share, to the eighth of a cell; nothing is no bar."""
+    full, eighths = divmod(round(8 * BAR * share), 8)
+    return ("█" * full + (EIGHTHS[eighths] if eighths else "")).ljust(BAR)
+
+
+def percent(share: float) -> str:
+    """A share as it is told: one that is not nothing is not told as nothing."""
+    return "<0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
+
+
+def around(text: str, start: int, end: int) -> tuple[int, int]:
+    """The part of a text to show with the stretch from `start` to `end`: whole words of it."""
+    first, last = max(0, start - BEFORE), min(len(text), end + AFTER)
+    while 0 < first < start and not text[first - 1].isspace():
+        first += 1
+    while end < last < len(text) and not text[last].isspace():
+        last -= 1
+    # A word longer than what is shown is cut, for there is no other place.
+    return (
+        first if first < start else max(0, start - BEFORE),
+        last if last > end else min(len(text), end + AFTER),
+    )
 
 
 class OtherWord(NamedTuple):
@@ -33,7 +64,7 @@ class OtherWord(NamedTuple):
     token: int
 
 
-class AnotherWordScreen(Dialog[OtherWord | None]):
+class AnotherWordScreen(LiveDialog[OtherWord | None]):
     """Answers with the word that was chosen, or None.
 
     Args:
@@ -43,12 +74,7 @@ class AnotherWordScreen(Dialog[OtherWord | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "cancel", show=False),
-        Binding("left", "step(-1)", show=False, priority=True),
-        Binding("right", "step(1)", show=False, priority=True),
-        Binding("pageup", "step(-12)", show=False, priority=True),
-        Binding("pagedown", "step(12)", show=False, priority=True),
-        Binding("home", "step(-100000)", show=False, priority=True),
-        Binding("end", "step(100000)", show=False, priority=True),
+        *STEPS,
         *(
             Binding(key, f"choose('{key}')", show=False, priority=True)
             for key in ("up", "down", "enter")
@@ -63,7 +89,8 @@ class AnotherWordScreen(Dialog[OtherWord | None]):
         at = len(self._text) if offset is None else offset
         before = (place for place, (start, _) in enumerate(self._places) if start <= at)
         self._place = max(before, default=0)
-        self._shown: object = None
+        self._question: Question[Seen] | None = None
+        self._alternatives: tuple[Alternative, ...] = ()
         self._early: list[str] = []  # keys that wait for the alternatives
 
     def compose(self) -> ComposeResult:
@@ -72,7 +99,7 @@ class AnotherWordScreen(Dialog[OtherWord | None]):
         box.border_subtitle = "← → walk · ↑ ↓ and enter choose · esc leaves"
         with box:
             yield Plain(id="passage")
-            yield OptionList(id="alternatives", compact=True)
+            yield Options(id="alternatives", compact=True)
             yield Plain(
                 "How likely each word is to the model; · marks what the settings leave out.",
                 classes="help",
@@ -97,17 +124,15 @@ class AnotherWordScreen(Dialog[OtherWord | None]):
 
     def _ask(self) -> None:
         """Show the place, and ask the model what else could come there."""
-        self._shown = None
-        self._session.look(self._places[self._place][0])
+        self._alternatives = ()
+        self._question = self._session.look(self._places[self._place][0])
         self.query_one("#passage", Plain).update(self._passage())
         self._list([Option(Content("the model thinks…"), disabled=True)])
 
     def _passage(self) -> Content:
         """The story around the place, in which the model's tokens can be clicked."""
         start, end = self._places[self._place]
-        first, last = max(0, start - BEFORE), min(len(self._text), end + AFTER)
-        if first:
-            first = self._text.find(" ", first, start) + 1 or first
+        first, last = around(self._text, start, end)
         content = Content(self._text[first:last])
         for place, (begin, stop) in enumerate(self._places):
             if first <= begin < last:
@@ -117,26 +142,27 @@ class AnotherWordScreen(Dialog[OtherWord | None]):
 
     def show_session(self) -> None:
         """Show the answer, once it is there; ask again where the engine died over it."""
-        if not self._session.is_looking and self._session.phase is Phase.READY:
-            self._session.look(self._places[self._place][0])
-        seen = self._session.seen
-        if seen is None or seen is self._shown:
+        question = self._question
+        if question is None:
             return
-        self._shown = seen
+        if question.is_lost and self._session.phase is Phase.READY:
+            question = self._question = self._session.look(self._places[self._place][0])
+        if question.answer is None or self._alternatives:
+            return
+        self._alternatives = question.answer.distribution.alternatives
         start, end = self._places[self._place]
         now = self._text[start:end]
-        best = max((choice.before for choice in seen.alternatives), default=1.0) or 1.0
+        best = max((choice.before for choice in self._alternatives), default=1.0) or 1.0
         options = []
-        for choice in seen.alternatives:
-            bar = "█" * max(1, round(BAR * choice.before / best))
+        for choice in self._alternatives:
             mark = "·" if choice.after == 0 else " "
             here = "  (now)" if choice.text == now else ""
             word = repr(clean_text(choice.text))[1:-1]
             options.append(
                 Option(
                     Content.assemble(
-                        f"{100 * choice.before:5.1f} % {mark} ",
-                        (f"{bar:<{BAR}}", "$accent"),
+                        f"{percent(choice.before):>7} {mark} ",
+                        (bar(choice.before / best), "$accent"),
                         "  ",
                         (word.replace(" ", "␣", 1) if word.startswith(" ") else word, "bold"),
                         here,
@@ -156,7 +182,7 @@ class AnotherWordScreen(Dialog[OtherWord | None]):
 
     def action_choose(self, key: str) -> None:
         """Walk over the alternatives, or take one; what is pressed too early waits for them."""
-        if self._shown is None:
+        if not self._alternatives:
             self._early.append(key)
             return
         alternatives = self.query_one(OptionList)
@@ -170,8 +196,7 @@ class AnotherWordScreen(Dialog[OtherWord | None]):
     @on(OptionList.OptionSelected)
     def choose(self, event: OptionList.OptionSelected) -> None:
         """Answer with the word under the cursor."""
-        seen = self._session.seen
-        if seen is not None and seen is self._shown:
-            choice = seen.alternatives[event.option_index]
+        if self._alternatives:
+            choice = self._alternatives[event.option_index]
             start, _ = self._places[self._place]
             self.dismiss(OtherWord(start, choice.text, choice.token))

@@ -12,9 +12,9 @@ from textual.content import Content
 from textual.message import Message
 
 from mgpt_tui.inference.request import FinishReason
-from mgpt_tui.ui.comparison import Column
-from mgpt_tui.ui.screens.dialog import Dialog
-from mgpt_tui.ui.session import Session
+from mgpt_tui.ui.screens.dialog import LiveDialog
+from mgpt_tui.ui.session.comparison import Column
+from mgpt_tui.ui.session.session import Session
 from mgpt_tui.ui.widgets.plain import Plain
 
 
@@ -74,7 +74,7 @@ class Candidate(VerticalScroll, can_focus=True):
         self.remove_class("-chosen")
 
 
-class CompareScreen(Dialog[int | None]):
+class CompareScreen(LiveDialog[int | None]):
     """Answers with the number of the one to keep, or None.
 
     Args:

@@ -13,6 +13,9 @@ from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.widgets.plain import Plain
 from mgpt_tui.ui.widgets.plain_text_area import PlainTextArea
 
+YOURS = "What you change is yours; the model's words around it stay its own."
+BACK = "The app ended while you changed this; it is not in the story yet."
+
 
 class StoryEditor(PlainTextArea):
     """The whole story, the cursor at its end."""
@@ -37,6 +40,7 @@ class EditScreen(Dialog[str | None]):
 
     Args:
         text: the story.
+        typed: what the writer had made of it when the app ended; "" for nothing.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -44,20 +48,24 @@ class EditScreen(Dialog[str | None]):
         Binding("f10", "dismiss(None)", "forget", show=False, priority=True),
     ]
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, typed: str = "") -> None:
         super().__init__()
         self._text = text
+        self._is_back = bool(typed)
+        self._editor = StoryEditor(typed or text, id="editor")
+
+    @property
+    def text(self) -> str:
+        """The story as it is being changed."""
+        return clean_text(self._editor.text)
 
     def compose(self) -> ComposeResult:
         box = Vertical(classes="box whole")
         box.border_title = "Change anything in the story"
         box.border_subtitle = "esc keeps the changes · f10 forgets them"
         with box:
-            yield StoryEditor(self._text, id="editor")
-            yield Plain(
-                "What you change is yours; the model's words around it stay its own.",
-                classes="help",
-            )
+            yield self._editor
+            yield Plain(BACK if self._is_back else YOURS, classes="help")
 
     def action_done(self) -> None:
-        self.dismiss(clean_text(self.query_one(StoryEditor).text))
+        self.dismiss(self.text)

@@ -8,7 +8,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 
-from mgpt_tui.ui.keys import KEYS, Group, Key, keymap, show_keys
+from mgpt_tui.ui.declaration import Group, Key
+from mgpt_tui.ui.keymap import KeyNames
+from mgpt_tui.ui.keys import KEYS
 from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.widgets.plain import Plain
 
@@ -16,8 +18,9 @@ ABOUT = """\
 Write the beginning of a story; the model goes on from there. Then it is your turn, or its own \
 again. Lines with a bar at the left hold words of yours, and those words are bold.
 
-A line that begins with / is a command; tab completes it. Begin with // to write a / into the \
-story. Pasted text is always text.
+A line that begins with / is a command. {Complete} completes it, {earlier_line} and {later_line} \
+mark one of the list, {send} runs it, and esc closes the list. Begin with // to write a / into \
+the story. Pasted text is always text.
 
 Every story is kept while you write, under its first words, until you save it under a name of \
 your own; that also writes a readable copy. A seed makes the model write the same again; without \
@@ -29,7 +32,7 @@ class HelpScreen(Dialog[None]):
     """Lists the keys in force and the commands.
 
     Args:
-        changed: keys that the settings change, by id.
+        names: what the keys in force are called.
     """
 
     DEFAULT_CSS = """
@@ -52,9 +55,9 @@ class HelpScreen(Dialog[None]):
         Binding("up,k", "scroll('up')", show=False),
     ]
 
-    def __init__(self, changed: dict[str, str]) -> None:
+    def __init__(self, names: KeyNames) -> None:
         super().__init__()
-        self._changed = keymap(changed)
+        self._names = names
 
     def compose(self) -> ComposeResult:
         box = VerticalScroll(classes="box", can_focus=True)
@@ -69,9 +72,8 @@ class HelpScreen(Dialog[None]):
                             with Horizontal(classes="row"):
                                 yield Plain(self._ways(key), classes="ways")
                                 yield Plain(key.help, classes="what")
-            yield Plain(ABOUT, classes="about")
+            yield Plain(self._names.fill(ABOUT), classes="about")
 
     def _ways(self, key: Key) -> str:
         """How to ask for it: `f6 · /compare [N]`."""
-        keys = self._changed.get(key.id, key.keys)
-        return " · ".join(way for way in (keys and show_keys(keys), key.usage) if way)
+        return " · ".join(way for way in (self._names.all(key.id), key.usage) if way)

@@ -19,6 +19,7 @@ from textual.widgets.option_list import Option
 from mgpt_tui.errors import UserError
 from mgpt_tui.text import clean_text
 from mgpt_tui.ui.screens.dialog import Dialog
+from mgpt_tui.ui.widgets.options import Options
 from mgpt_tui.ui.widgets.plain import Plain
 
 Row = TypeVar("Row")
@@ -93,7 +94,7 @@ class Picker(Dialog[Answer | None], Generic[Row, Answer]):
             yield Input(placeholder=self.hint, id="find", compact=True)
             if self.heads():
                 yield Plain(self.heads(), classes="heads")
-            yield OptionList(id="list", compact=True)
+            yield Options(id="list", compact=True)
             yield from self.more()
             yield Plain(self.foot(), classes="said")
 

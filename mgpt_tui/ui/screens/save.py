@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import on
@@ -13,6 +14,7 @@ from textual.widgets import Input
 from mgpt_tui.errors import UserError
 from mgpt_tui.stories.keeper import Keeper
 from mgpt_tui.stories.library import Target
+from mgpt_tui.text import clean_text
 from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.widgets.plain import Plain
 
@@ -28,24 +30,32 @@ class SaveScreen(Dialog[Target | None]):
     Args:
         keeper: of the story.
         name: the name that is offered.
+        typed: what the writer had typed when the app ended; "" for nothing.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "cancel", show=False)
     ]
 
-    def __init__(self, keeper: Keeper, name: str) -> None:
+    def __init__(self, keeper: Keeper, name: str, typed: str = "") -> None:
         super().__init__()
         self._keeper = keeper
         self._offered = name
         self._agreed: Target | None = None
+        self._answer = Input(typed or name, id="name", compact=True)
+
+    @property
+    def typed(self) -> str:
+        """What is typed; "" while that is the name that is offered."""
+        answer = clean_text(self._answer.value)
+        return "" if answer == self._offered else answer
 
     def compose(self) -> ComposeResult:
         box = Vertical(classes="box")
         box.border_title = "Save the story as"
         box.border_subtitle = "enter saves · esc cancels"
         with box:
-            yield Input(self._offered, id="name", compact=True)
+            yield self._answer
             yield Plain(id="where")
             yield Plain(HELP, classes="help")
 
@@ -73,7 +83,7 @@ class SaveScreen(Dialog[Target | None]):
                 bad=True,
             )
             return
-        self.dismiss(target)
+        self.dismiss(replace(target, replaces=taken))
 
     def _target(self, answer: str) -> Target | None:
         try:

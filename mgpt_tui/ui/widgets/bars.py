@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from mgpt_tui.inference.messages import Ready
+from mgpt_tui.inference.process.messages import Ready
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.stories.story import Author
 from mgpt_tui.text import clean_text
-from mgpt_tui.ui.conversation import Phase
-from mgpt_tui.ui.meter import Meter
-from mgpt_tui.ui.session import Session
+from mgpt_tui.ui.keymap import KeyNames
+from mgpt_tui.ui.session.meter import Meter
+from mgpt_tui.ui.session.session import Session
+from mgpt_tui.ui.session.supervisor import Phase
 from mgpt_tui.ui.widgets.plain import Plain
 
 FULL, EMPTY = "▰", "▱"
@@ -51,31 +53,41 @@ class TopBar(Horizontal):
         """Show how many words each has written; nothing before there are any."""
         yours, models = words[Author.WRITER], words[Author.MODEL]
         said = f"you {yours:,}, model {models:,} words" if yours or models else ""
-        self.query_one(".words", Plain).say(said, layout=False)
+        shown = self.query_one(".words", Plain)
+        shown.say(said, layout=len(said) != len(shown.said))
 
 
 class StatusLine(Plain):
-    """How full the context is, how fast the model writes, and with which settings."""
+    """How full the context is, how fast the model writes, and with which settings.
+
+    Args:
+        names: what the keys in force are called.
+    """
+
+    def __init__(self, names: KeyNames, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._names = names
 
     def show(self, session: Session) -> None:
         """Show how `session` stands."""
-        self.say(status(session, self.content_size.width or 78), layout=False)
+        self.say(status(session, self.content_size.width or 78, self._names), layout=False)
 
 
-def status(session: Session, width: int) -> str:
+def status(session: Session, width: int, names: KeyNames) -> str:
     """The status in one line of `width` cells; on a narrow screen the bar gives way."""
     if session.phase is Phase.WAKING:
         waiting = " It will go on with your story in a moment." if session.is_waiting else ""
         return f"the model is waking up…{waiting}"
     if session.phase is Phase.DOWN:
-        return f"{session.trouble} Enter tries again."
+        return f"{session.trouble} {names.fill('{Send} tries again.')}"
     numbers = [rate(session.meter), seed(session), settings(session.settings)]
     line = ""
     for bar in BAR_WIDTHS:
-        line = GAP.join(part for part in (context(session, bar), *numbers) if part)
-        if len(line) <= width:
-            break
-    return line
+        for gap in (GAP, GAP[1:]):
+            line = gap.join(part for part in (context(session, bar), *numbers) if part)
+            if len(line) <= width:
+                return line
+    return GAP[1:].join((context(session, 0), *numbers[1:]))
 
 
 def context(session: Session, bar: int) -> str:
@@ -97,8 +109,8 @@ def rate(meter: Meter) -> str:
 
 
 def seed(session: Session) -> str:
-    """The seed that is set, else the one drawn last."""
-    value = session.settings.seed if session.settings.seed is not None else session.meter.seed
+    """The seed that is set, else the one that wrote what is shown last."""
+    value = session.settings.seed if session.settings.seed is not None else session.story.seed
     return "" if value is None else f"seed {value}"
 
 

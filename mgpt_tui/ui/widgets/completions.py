@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from textual.content import Content
-from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from mgpt_tui.text import clean_text
 from mgpt_tui.ui.slash import Completion
+from mgpt_tui.ui.widgets.options import Options
 
 
-class Completions(OptionList, can_focus=False):
+class Completions(Options, can_focus=False):
     """A short list beside the prompt, which keeps the focus and moves through the list.
 
     Args:
         take: called with a completion that was clicked.
+
+    Attributes:
+        walked: whether the cursor was moved, so that what it is on is meant.
     """
 
     ALLOW_SELECT = False
@@ -38,6 +41,7 @@ class Completions(OptionList, can_focus=False):
         super().__init__(compact=True)
         self._take = take
         self._shown: Sequence[Completion] = ()
+        self.walked = False
 
     @property
     def chosen(self) -> Completion | None:
@@ -49,7 +53,7 @@ class Completions(OptionList, can_focus=False):
         """Show these, the first one chosen; with none, hide."""
         if completions == self._shown:
             return
-        self._shown = completions
+        self._shown, self.walked = completions, False
         self.display = bool(completions)
         self.clear_options()
         width = max((len(one.label) for one in completions), default=0)
@@ -59,11 +63,19 @@ class Completions(OptionList, can_focus=False):
         if completions:
             self.highlighted = 0
 
-    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+    def walk(self, step: int) -> None:
+        """Move the cursor down, or up."""
+        self.walked = True
+        if step > 0:
+            self.action_cursor_down()
+        else:
+            self.action_cursor_up()
+
+    def on_option_list_option_highlighted(self, event: Options.OptionHighlighted) -> None:
         """Nobody else need know."""
         event.stop()
 
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+    def on_option_list_option_selected(self, event: Options.OptionSelected) -> None:
         """Take what was clicked."""
         event.stop()
         if self.chosen is not None:

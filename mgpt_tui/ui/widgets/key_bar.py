@@ -6,6 +6,9 @@ something that happens at every first letter of a line.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding
@@ -13,10 +16,9 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
 
-from mgpt_tui.ui.keys import KEYS, Footer, Key
+from mgpt_tui.ui.declaration import Footer, Key
+from mgpt_tui.ui.keys import KEYS
 from mgpt_tui.ui.widgets.plain import Plain
-
-GAP = 2
 
 
 class KeyHint(Plain):
@@ -31,14 +33,14 @@ class KeyHint(Plain):
     @property
     def cells(self) -> int:
         """How much of the line it takes, with the gap after it."""
-        return cell_len(f"{self._shown} {self.key.label}") + GAP
+        return cell_len(f"{self._shown} {self.key.label}") + self.styles.padding.right
 
-    def show(self, active: ActiveBinding | None) -> None:
+    def show(self, active: ActiveBinding | None, *, possible: bool) -> None:
         """Show how the key stands: away, greyed out, or ready."""
         self.display = active is not None
         if active is None:
             return
-        self.set_class(not active.enabled, "-off")
+        self.set_class(not possible, "-off")
         binding = active.binding
         shown = self.app.get_key_display(binding)
         if shown != self._shown:
@@ -51,9 +53,20 @@ class KeyHint(Plain):
 
 
 class KeyBar(Horizontal):
-    """A hint for every key that the table wants here, in its order, as far as they fit."""
+    """A hint for every key that the table wants here, in its order, as far as they fit.
+
+    Args:
+        possible: tells whether what a key stands for can be done, as of the screen's last
+            `refresh_bindings`, for which whoever says so asks when that changes. Textual asks, too,
+            at any time: told of a newer state then, this would be ahead of its owner, which would
+            see no change when the state is the old one again.
+    """
 
     ALLOW_SELECT = False
+
+    def __init__(self, possible: Callable[[Key], bool], **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._possible = possible
 
     def compose(self) -> ComposeResult:
         for key in KEYS:
@@ -65,6 +78,7 @@ class KeyBar(Horizontal):
 
     def on_resize(self) -> None:
         self._show(self.screen)
+        self.call_after_refresh(self._show, self.screen)  # the gaps may be others by then
 
     def _show(self, screen: Screen[object]) -> None:
         active: dict[str | None, ActiveBinding] = {}
@@ -72,8 +86,8 @@ class KeyBar(Horizontal):
             active.setdefault(binding.binding.id, binding)
         room = self.content_size.width
         for hint in sorted(self.query(KeyHint), key=lambda hint: -hint.key.footer):
-            hint.show(active.get(hint.key.id))
-            if hint.key.footer is Footer.WIDE and hint.cells > room:
+            hint.show(active.get(hint.key.id), possible=self._possible(hint.key))
+            if hint.cells > room:
                 hint.display = False
             elif hint.display:
                 room -= hint.cells

@@ -17,6 +17,11 @@ class Plain(Static):
         super().__init__(text, markup=False, **attributes)
         self._said = text
 
+    @property
+    def said(self) -> str:
+        """What was shown last with `say`."""
+        return self._said
+
     def say(self, text: str, *, layout: bool = True) -> None:
         """Show other text; where it is the same, the screen need not be laid out anew.
 

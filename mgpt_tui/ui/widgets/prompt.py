@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from textual import events
+from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
 
@@ -12,9 +13,11 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import FinishReason
 from mgpt_tui.text import clean_text
 from mgpt_tui.ui import slash
+from mgpt_tui.ui.declaration import Key, Where
 from mgpt_tui.ui.history import PromptHistory
-from mgpt_tui.ui.keys import Key, Where, bindings
-from mgpt_tui.ui.session import Session
+from mgpt_tui.ui.keymap import KeyNames
+from mgpt_tui.ui.keys import bindings
+from mgpt_tui.ui.session.session import Session
 from mgpt_tui.ui.widgets.completions import Completions
 from mgpt_tui.ui.widgets.plain_text_area import PlainTextArea
 
@@ -32,12 +35,16 @@ class Prompt(PlainTextArea):
     Args:
         id: the widget's.
         offers: tells the names that may stand after a command.
+        names: what the keys in force are called.
 
     Attributes:
         completions: the list that belongs above or below the prompt; the screen places it.
     """
 
-    BINDINGS = bindings(Where.PROMPT)
+    BINDINGS = [  # noqa: RUF012
+        *bindings(Where.PROMPT),
+        Binding("escape", "close_list", "close the list", show=False),
+    ]
 
     class Sent(Message):
         """The writer pressed enter.
@@ -74,14 +81,18 @@ class Prompt(PlainTextArea):
             super().__init__()
             self.error = error
 
-    def __init__(self, id: str, offers: slash.Offers = nothing) -> None:
+    def __init__(
+        self, id: str, offers: slash.Offers = nothing, names: KeyNames | None = None
+    ) -> None:
         super().__init__(id=id)
+        self._names = names or KeyNames()
         self._invitation = ""
         self.completions = Completions(self._complete_to)
         self._offers = offers
         self._offered: dict[str, list[str]] = {}
         self._lines = PromptHistory()
         self._recalled: str | None = None
+        self._list_closed_at: str | None = None  # what stood there when the list was closed
         self._pasted = False  # whether a slash at the beginning was pasted: then it is text
 
     @property
@@ -89,26 +100,41 @@ class Prompt(PlainTextArea):
         """Whether nothing is typed."""
         return not self.text
 
+    @property
+    def line(self) -> str:
+        """What is typed, as `put_back` takes it; "" where that is blank."""
+        if not self.text.strip():
+            return ""
+        return slash.as_typed(self.text) if self._pasted else self.text
+
+    def put_back(self, line: str) -> None:
+        """Let a line stand in the field that was typed before, in this run or another."""
+        self._put(line)
+        self.history.clear()
+
     def invite(self, session: Session) -> None:
         """Say, while nothing is typed, what can be typed now."""
         if session.is_writing:
-            words = "The model is writing; esc stops it"
+            words = self._names.fill("The model is writing; {stop} stops it")
         elif not session.story.spans:
             words = "How does the story begin?"
         elif session.meter.reason is FinishReason.END:
             words = "The model ended the story here; you need not"
         else:
-            words = "And then? Enter lets the model go on"
+            words = self._names.fill("And then? {Send} lets the model go on")
         if words != self._invitation:
             self._invitation = words
             self.placeholder = Content(words)
 
     def action_send(self) -> None:
-        # A priority binding runs ahead of keys still on their way to this field; queued behind
-        # them, enter cannot overtake the last letters of a fast typist.
-        self.call_later(self._send)
-
-    def _send(self) -> None:
+        self._look()
+        chosen = self.completions.chosen
+        if chosen is not None and self.completions.walked and chosen.line != self.text:
+            self._complete_to(chosen)
+            try:
+                slash.read_command(chosen.line)
+            except UserError:  # it needs more, which is typed now
+                return
         line = clean_text(self.text)
         message: Message
         if self._is_command:
@@ -119,14 +145,30 @@ class Prompt(PlainTextArea):
                 return
         else:
             message = self.Sent(line if self._pasted else slash.as_text(line))
+        self._sent(line)
+        self.post_message(message)
+
+    def take_line(self) -> str:
+        """What stands in the field, as text for the story; the field is empty then.
+
+        A command stays, and is no text: "".
+        """
+        if self._is_command:
+            return ""
+        line = clean_text(self.text)
+        text = line if self._pasted else slash.as_text(line)
+        self._sent(line)
+        return text
+
+    def _sent(self, line: str) -> None:
+        """Remember what stood in the field, and empty it."""
         self._lines.add(slash.as_typed(line) if self._pasted else line)
         self._pasted = False
         self.clear()
         self.history.clear()
-        self.post_message(message)
 
     def action_newline(self) -> None:
-        self.call_later(self.insert, "\n")
+        self.insert("\n")
 
     def take(self, text: str) -> None:
         """Put text in; a slash that is pasted at the beginning is text."""
@@ -154,13 +196,15 @@ class Prompt(PlainTextArea):
         self._look()
 
     def _look(self) -> None:
-        """Take in what stands in the field now; a key that needs it may be ahead of the news."""
+        """Take in what stands in the field now."""
         if self.text != self._recalled:
             self._recalled = None
             self._lines.rest()
         if not self._is_command:
             self._offered.clear()
-        offered = self._is_command and self._recalled is None
+        if self.text != self._list_closed_at:
+            self._list_closed_at = None
+        offered = self._is_command and self._recalled is None and self._list_closed_at is None
         self.completions.show(slash.complete(self.text, self._offer) if offered else [])
 
     def _offer(self, id: str) -> list[str]:
@@ -170,15 +214,22 @@ class Prompt(PlainTextArea):
         return self._offered[id]
 
     def action_complete(self) -> None:
-        self.call_later(self._complete)
-
-    def _complete(self) -> None:
         self._look()
         chosen = self.completions.chosen
         if chosen is None:
             self.screen.focus_next()
         else:
             self._complete_to(chosen)
+
+    def action_close_list(self) -> None:
+        """Close the list until something else is typed."""
+        self._list_closed_at = self.text
+        self._look()
+        self.screen.refresh_bindings()  # escape is the room's again
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Escape is the room's where no list is open."""
+        return action != "close_list" or self.completions.display
 
     def _complete_to(self, chosen: slash.Completion) -> None:
         if chosen.line != self.text:
@@ -191,27 +242,27 @@ class Prompt(PlainTextArea):
         self.replace(line, (0, 0), self.document.end)
         self.move_cursor(self.document.end)
 
-    # What was typed before. These keys, like enter, must not overtake letters on their way.
+    def can_take_back(self, id: str) -> bool:
+        """Whether undo or redo, whichever `id` says, changes what is typed."""
+        history = self.history
+        stack = {"undo": history.undo_stack, "redo": history.redo_stack}.get(id)
+        return bool(stack)
+
+    # What was typed before.
 
     def action_earlier_line(self) -> None:
-        self.call_later(self._earlier)
-
-    def action_later_line(self) -> None:
-        self.call_later(self._later)
-
-    def _earlier(self) -> None:
         self._look()
         if self.completions.chosen is not None:
-            self.completions.action_cursor_up()
+            self.completions.walk(-1)
         elif self.navigator.is_first_wrapped_line(self.cursor_location):
             self._recall(self._lines.earlier(self.text))
         else:
             self.action_cursor_up()
 
-    def _later(self) -> None:
+    def action_later_line(self) -> None:
         self._look()
         if self.completions.chosen is not None:
-            self.completions.action_cursor_down()
+            self.completions.walk(1)
         elif self.navigator.is_last_wrapped_line(self.cursor_location):
             self._recall(self._lines.later())
         else:

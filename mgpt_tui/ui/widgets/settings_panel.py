@@ -14,13 +14,14 @@ from textual.widgets import Input
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import SamplingSettings
-from mgpt_tui.presets import OWN, PRESETS, preset_name
-from mgpt_tui.settings_fields import Declared
-from mgpt_tui.ui.values import OFF, ON, in_panel, label, meaning, parse, value_text
+from mgpt_tui.presets import OWN, SAMPLING_PRESETS, preset_name
+from mgpt_tui.settings_fields import OFF, ON, Declared
+from mgpt_tui.settings_text import allowed, parse, value_text
+from mgpt_tui.ui.values import in_panel, label, meaning
 from mgpt_tui.ui.widgets.plain import Plain
 from mgpt_tui.ui.widgets.radio_line import RadioLine
 
-EMPTY = {"seed": "new each time", "stop": "nothing"}
+EMPTY = {"stop": "nothing"}
 """What a field says that holds nothing."""
 
 
@@ -79,9 +80,9 @@ class SettingField(Vertical):
         """Say at once where a value cannot be, and which ones can."""
         event.stop()
         try:
-            parse(self.setting, event.value)
-        except UserError as error:
-            self._say(f"✗ {error.message}", bad=True)
+            parse(self.setting, event.value.strip())
+        except UserError:
+            self._say(f"✗ {allowed(self.setting)}", bad=True)
         else:
             self._say(self._help, bad=False)
 
@@ -95,7 +96,7 @@ class SettingField(Vertical):
         """
         left = isinstance(event, Input.Blurred)
         try:
-            value = parse(self.setting, event.value)
+            value = parse(self.setting, event.value.strip())
         except UserError:
             event.stop()
             if left:
@@ -132,7 +133,7 @@ class PresetField(Vertical):
     def compose(self) -> ComposeResult:
         with Horizontal():
             yield Plain("preset", classes="name")
-            yield RadioLine(tuple(PRESETS), self._preset, id="preset")
+            yield RadioLine(tuple(SAMPLING_PRESETS), self._preset, id="preset")
         yield Plain(self._help(), classes="help")
 
     def use(self, preset: str) -> None:
@@ -149,7 +150,7 @@ class PresetField(Vertical):
         self.post_message(self.Changed(event.word))
 
     def _help(self) -> str:
-        preset = PRESETS.get(self._preset)
+        preset = SAMPLING_PRESETS.get(self._preset)
         return f"{preset.name}: {preset.help}" if preset else f"{OWN}: settings of your own"
 
 
@@ -221,7 +222,7 @@ class SettingsPanel(VerticalScroll, can_focus=False):
     def take_preset(self, event: PresetField.Changed) -> None:
         """Let every field have the preset's value."""
         event.stop()
-        self.use(PRESETS[event.preset].of(self.sampling))
+        self.use(SAMPLING_PRESETS[event.preset].of(self.sampling))
 
     @on(Input.Submitted)
     @on(RadioLine.Submitted)

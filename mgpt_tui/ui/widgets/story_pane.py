@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
@@ -20,10 +21,10 @@ from mgpt_tui.stories.story import Author, Spans
 from mgpt_tui.ui.widgets.wrapping import Line, Wrapping
 
 HINT = """\
-Write how a story begins, in the line below, and press enter.
-The model goes on from there. Enter on an empty line: it goes on again.
-Esc stops it, ctrl+r has it try again, ctrl+z takes a step back.
-F1 shows every key, / every command. What you write is kept."""
+Write how a story begins, in the line below, and press {send}.
+The model goes on from there. {Send} on an empty line: it goes on again.
+{Stop} stops it, {retry} has it try again, {undo} takes a step back.
+{Help} shows every key, / every command. What you write is kept."""
 
 BAR, UNREAD, NO_BAR = "│ ", "┊ ", "  "
 CARET = "▌"
@@ -60,6 +61,10 @@ def runs_of(spans: Spans, unread: int) -> list[Run]:
 class StoryPane(ScrollView, can_focus=False):
     """Shows a story and follows its end, unless the reader has scrolled up.
 
+    Args:
+        id: the widget's.
+        hint: what stands there while there is no story.
+
     Attributes:
         text: the story that is shown.
     """
@@ -89,8 +94,9 @@ class StoryPane(ScrollView, can_focus=False):
             super().__init__()
             self.offset = offset
 
-    def __init__(self, id: str) -> None:
+    def __init__(self, id: str, hint: str = "") -> None:
         super().__init__(id=id)
+        self._hint_lines = hint.splitlines()
         self._wrapping = Wrapping()
         self._runs: list[Run] = []
         self._caret = False
@@ -270,7 +276,7 @@ class StoryPane(ScrollView, can_focus=False):
 
     def _hint(self, line: int, width: int) -> Strip:
         """What stands there while there is no story."""
-        lines = HINT.splitlines()
+        lines = [part for line in self._hint_lines for part in textwrap.wrap(line, self._width)]
         said = lines[line] if 0 <= line < len(lines) else ""
         style = self.rich_style + self._look("hint")
         margin = " " * (self._margin + len(BAR))

@@ -1,10 +1,10 @@
-"""The numbers that stand above the prompt: how full, how fast, which seed."""
+"""The numbers that stand above the prompt: how full, how fast."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from mgpt_tui.inference.messages import Started
+from mgpt_tui.inference.process.messages import Ready, Started
 from mgpt_tui.inference.request import FinishReason
 from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.stories.story import Spans
@@ -25,7 +25,6 @@ class Meter:
         context_tokens: tokens of the story, the first <|endoftext|> included; None if unknown.
         window_start: the first of them that the model sees.
         rate: tokens per second of the generation that runs or ran last; 0.0 before any.
-        seed: its seed; None before any.
         reason: why the last generation ended; None while one runs, or before any.
     """
 
@@ -34,32 +33,30 @@ class Meter:
         self.context_tokens: int | None = None
         self.window_start = 0
         self.rate = 0.0
-        self.seed: int | None = None
         self.reason: FinishReason | None = None
         self._clock = clock
-        self._lengths: dict[int, int] = {}
+        self._model = ""
+        self._lengths: dict[tuple[str, int], int] = {}  # of a text's hash, to a model
         self._read = self._tokens = self._grown = self._first_tokens = 0
         self._first_at = 0.0
 
     def begin(self) -> None:
         """Forget the last generation's numbers: another was asked for, or another story begins."""
-        self.rate, self.seed, self.reason = 0.0, None, None
+        self.rate, self.reason = 0.0, None
         self._read = self._tokens = self._grown = 0
 
-    def use(self, block_size: int) -> None:
-        """Count for another model, to which no text has the length that it had."""
-        self.block_size = block_size
-        self._lengths.clear()
+    def use(self, model: Ready) -> None:
+        """Count for this model, to which a text need not have the length that another gave it."""
+        self.block_size, self._model = model.block_size, model.fingerprint
 
     def started(self, text: str, event: Started) -> None:
         """The engine has read `text`."""
-        self.seed = event.seed
         self._read = event.context_tokens
         self.learn(text, event.context_tokens)
 
     def learn(self, text: str, tokens: int) -> None:
         """The engine has counted the tokens of `text`."""
-        self._lengths[hash(text)] = tokens
+        self._lengths[self._model, hash(text)] = tokens
 
     def add(self, tokens: int, *, grows: bool) -> None:
         """So many tokens came; `grows` says whether the story does by them."""
@@ -84,7 +81,7 @@ class Meter:
 
     def show(self, text: str) -> None:
         """The story is now `text`."""
-        self._see(self._lengths.get(hash(text)))
+        self._see(self._lengths.get((self._model, hash(text))))
 
     def _see(self, length: int | None) -> None:
         self.context_tokens = length

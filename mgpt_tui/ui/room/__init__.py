@@ -1,0 +1,1 @@
+"""The writing room: the parts of the one main screen."""

@@ -1,0 +1,96 @@
+"""Adjusting: the settings of the next passage, presets, and the model that writes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.model.registry import find_model
+from mgpt_tui.presets import find_preset
+from mgpt_tui.settings_fields import OFF, declared
+from mgpt_tui.settings_text import value_text
+from mgpt_tui.ui.arguments import read_setting
+from mgpt_tui.ui.room.desk import Desk
+from mgpt_tui.ui.screens.models import ModelsScreen
+from mgpt_tui.ui.values import label
+
+
+class Adjusting:
+    """The part of the room that knows how the model is to write, and which."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._session = desk.session
+        self._beside, self._over = True, False
+
+    @property
+    def _is_wide(self) -> bool:
+        return self._desk.screen.has_class("-wide")
+
+    def action_settings(self) -> None:
+        if self._is_wide:
+            self._beside = not self._beside
+        else:
+            self._over = not self._over
+        self._show_panel(enter=True)
+
+    def action_set(self, change: str) -> None:
+        name, value = read_setting(change)
+        self._desk.panel.use(replace(self._session.settings, **{name: value}))
+        setting = next(one for one in declared(SamplingSettings) if one.name == name)
+        said = value_text(setting, value) or OFF
+        self._desk.say(f"{label(setting)} is {said} from the next passage on.")
+
+    def action_preset(self, name: str) -> None:
+        preset = find_preset(name)
+        self._desk.panel.use(preset.of(self._session.settings))
+        self._desk.say(f"{preset.name}: {preset.help}.")
+
+    def changed(self, settings: SamplingSettings) -> None:
+        """The panel holds other settings: use them from the next generation on."""
+        self._session.settings = settings
+        self._desk.show_status()
+
+    def done(self) -> None:
+        """The writer left the panel: go on writing."""
+        self._over = False
+        self._show_panel()
+        self._desk.prompt.focus()
+
+    def resized(self) -> None:
+        """The screen has another size."""
+        self._show_panel()
+        self._desk.show_status()
+
+    def _show_panel(self, *, enter: bool = False) -> None:
+        shown = self._beside if self._is_wide else self._over
+        panel = self._desk.panel
+        panel.display = shown
+        if shown and enter:
+            panel.enter()
+        elif not shown or not panel.has_focus_within:
+            self._desk.prompt.focus()
+
+    def action_models(self, name: str = "") -> None:
+        if name:
+            self._switch(name)
+            return
+        model = self._session.model
+        in_use = model.model if model else self._desk.model_name
+        self._desk.ask(ModelsScreen(in_use), self._chosen)
+
+    def _chosen(self, name: str | None) -> None:
+        if name is not None:
+            self._switch(name)
+
+    def _switch(self, name: str) -> None:
+        """Write with another model from now on; the story stays.
+
+        Raises:
+            UserError: where there is no such model.
+        """
+        entry = find_model(name)
+        self._desk.model_name = entry.name
+        self._session.switch(name)
+        self._desk.say(f"{entry.name} writes from now on.")
+        self._desk.show()

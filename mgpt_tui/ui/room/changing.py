@@ -1,0 +1,103 @@
+"""Changing the story: steps back, other versions, and the story as text."""
+
+from __future__ import annotations
+
+from textual.actions import SkipAction
+
+from mgpt_tui.errors import UserError
+from mgpt_tui.ui.room.desk import Desk
+from mgpt_tui.ui.room.drafting import Drafting
+from mgpt_tui.ui.screens.another_word import AnotherWordScreen, OtherWord
+from mgpt_tui.ui.screens.branches import BranchesScreen
+from mgpt_tui.ui.screens.compare import CompareScreen
+from mgpt_tui.ui.session.comparison import MOST
+
+SAMPLES = 3
+"""Continuations side by side, where no number is given."""
+
+
+class Changing:
+    """The part of the room where one story becomes another, or several."""
+
+    def __init__(self, desk: Desk, drafting: Drafting) -> None:
+        self._desk = desk
+        self._drafting = drafting
+        self._session = desk.session
+
+    def action_undo(self) -> None:
+        self._unless_typing()
+        self._session.undo()
+        self._desk.show_end()
+
+    def action_redo(self) -> None:
+        self._unless_typing()
+        self._session.redo()
+        self._desk.show_end()
+
+    def _unless_typing(self) -> None:
+        """Leave the key to the prompt where a line is being typed."""
+        prompt = self._desk.prompt
+        if prompt.has_focus and not prompt.is_empty:
+            raise SkipAction()
+
+    def action_edit(self) -> None:
+        self._session.stop()
+        self._desk.show()
+        self._drafting.edit()
+
+    # Several continuations.
+
+    def action_compare(self, number: str = str(SAMPLES)) -> None:
+        samples = int(number) if number.isdecimal() and len(number) < 3 else 0
+        if not 2 <= samples <= MOST:
+            raise UserError(f"{number} cannot be compared.", f"Give a number from 2 to {MOST}.")
+        if not self._desk.is_ready():
+            return
+        self._desk.write_typed()
+        self._session.compare(samples)
+        self._desk.ask(CompareScreen(self._session, samples), self._keep)
+
+    def _keep(self, choice: int | None) -> None:
+        self._session.keep(choice)
+        self._desk.show_end()
+
+    # Another word.
+
+    def action_another_word(self) -> None:
+        if not self._session.story.boundaries:
+            self._desk.say("The model has written nothing here yet.")
+        elif self._desk.is_ready():
+            self._session.stop()
+            self._desk.show_end()
+            self._desk.ask(AnotherWordScreen(self._session), self._put_word)
+
+    def picked(self, offset: int) -> None:
+        """The model's text was clicked: look for other words there; the story stays in place."""
+        tokens = self._session.story.boundaries
+        if not any(start <= offset < end for start, end, _ in tokens):
+            self._desk.story_pane.text_select_all()  # an edit has broken the token there
+        elif self._desk.screen.is_current and self._desk.is_ready():
+            self._session.stop()
+            self._desk.show()
+            self._desk.ask(AnotherWordScreen(self._session, offset), self._put_word)
+
+    def _put_word(self, word: OtherWord | None) -> None:
+        if word is not None and self._desk.is_ready():
+            self._session.choose(word.offset, word.text, word.token)
+            self._desk.show_end()
+
+    # Other branches.
+
+    def action_branches(self) -> None:
+        self._session.stop()
+        self._desk.show_end()
+        self._desk.ask(BranchesScreen(self._session.story), self._go)
+
+    def _go(self, node: int | None) -> None:
+        if node is not None and node != self._session.story.here:
+            self._session.go(node)
+            self._desk.show_end()
+
+    def action_sibling(self, step: int) -> None:
+        self._session.move(step)
+        self._desk.show_end()

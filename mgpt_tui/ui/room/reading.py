@@ -1,0 +1,45 @@
+"""Reading: moving through the story, and looking into how it came about."""
+
+from __future__ import annotations
+
+from textual.actions import SkipAction
+
+from mgpt_tui.ui.room.desk import Desk
+from mgpt_tui.ui.screens.inside.screen import InsideScreen
+from mgpt_tui.ui.screens.lessons.screen import Bookmark, LessonsScreen
+
+
+class Reading:
+    """The part of the room where the story is read."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._bookmark = Bookmark()
+
+    def moved(self, *, at_end: bool) -> None:
+        """The end came into view or left it: say that there is more below where it is not."""
+        self._desk.screen.query_one("#below").display = not at_end
+
+    def action_jump_end(self) -> None:
+        prompt = self._desk.prompt
+        in_prompt = prompt.has_focus and not prompt.cursor_at_end_of_line
+        if in_prompt or self._desk.panel.has_focus_within:
+            raise SkipAction()
+        self._desk.story_pane.jump_end()
+
+    def action_jump_top(self) -> None:
+        self._desk.story_pane.scroll_home(animate=False)
+
+    def action_page_up(self) -> None:
+        self._desk.story_pane.scroll_page_up(animate=False)
+
+    def action_page_down(self) -> None:
+        self._desk.story_pane.scroll_page_down(animate=False)
+
+    def action_inside(self) -> None:
+        if self._desk.is_ready():
+            self._desk.ask(InsideScreen(self._desk.session))
+
+    def action_lessons(self) -> None:
+        if self._desk.is_ready():
+            self._desk.ask(LessonsScreen(self._desk.session, self._bookmark))

@@ -1,0 +1,36 @@
+"""Writing: sending lines, and having the model go on."""
+
+from __future__ import annotations
+
+from mgpt_tui.inference.request import Until
+from mgpt_tui.ui.room.desk import Desk
+
+
+class Writing:
+    """The part of the room where the story grows."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._session = desk.session
+
+    def sent(self, line: str) -> None:
+        """The writer sent a line: add it and let the model go on."""
+        self._session.submit(line)
+        self._desk.show_end()
+
+    def action_go_on(self, until: str) -> None:
+        self._desk.write_typed()
+        self._session.go_on(Until(until))
+        self._desk.show_end()
+
+    def action_stop(self) -> None:
+        self._session.stop()
+        self._desk.show()
+
+    def action_retry(self) -> None:
+        session = self._session
+        last = session.story.spans[-1] if session.story.spans else None
+        if session.settings.seed is not None and last and last.settings == session.settings:
+            self._desk.say("A seed is set, so the model writes the same again.")
+        session.retry()
+        self._desk.show_end()

@@ -1,0 +1,1 @@
+"""Lessons: cards on how the model works, each with numbers of the story that is open."""

@@ -1,0 +1,1 @@
+"""Writing together, without a screen: the session and its parts."""

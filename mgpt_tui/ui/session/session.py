@@ -1,0 +1,350 @@
+"""Writing together, without a screen: a writer, a story and an engine.
+
+The screen calls the verbs (`submit`, `retry`, `stop`, ...), passes on the engine's events with
+`handle`, and shows what is in the attributes. One generation runs at a time. Nothing here waits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from mgpt_tui.errors import UserError
+from mgpt_tui.inference.process.client import EngineLike
+from mgpt_tui.inference.process.messages import (
+    Chunks,
+    Died,
+    Ended,
+    Event,
+    Failed,
+    Inspected,
+    Measured,
+    Ready,
+    Replaced,
+    Seen,
+    Started,
+)
+from mgpt_tui.inference.request import ContextPart, SamplingSettings, Until
+from mgpt_tui.stories.story import Story
+from mgpt_tui.ui.notices import Notice
+from mgpt_tui.ui.session.comparison import Comparison
+from mgpt_tui.ui.session.generation import Passage, SideBySide
+from mgpt_tui.ui.session.meter import Meter
+from mgpt_tui.ui.session.page import Page
+from mgpt_tui.ui.session.questions import Answer, Question, Questions
+from mgpt_tui.ui.session.supervisor import Phase, Supervisor
+
+ALTERNATIVES = 12
+"""How many other words are shown for a place."""
+
+
+class Session:
+    """A writer, a story and an engine.
+
+    Args:
+        engine: what generates; it is started by `wake`.
+        settings: for the next generation; may be replaced at any time.
+        clock: seconds, monotonic.
+
+    Attributes:
+        meter: numbers to show.
+        comparison: continuations side by side that wait for a choice; None where there are none.
+    """
+
+    def __init__(
+        self,
+        engine: EngineLike,
+        settings: SamplingSettings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.meter = Meter(clock)
+        self.comparison: Comparison | None = None
+        self._page = Page(engine, self.meter)
+        self._supervisor = Supervisor(engine, clock)
+        self._questions = Questions()
+
+    @property
+    def story(self) -> Story:
+        """The story so far, the passage being written included."""
+        return self._page.story
+
+    @story.setter
+    def story(self, story: Story) -> None:
+        self._page.story = story
+
+    # How the engine is.
+
+    @property
+    def phase(self) -> Phase:
+        """How the engine is."""
+        return self._supervisor.phase
+
+    @property
+    def model(self) -> Ready | None:
+        """What the engine said when it was ready; None before."""
+        return self._supervisor.model
+
+    @property
+    def trouble(self) -> str:
+        """What keeps the engine down, in a line; "" where nothing does."""
+        return self._supervisor.trouble
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether a generation runs."""
+        return self._page.is_writing
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a generation begins as soon as the engine is ready."""
+        return self._supervisor.is_waiting
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is something to stop."""
+        return self.is_writing or self.is_waiting
+
+    def wake(self) -> None:
+        """Start the engine."""
+        self._supervisor.wake()
+
+    def switch(self, model: str | None) -> None:
+        """Write with another model from now on; the story stays."""
+        self.stop()
+        self._supervisor.switch(model)
+
+    # What can be done.
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether the model wrote last."""
+        return self.story.ends_with_model
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether undo changes anything."""
+        return bool(self.story.past)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether redo changes anything."""
+        return bool(self.story.future) and not self.is_writing
+
+    @property
+    def can_move(self) -> bool:
+        """Whether the passage that the writer stands at has siblings."""
+        return len(self.story.siblings) > 1
+
+    # What the writer does.
+
+    def stop(self) -> None:
+        """Stop what runs or waits; the text so far stays."""
+        self._supervisor.forget()
+        if self.is_writing:
+            self._page.stop()
+            self._show_length()
+
+    def submit(self, line: str) -> None:
+        """Add a line, if it holds anything, and let the model go on."""
+        if not self.write(line) and self.is_busy:
+            return
+        self.go_on()
+
+    def write(self, line: str) -> bool:
+        """Stop, and add a line; False, and nothing is done, where it holds nothing."""
+        if self.story.write(line) is self.story:
+            return False
+        self.stop()
+        self.story, self.meter.reason = self.story.write(line), None
+        return True
+
+    def go_on(self, until: Until = Until.LENGTH) -> None:
+        """Let the model go on, so far."""
+        self.stop()
+        self._supervisor.when_ready(
+            lambda: self._write(self.story.begin(self.settings, self._supervisor.maker, until))
+        )
+
+    def retry(self) -> None:
+        """Replace the model's last passage, or go on where the writer wrote last."""
+        self.stop()
+        if not self.story.spans:
+            return
+        until = Until(self.story.spans[-1].until)
+        self._supervisor.when_ready(
+            lambda: self._write(self.story.retry(self.settings, self._supervisor.maker, until))
+        )
+
+    def compare(self, samples: int) -> None:
+        """Have several continuations written side by side, for `keep` to choose from."""
+        self.stop()
+        self._supervisor.when_ready(lambda: self._compare(samples))
+
+    def keep(self, choice: int | None) -> None:
+        """Go on from one of the continuations, or from none; all of them stay as branches."""
+        self.stop()
+        if self.comparison is not None:
+            story, self.comparison = self.comparison.kept(choice), None
+            self._go_to(story)
+
+    def choose(self, offset: int, text: str, token: int) -> None:
+        """Put another word there, and let the model go on from it; one step of undo."""
+        self.stop()
+        before, maker = self.story, self._supervisor.maker
+        chosen = before.choose(offset, text, token, maker)
+        begun = chosen.begin(self.settings, maker)
+        self.story = chosen
+        self._write(replace(begun, past=(*before.past, before.here)))
+
+    def edit(self, text: str) -> None:
+        """The story as the writer has changed it."""
+        self.stop()
+        self._go_to(self.story.edited(text))
+
+    def move(self, step: int) -> None:
+        """To the sibling before or after the passage that the writer stands at."""
+        self.stop()
+        self._go_to(self.story.sibling(step))
+
+    def go(self, node: int) -> None:
+        """To the end of a passage anywhere in the tree."""
+        self.stop()
+        self._go_to(self.story.go(node))
+
+    def undo(self) -> None:
+        """Stop, and go one step back."""
+        self.stop()
+        self._go_to(self.story.undo())
+
+    def redo(self) -> None:
+        """Go one step forward again."""
+        self.stop()
+        self._go_to(self.story.redo())
+
+    def tell(self, story: Story) -> None:
+        """Turn to another story."""
+        self.stop()
+        self.comparison = None
+        self._page.turn()
+        self._go_to(story)
+
+    # What is asked about the story.
+
+    def look(self, offset: int) -> Question[Seen]:
+        """Stop, and ask what else could come at a character of the story."""
+        self.stop()
+        settings = self.settings
+        return self.ask(
+            Seen, lambda context: self.engine.look(context, settings, ALTERNATIVES), offset
+        )
+
+    def ask(
+        self,
+        kind: type[Answer],
+        question: Callable[[Sequence[ContextPart]], int],
+        end: int | None = None,
+        then: Callable[[Answer], None] | None = None,
+    ) -> Question[Answer]:
+        """Ask the engine something about the story; nothing that is being written stops.
+
+        Args:
+            kind: the type of the answer.
+            question: asks the engine, given what it is to read, and gives the id.
+            end: how many characters of the story it is about; all of them where left out.
+            then: called with the answer, once it is there.
+
+        Returns:
+            The question, which is lost already where there is no model to ask.
+        """
+        if self.model is None:
+            return Question(kind, is_lost=True)
+        id = question(self.story.context(self._fingerprints, end))
+        return self._questions.ask(id, kind, then)
+
+    # What the engine says.
+
+    def handle(self, events: Iterable[Event]) -> list[Notice]:
+        """Take in events, in order; gives what the writer should be told."""
+        notices: list[Notice] = []
+        for kind, group in groupby(events, type):
+            if kind is Chunks:
+                self._page.add([event for event in group if isinstance(event, Chunks)])
+            else:
+                for event in group:
+                    notices += self._take(event)
+        if self.is_writing:
+            self.meter.count()
+        return notices
+
+    def _take(self, event: Event) -> list[Notice]:
+        """Take in one event that is no chunk: tell it to the part that it is for."""
+        match event:
+            case Ready():
+                self.meter.use(event)
+                if not self._supervisor.ready(event):
+                    self._show_length()
+            case Started() if self._page.is_of(event.id):
+                return self._page.started(event)
+            case Ended() if self._page.is_of(event.id):
+                self._page.ended(event)
+                if not self.is_writing:
+                    self._show_length()
+            case Failed(id=None):
+                return self._supervisor.down(_told(event))
+            case Failed() if self._page.is_of(event.id):
+                self._finish()
+                return [_told(event)]
+            case Seen() | Measured() | Inspected() | Replaced() | Failed():
+                self._questions.take(event)
+            case Died():
+                self._finish()
+                self._questions.lose()
+                return self._supervisor.died(event)
+        return []
+
+    def _finish(self) -> None:
+        """What runs has come to nothing more."""
+        if self.is_writing:
+            self._page.finish(None)
+            self._show_length()
+
+    # How it is done.
+
+    def _write(self, begun: Story) -> None:
+        """Have the passage written that `begun` has opened."""
+        self._page.begin(Passage(self._fingerprints), begun)
+
+    def _compare(self, samples: int) -> None:
+        maker, settings = self._supervisor.maker, self.settings
+        self.comparison = Comparison(self.story, settings, maker, samples)
+        columns = SideBySide(self._fingerprints, self.comparison, settings)
+        self._page.begin(columns, self.story)
+
+    @property
+    def _fingerprints(self) -> tuple[str, ...]:
+        """By which a story knows the model; none where there is no model."""
+        return self.model.fingerprints if self.model is not None else ()
+
+    def _go_to(self, story: Story) -> None:
+        self.story = story
+        self.meter.reason = None
+        self._show_length()
+
+    def _show_length(self) -> None:
+        """Show how long the story is; where nobody has said it yet, ask, and do not wait."""
+        text = self.story.text
+        self.meter.show(text)
+        if text and self.meter.context_tokens is None and self.phase is Phase.READY:
+            self.ask(Measured, self.engine.measure, then=lambda event: self._measured(text, event))
+
+    def _measured(self, text: str, event: Measured) -> None:
+        self.meter.learn(text, event.context_tokens)
+        self.meter.show(self.story.text)
+
+
+def _told(event: Failed) -> Notice:
+    return Notice.of(UserError(event.message, event.remedy))
