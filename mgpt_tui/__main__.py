@@ -1,9 +1,10 @@
 """`python -m mgpt_tui`, which is also what torchrun starts."""
 
 import os
-import sys
+from contextlib import suppress
 
 from mgpt_tui.cli import main
+from mgpt_tui.console import OutputError, flush_streams
 
 
 def leave(end: SystemExit) -> None:
@@ -12,9 +13,8 @@ def leave(end: SystemExit) -> None:
     gloo's threads may outlive the interpreter and then abort a process that has done all its
     work; torchrun takes that for a failure. What is written is synced by now.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
+    with suppress(OutputError):
+        flush_streams()
     os._exit(end.code if isinstance(end.code, int) else int(end.code is not None))
 
 

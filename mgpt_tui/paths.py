@@ -10,8 +10,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from mgpt_tui.errors import UserError
 
 APP_NAME = "mgpt-tui"
@@ -21,8 +19,10 @@ def expanded(name: str | Path) -> Path:
     """A path as it was typed, with `~` and `~somebody` at its beginning filled in.
 
     Raises:
-        UserError: where there is no such somebody.
+        UserError: where there is no such somebody, or no system can have such a path.
     """
+    if "\0" in str(name):
+        raise UserError("A path cannot hold a NUL.", "Write the path anew.")
     try:
         return Path(name).expanduser()
     except RuntimeError:
@@ -42,6 +42,8 @@ class Location:
         moved = os.environ.get(self.variable)
         if moved:
             return expanded(moved).absolute()
+        import platformdirs  # where all folders are moved, it is not needed
+
         default = getattr(platformdirs, f"user_{self.name}_path")(APP_NAME, appauthor=False)
         return Path(default)
 
@@ -51,7 +53,7 @@ LOCATIONS = {
     for location in (
         Location("config", "MGPT_CONFIG_DIR", "settings"),
         Location("data", "MGPT_DATA_DIR", "stories and trained models"),
-        Location("state", "MGPT_STATE_DIR", "logs"),
+        Location("state", "MGPT_STATE_DIR", "logs and lines not sent"),
         Location("cache", "MGPT_CACHE_DIR", "what can be made again"),
     )
 }

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import textwrap
 from dataclasses import asdict, dataclass, field, fields
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_write, os_error
+from mgpt_tui.files import atomic_write, is_link, os_error
 from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.reading import MissingFile, parse_json, read_text
 from mgpt_tui.settings_fields import arguments_from, declared
 
 FORMAT = 1
@@ -27,7 +30,7 @@ class Settings:
         sampling: how the model chooses its words.
         theme: name of the app's theme; "" for the app's own.
         keys: keys that differ from the built-in ones, by the id of what they do
-            (`{"send": "ctrl+g"}`); the README lists the ids.
+            (`{"send": "ctrl+g"}`); docs/app.md lists the ids.
     """
 
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
@@ -45,7 +48,21 @@ def settings_file() -> Path:
 
 def aside_file() -> Path:
     """Where a file goes in which something is wrong, when it is written anew."""
-    return settings_file().with_suffix(".damaged.json")
+    names = (f".damaged{number or ''}.json" for number in count())
+    aside = (_real_file().with_suffix(name) for name in names)
+    return next(path for path in aside if not os.path.lexists(path))
+
+
+def _real_file() -> Path:
+    """The file itself, where its owner has put a link to it in the settings folder.
+
+    Raises:
+        UserError: where the link leads in a circle.
+    """
+    try:
+        return settings_file().resolve()
+    except (OSError, RuntimeError) as error:
+        raise is_link(settings_file()) from error
 
 
 def load_settings() -> Settings:
@@ -72,13 +89,15 @@ def check_settings() -> tuple[Settings, tuple[str, ...]]:
 def save_settings(settings: Settings) -> None:
     """Remember `settings`; a file in which something is wrong is set aside, not overwritten.
 
+    Where the file is a link, what it leads to is written.
+
     Raises:
         UserError: where the folder cannot be written.
     """
-    path = settings_file()
+    path = _real_file()
     if check_settings()[1]:
         try:
-            path.replace(aside_file())
+            path.rename(aside_file())
         except OSError as error:
             raise os_error(error, path) from error
     content = {"format": FORMAT, **asdict(settings)}
@@ -91,17 +110,12 @@ def _read() -> dict[str, Any]:
     Raises:
         UserError: where it cannot be read, or is of another format.
     """
-    path = settings_file()
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        content = parse_json(read_text(settings_file()), any_number=True)
+    except MissingFile:
         return {}
-    except OSError as error:
-        raise os_error(error, path) from error
-    except json.JSONDecodeError as error:
-        raise UserError(f"line {error.lineno} is no JSON ({error.msg})") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError("it is no JSON") from error
+    except ValueError as error:
+        raise UserError(str(error)) from None
     if not isinstance(content, dict):
         raise UserError('it is no JSON object, {"keys": ...} for one')
     if content.get("format", FORMAT) != FORMAT:

@@ -1,7 +1,8 @@
 """Settings declared once: a dataclass field carries its help and its limits.
 
-The command line, the settings panel, the TOML reader and the README tables all read a
-setting from its field, so a default or a bound is written in one place only.
+The command line, the settings panel, the TOML reader and the tables in docs/ all read a
+setting from its field, so a default or a bound is written in one place only. How a value is
+typed is told by `settings_text`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,22 @@ import math
 import types
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from mgpt_tui.errors import UserError
 
 LARGEST_INT = 2**63 - 1
 """No setting is larger; what is could not be handed to torch or numpy."""
+
+ON, OFF = "on", "off"
+RANDOM = "random"
+"""What is typed for a fresh seed."""
+FRESH = (RANDOM, "-1", OFF, "")
+"""All that means a fresh seed; -1 does in other programs."""
+
+SEVERAL = r"several with | between (\n new line, \t tab, \s blank, \| bar, \\ backslash)"
+"""How texts are typed of which a setting has several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +37,7 @@ class Limits:
         help: one sentence without a closing full stop.
         minimum, maximum: inclusive bounds, where there are any.
         choices: the only values allowed, where they can be listed.
-        off: the word that stands for None (`--top-k off`).
+        off: the word that stands for None (`--top-k off`, `--seed random`).
         note: what a value at the edge means ("0 is greedy"), added to error messages.
         panel: whether the app's panel of settings has it.
     """
@@ -70,23 +81,29 @@ class Declared:
         """The setting as a command-line flag."""
         return "--" + self.name.replace("_", "-")
 
+    def is_off(self, value: Any) -> bool:
+        """Whether a value that is typed, or stands in a file, is a word for None."""
+        off, said = self.limits.off, str(value).casefold()
+        return said in FRESH if off == RANDOM else said == off
+
     def check(self, value: Any) -> None:
         """Raise `UserError` where `value` is not allowed, naming what is."""
-        remedy = f"Give {self.flag} {self.allowed()}."
+        if wrong := self._wrong(value):
+            raise UserError(f"{self.name} {wrong}.", f"Give {self.flag} {self.allowed()}.")
+
+    def _wrong(self, value: Any) -> str:
+        """Why `value` is not allowed, or nothing."""
         if self.many:
-            if not isinstance(value, tuple) or not all(type(part) is self.type for part in value):
-                raise UserError(f"{self.name} cannot be {value!r}.", remedy)
-            return
+            texts = isinstance(value, tuple) and all(type(part) is self.type for part in value)
+            return "" if texts and "" not in value else f"cannot be {value!r}"
         if value is None:
-            if not self.optional:
-                raise UserError(f"{self.name} needs a value.", remedy)
-            return
+            return "" if self.optional else "needs a value"
         if isinstance(value, int) and abs(value) > LARGEST_INT:
-            raise UserError(f"{self.name} cannot be so large.", remedy)
+            return "cannot be so large"
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if not isinstance(value, self.type) or (isinstance(value, bool) and self.type is not bool):
-            raise UserError(f"{self.name} cannot be {value!r}.", remedy)
+            return f"cannot be {value!r}"
         limits = self.limits
         out_of_range = isinstance(value, (int, float)) and (
             not math.isfinite(value)
@@ -94,7 +111,8 @@ class Declared:
             or (limits.maximum is not None and value > limits.maximum)
         )
         if out_of_range or (limits.choices and value not in limits.choices):
-            raise UserError(f"{self.name} cannot be {value}.", remedy)
+            return f"cannot be {value}"
+        return ""
 
     def allowed(self) -> str:
         """The allowed values in words, for messages and help."""
@@ -103,6 +121,8 @@ class Declared:
             return "one of " + ", ".join(limits.choices)
         kind = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
         words = kind[self.type]
+        if self.many:
+            return f"{words}, {SEVERAL}, or {OFF}"
         if limits.minimum is not None and limits.maximum is not None:
             words += f" from {_number(limits.minimum)} to {_number(limits.maximum)}"
         elif limits.minimum is not None:
@@ -131,6 +151,15 @@ def _plain_type(hint: Any) -> tuple[type, bool, bool]:
 
 def declared(config_class: type) -> Iterator[Declared]:
     """The settings that `config_class` declares with `setting`, in order."""
+    return iter(_declared(config_class))
+
+
+@cache
+def _declared(config_class: type) -> tuple[Declared, ...]:
+    return tuple(_read_fields(config_class))
+
+
+def _read_fields(config_class: type) -> Iterator[Declared]:
     hints = get_type_hints(config_class)
     entry: Field[Any]
     for entry in fields(config_class):
@@ -142,12 +171,22 @@ def declared(config_class: type) -> Iterator[Declared]:
 
 
 def arguments_from(config_class: type, content: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of `config_class` as JSON has them: its lists are tuples again."""
-    many = {entry.name for entry in declared(config_class) if entry.many}
+    """The arguments of `config_class` as JSON or TOML has them.
+
+    Lists are tuples again, of texts as they stand there; an empty one means nothing. Words for
+    off mean what they mean when they are typed.
+    """
+    known = {entry.name: entry for entry in declared(config_class)}
     return {
-        name: tuple(value) if name in many and isinstance(value, list) else value
+        name: _argument(known[name], value) if name in known else value
         for name, value in content.items()
     }
+
+
+def _argument(entry: Declared, value: Any) -> Any:
+    if entry.many:
+        return tuple(part for part in value if part != "") if isinstance(value, list) else value
+    return None if entry.is_off(value) else value
 
 
 def validate(config: Any) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
+import unicodedata
 from dataclasses import dataclass
+
+END_OF_TEXT = "<|endoftext|>"
+"""Stands before, between and behind stories; no text is ever encoded as it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,27 @@ def clean_text(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(_PICTURES)
 
 
+def one_line(text: str) -> str:
+    """`text`, such as a name, as part of a line: clean, with pictures of line ends and tabs."""
+    return clean_text(text.translate(_ENDS_OF_LINES))
+
+
+_ENDS_OF_LINES = str.maketrans(
+    {
+        "\n": "\u240a",
+        "\r": "\u240d",
+        "\t": "\u2409",
+        "\u2028": "\u27e6LS\u27e7",
+        "\u2029": "\u27e6PS\u27e7",
+    }
+)
+
+
+def folded(text: str) -> str:
+    """Text to compare with other text, whatever its case and however its accents are written."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
+
+
 def shell_command(*words: object) -> str:
     """A command for a shell, as it may be shown: quoted where that is needed, and clean."""
     return clean_text(shlex.join(map(str, words)))
@@ -74,3 +99,27 @@ class StreamingCleaner:
         """What still waits, cleaned; the cleaner is then as new."""
         text, self._waiting = self._waiting, ""
         return clean_text(text)
+
+
+CLOSING = frozenset(".,;:!?…%、。，！？；：")
+
+
+def joint(before: str, line: str) -> str:
+    """What goes between the story so far and a new line: a blank or nothing.
+
+    Nothing where either side has white space there, where the line begins with punctuation
+    that belongs to the word before it, or where the story ends with an opening mark. A
+    straight quotation mark is judged by whether its paragraph has one open.
+    """
+    if not before or before[-1].isspace() or line[0].isspace():
+        return ""
+    quote_is_open = before.rpartition("\n")[2].count('"') % 2 == 1
+    first, last = line[0], before[-1]
+    if first == '"':
+        closes = quote_is_open
+    elif first == "'":
+        closes = last.isalnum()
+    else:
+        closes = first in CLOSING or unicodedata.category(first) in ("Pe", "Pf", "Pd")
+    opened = unicodedata.category(last) in ("Ps", "Pi") or (last == '"' and quote_is_open)
+    return "" if closes or opened else " "

@@ -9,20 +9,35 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import NoReturn
 
 import click
 
 from mgpt_tui import __version__
+from mgpt_tui.console import (
+    EXIT_BROKEN_PIPE,
+    OutputError,
+    checked_output,
+    flush_streams,
+    in_utf8,
+    open_streams,
+    say,
+)
 from mgpt_tui.errors import UserError
-from mgpt_tui.text import clean_text
+from mgpt_tui.memory import OutOfMemory, is_lack_of_memory
 
 COMMANDS = {
     "tui": "Open the full-screen app (the default command).",
     "generate": "Write a story to standard output.",
     "stories": "List the saved stories; show, search, export, rename, delete them.",
+    "inspect": "Show how surprising a text is to a model, and how it chose.",
     "replay": "Count the draws of a story that come out the same again.",
     "prepare": "Turn stories into tokens to train on.",
     "train": "Train a model, or go on training one.",
@@ -82,33 +97,82 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 bad input (one clear message), 130 Ctrl-C."""
+    if arguments is None:
+        in_utf8()
+    open_streams()
     try:
-        code = cli.main(args=arguments, prog_name="mgpt-tui", standalone_mode=False)
-        if sys.stdout is not None:  # closed by the shell
-            sys.stdout.flush()
-        sys.exit(code if isinstance(code, int) else 0)
+        code = _run(arguments)
+        flush_streams()
+    except OutputError as failure:
+        with suppress(OutputError):  # nobody may be left to read it
+            if failure.code != EXIT_BROKEN_PIPE:
+                say(f"mgpt-tui: {failure}", error=True)
+        code = failure.code
+    sys.exit(code)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: what it has begun is cleared away."""
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        sys.exit(128 + number)
+
+    former = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                former[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            if signal.getsignal(number) is end:
+                signal.signal(number, handler)
+
+
+def _run(arguments: list[str] | None) -> int:
+    """Run a command and report what goes wrong in it; its exit code.
+
+    Raises:
+        OutputError: where nothing more can be printed.
+    """
+    try:
+        with _ended_by_signals(), checked_output():  # click prints help by itself
+            code = cli.main(args=arguments, prog_name="mgpt-tui", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except UserError as error:
-        _let_the_first_tell()
-        fail(error)
+        _let_the_first_report()
+        return _reported(error)
     except click.ClickException as error:
-        _let_the_first_tell()
-        told = io.StringIO()
-        error.show(told)
-        click.echo(clean_text(told.getvalue()), nl=False, err=True)
-        sys.exit(2)
+        _let_the_first_report()
+        message = io.StringIO()
+        error.show(message)
+        say(message.getvalue(), error=True, end="")
+        return 2
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader (`| head`) left; close stdout quietly so that Python does not complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except OSError as os_failure:
+        return 130
+    except UnicodeEncodeError as error:  # of a file's name, say
+        return _reported(
+            UserError(
+                f"{error.object!r} cannot be written in {error.encoding}.",
+                "Set PYTHONUTF8=1, or LC_ALL to a locale with UTF-8.",
+            )
+        )
+    except Exception as error:
+        if is_lack_of_memory(error):
+            return _reported(OutOfMemory())
+        if not isinstance(error, OSError):
+            raise
         from mgpt_tui.files import os_error
 
-        fail(os_error(os_failure))
+        return _reported(os_error(error))
 
 
-def _let_the_first_tell() -> None:
+def _let_the_first_report() -> None:
     """Where torchrun has started many processes on the same bad words, one complaint is enough.
 
     It comes from the first of them; its end makes torchrun end the others while they wait here.
@@ -119,5 +183,11 @@ def _let_the_first_tell() -> None:
 
 def fail(error: UserError) -> NoReturn:
     """Print what is wrong and its remedy on standard error and exit with code 2."""
-    click.echo(f"mgpt-tui: {clean_text(str(error))}", err=True)
-    sys.exit(2)
+    sys.exit(_reported(error))
+
+
+def _reported(error: UserError) -> int:
+    """Print what is wrong and its remedy on standard error; the exit code."""
+    with suppress(OutputError):
+        say(f"mgpt-tui: {error}", error=True)
+    return 2

@@ -14,24 +14,29 @@ import click
 
 from mgpt_tui.cli.generate_command import NUM_SAMPLES
 from mgpt_tui.cli.options import SettingType, given, setting_options, settings_of
+from mgpt_tui.console import console_for, say, show
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.request import DecodingSettings, SamplingSettings
+from mgpt_tui.inference.request import NATIVE, DecodingSettings, SamplingSettings
 from mgpt_tui.model.registry import ModelEntry, find_model
 from mgpt_tui.text import clean_text
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mgpt_tui.model.checkpoint import Checkpoint
-    from training.completions import Completion
-    from training.eval_report import Measured
-    from training.evaluate import ScoredStory
+    from mgpt_tui.model.contents import Contents
+    from training.evaluation.completions import Completion
+    from training.evaluation.held_out import ScoredStory
+    from training.evaluation.novelty import Novelty
     from training.metrics import Score
-    from training.novelty import Novelty
-    from training.sources import Source
+    from training.report.eval_table import Measured
+    from training.sources.left_out import LeftOut
+    from training.sources.stories import Source
 
 FIRST_SEED = 1
 """Measurements are to be repeated, so without --seed they do not draw one."""
+
+READABLE = "fp32"
+"""Precision of scores without --precision: the readable model's own, which rounds nothing."""
 
 PEOPLE = "held-out"
 """Name of the column of stories that people wrote."""
@@ -59,7 +64,7 @@ PEOPLE = "held-out"
 @click.option(
     "--against",
     metavar="SOURCE",
-    help="The training text, in files as `prepare` takes them: tells what the continuations "
+    help="The training text, in files as `prepare` takes them: shows what the continuations "
     "share with it.",
 )
 @setting_options(SamplingSettings, skip=("finish_sentence",))
@@ -77,8 +82,9 @@ def command(
 ) -> None:
     """Measure models: the embedded one, or MODEL... side by side.
 
-    With --data, how well they foretell stories that they have not seen: loss, perplexity, bits
-    per byte; each story is scored from its own beginning. With --prompts, what they write: how
+    With --data, how well they predict stories that they have not seen: loss, perplexity, bits
+    per byte; each story is scored from its own beginning, by the readable model in fp32 or by
+    what writes in the --precision that is given. With --prompts, what they write: how
     often a story ends, how repetitive and how alike they are, and, with --against, how much of
     them stands in the training text.
     """
@@ -86,40 +92,47 @@ def command(
     _check(data, prompts, num_samples, against, writing)
     entries = [find_model(name) for name in models or (None,)]
 
-    from training.completions import read_beginnings, told_by_people
-    from training.eval_report import Measured, eval_report
-    from training.terminal import console_for, show
+    from training.evaluation.completions import read_beginnings, written_by_people
+    from training.report.eval_table import Measured, eval_report
+    from training.sources.left_out import LeftOut
 
-    beginnings = read_beginnings(prompts, text_column) if prompts is not None else []
+    unread = LeftOut()
+    beginnings = read_beginnings(prompts, text_column, unread) if prompts is not None else []
     source = None if against is None else _opened(against, text_column)
     samples = num_samples or NUM_SAMPLES.default
     decoding = settings_of(DecodingSettings, writing)
+    scoring = settings_of(DecodingSettings, {"precision": READABLE} | writing)
     settings = settings_of(SamplingSettings, {"seed": FIRST_SEED} | writing)
     assert settings.seed is not None
     replace(settings, seed=settings.seed + samples - 1)  # the last seed must be one, too
     notes = console_for(sys.stderr)
-    measured = []
+    measured: list[Measured] = []
     for entry in entries:
-        checkpoint, stories = _load(entry, data, text_column)
+        contents, stories = _load(entry, data, text_column, None if measured else unread)
         measured.append(
             Measured(
                 entry.name,
-                _score(entry.name, checkpoint, stories, notes) if stories else None,
-                _write(entry.name, checkpoint, beginnings, settings, decoding, samples, notes)
+                _score(entry.name, contents, stories, scoring, notes) if stories else None,
+                _write(entry.name, contents, beginnings, settings, decoding, samples, notes)
                 if beginnings
                 else [],
             )
         )
     if stories and beginnings:
         chosen = stories[: len(beginnings) * samples]
-        measured.append(Measured(PEOPLE, None, told_by_people(chosen, checkpoint.tokenizer)))
+        measured.append(Measured(PEOPLE, None, written_by_people(chosen, contents.tokenizer)))
     if beginnings:
         measured = _summed_up(measured, source, notes)
+    if source is not None:
+        unread.extend(source.left_out)
+    for line in unread.lines():
+        say(line, error=True)
     if as_json:
         for model in measured:
-            click.echo(json.dumps(model.to_dict()))
+            say(json.dumps(model.to_dict()))
     else:
-        show(eval_report(measured, each=against is not None), console_for(sys.stdout))
+        console = console_for(sys.stdout)
+        show(eval_report(measured, console.width, each=against is not None), console)
 
 
 def _check(
@@ -136,7 +149,8 @@ def _check(
             "Give --data held-out stories, --prompts beginnings of stories, or both.",
         )
     given_options = {"num_samples": num_samples, "against": against}
-    idle = [name for name, value in given_options.items() if value is not None] + list(writing)
+    idle = [name for name, value in given_options.items() if value is not None]
+    idle += [name for name in writing if name not in ("precision", "threads")]
     if prompts is None and idle:
         raise UserError(
             f"--{idle[0].replace('_', '-')} is about what models write.", "Give --prompts, too."
@@ -145,7 +159,7 @@ def _check(
 
 def _opened(against: str, text_column: str | None) -> Source:
     """The training text, found to hold stories before anything long begins."""
-    from training.sources import open_local_source
+    from training.sources.stories import open_local_source
 
     source = open_local_source(against, "--against", text_column)
     next(source.stories())
@@ -153,51 +167,97 @@ def _opened(against: str, text_column: str | None) -> Source:
 
 
 def _load(
-    entry: ModelEntry, data: str | None, text_column: str | None
-) -> tuple[Checkpoint, list[ScoredStory]]:
+    entry: ModelEntry, data: str | None, text_column: str | None, left_out: LeftOut | None
+) -> tuple[Contents, list[ScoredStory]]:
     """A model, and the stories to score it on as its tokens."""
-    from mgpt_tui.model.checkpoint import load_checkpoint
-    from training.evaluate import stories_to_score
-    from training.machine import choose_device
+    from mgpt_tui.model.contents import read_contents
 
-    checkpoint = load_checkpoint(entry.path, choose_device("auto"))
+    contents = read_contents(entry.path)
     if data is None:
-        return checkpoint, []
-    return checkpoint, stories_to_score(data, checkpoint.tokenizer, text_column)
+        return contents, []
+    from training.evaluation.held_out import stories_to_score
+
+    return contents, stories_to_score(data, contents.tokenizer, text_column, left_out)
+
+
+def _device() -> str:
+    """The best one at hand; without a look at torch where there can be none but the CPU."""
+    from mgpt_tui.cores import may_have_gpu
+
+    if not may_have_gpu():
+        return "cpu"
+    from training.step.machine import choose_device
+
+    return choose_device("auto").type
+
+
+def _device_for(decoding: DecodingSettings) -> str:
+    """The best one that decodes so: compiled code is for the CPU."""
+    return "cpu" if decoding.precision == NATIVE else _device()
 
 
 def _score(
-    name: str, checkpoint: Checkpoint, stories: Sequence[ScoredStory], notes: Console
+    name: str,
+    contents: Contents,
+    stories: Sequence[ScoredStory],
+    scoring: DecodingSettings,
+    notes: Console,
 ) -> Score:
     from rich.text import Text
 
-    from training.evaluate import score
-
+    score = _readable_score if scoring.precision == READABLE else _decoded_score
     with notes.status(Text(f"{clean_text(name)}: scoring {len(stories):,} stories")):
-        result = score(checkpoint.model, checkpoint.tokenizer.end_token, stories)
+        result = score(contents, stories, scoring)
     if not math.isfinite(result.loss):
         raise UserError(f"The loss of {name} is no number.", "Take an earlier checkpoint.")
     return result
 
 
+def _readable_score(
+    contents: Contents, stories: Sequence[ScoredStory], scoring: DecodingSettings
+) -> Score:
+    """By the readable model, on the best device at hand."""
+    import torch
+
+    from mgpt_tui.model.checkpoint import gpt_of
+    from training.evaluation.scoring import score
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(scoring.threads or threads)
+    try:
+        model = gpt_of(contents.info.config, contents.weights, _device())
+        return score(model, contents.tokenizer.end_token, stories)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _decoded_score(
+    contents: Contents, stories: Sequence[ScoredStory], scoring: DecodingSettings
+) -> Score:
+    """By what writes in that precision."""
+    from mgpt_tui.inference.loading import engine_of
+    from training.evaluation.decoded import score_decoded
+
+    decoder = engine_of(contents, scoring, _device_for(scoring)).engine.decoder
+    return score_decoded(decoder, contents.tokenizer.end_token, stories)
+
+
 def _write(
     name: str,
-    checkpoint: Checkpoint,
+    contents: Contents,
     beginnings: Sequence[str],
     settings: SamplingSettings,
     decoding: DecodingSettings,
     samples: int,
     notes: Console,
 ) -> list[Completion]:
-    import torch
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from mgpt_tui.inference.loading import engine_of
-    from training.completions import complete
+    from training.evaluation.completions import complete
 
-    threads = torch.get_num_threads()
-    engine = engine_of(checkpoint, decoding).engine
-    told = complete(engine, beginnings, settings, samples)
+    engine = engine_of(contents, decoding, _device_for(decoding)).engine
+    written = complete(engine, beginnings, settings, samples)
     bar = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -207,9 +267,7 @@ def _write(
     )
     what, total = f"{clean_text(name)}: writing", len(beginnings) * samples
     with bar:
-        completions = list(bar.track(told, total, description=what))
-    torch.set_num_threads(threads)  # the next model is scored with all of them
-    return completions
+        return list(bar.track(written, total, description=what))
 
 
 def _summed_up(
@@ -218,9 +276,9 @@ def _summed_up(
     """The same with the figures of what was written, and what of it is in `source`."""
     from rich.text import Text
 
-    from training.completions import sum_up
-    from training.measures import words
-    from training.novelty import SharedRuns
+    from training.evaluation.completions import sum_up
+    from training.evaluation.measures import words
+    from training.evaluation.novelty import SharedRuns
 
     novelty: list[Novelty] | None = None
     if source is not None:

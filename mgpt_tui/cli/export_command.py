@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from mgpt_tui.console import say
 from mgpt_tui.errors import UserError
 from mgpt_tui.model.registry import find_model, newest_checkpoints
-from mgpt_tui.text import clean_text
 
 
 @click.command()
@@ -40,5 +40,4 @@ def command(model: str, folder: Path, weights: str, mean: int) -> None:
 
     info = export_checkpoint(sources, folder, weights)
     size = sum(path.stat().st_size for path in folder.iterdir())
-    place = clean_text(str(folder))
-    click.echo(f"{place}: {size / 1e6:.1f} MB, fingerprint {info.fingerprint[:12]}")
+    say(f"{folder}: {size / 1e6:.1f} MB, fingerprint {info.fingerprint[:12]}")

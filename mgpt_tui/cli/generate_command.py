@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mgpt_tui.cli.inputs import read_prompt
 from mgpt_tui.cli.options import SettingType, given, setting_options, settings_of
+from mgpt_tui.console import say
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import (
     DecodingSettings,
@@ -25,12 +25,11 @@ from mgpt_tui.inference.request import (
 )
 from mgpt_tui.model.registry import find_model
 from mgpt_tui.settings_fields import Declared, Limits
-from mgpt_tui.text import clean_text
 
 if TYPE_CHECKING:
     from mgpt_tui.inference.chances import Chances
-    from mgpt_tui.inference.generation import Generation
     from mgpt_tui.inference.loading import Loaded
+    from mgpt_tui.inference.text.generation import Generation
     from mgpt_tui.model.tokenizer import Tokenizer
 
 NUM_SAMPLES = Declared(
@@ -41,7 +40,7 @@ ALTERNATIVES = Declared(
     int,
     True,
     None,
-    Limits(help="with --json, how many of the likeliest tokens to tell of at each", minimum=0),
+    Limits(help="with --json, how many of the likeliest tokens to report for each", minimum=0),
 )
 TOGETHER = 8
 """Samples that are decoded side by side: more of them would take more memory than time."""
@@ -88,13 +87,11 @@ def command(
     seed = fresh_seed() if settings.seed is None else settings.seed
     replace(settings, seed=seed + num_samples - 1)  # the last seed must be one, too
     entry = find_model(model)
-    prompt = _read_prompt(prompt)
+    prompt = read_prompt(prompt)
 
     from mgpt_tui.inference.loading import load_engine
 
     loaded = load_engine(entry.path, decoding)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without curly quotes gets "?"
     with _noting_interrupts() as interrupted:
         for first in range(0, num_samples, TOGETHER):
             rows = min(TOGETHER, num_samples - first)
@@ -114,29 +111,6 @@ def command(
                     _print_text(sample, prompt, generation)
             if interrupted.is_set():
                 raise click.Abort
-
-
-def _read_prompt(prompt: str | None) -> str:
-    """The prompt from the option or from standard input, cleaned.
-
-    Raises:
-        UserError: where standard input is closed or not UTF-8.
-    """
-    if prompt is not None and prompt != "-":
-        return clean_text(prompt)
-    if prompt is None and (sys.stdin is None or sys.stdin.isatty()):
-        return ""
-    if sys.stdin is None:
-        raise UserError("Standard input is closed: no prompt is on it.", "Give --prompt TEXT.")
-    content = sys.stdin.buffer.read()
-    try:
-        text = content.decode("utf-8-sig")  # some shells put a byte order mark in front
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"The prompt on standard input is not UTF-8 (byte {error.start + 1}).",
-            "Convert it first, for example with `iconv -f latin1 -t utf-8`.",
-        ) from None
-    return clean_text(text).removesuffix("\n")  # the one that `echo` adds
 
 
 @contextmanager
@@ -159,30 +133,30 @@ def _noting_interrupts() -> Iterator[threading.Event]:
 
 def _note_long_prompt(generation: Generation) -> None:
     seen = generation.context_tokens - generation.window_start
-    click.echo(
+    say(
         f"The prompt has {generation.context_tokens:,} tokens, more than the model can see; "
         f"it reads the last {seen:,}.",
-        err=True,
+        error=True,
     )
 
 
 def _print_text(sample: int, prompt: str, generation: Generation) -> None:
     """Prompt and continuation as they come, and a line about it on standard error."""
     if sample > 0:
-        click.echo(f"\n{RULE}\n")
-    click.echo(prompt, nl=False)
+        say(f"\n{RULE}\n")
+    say(prompt, end="")
     last = prompt
     for chunk in generation:
-        click.echo(chunk.text, nl=False)
+        say(chunk.text, end="")
         last = chunk.text
     if not last.endswith("\n"):
-        click.echo()
+        say()
     finished = generation.finished
     ended = ", stopped" if finished.reason is FinishReason.CANCELLED else ""
-    click.echo(
+    say(
         f"[seed {finished.seed}, {finished.tokens} tokens, "
         f"{finished.tokens_per_second:.0f} tokens/s{ended}]",
-        err=True,
+        error=True,
     )
 
 
@@ -200,22 +174,22 @@ def _print_json(
         "finish_reason": finished.reason,
         "seed": finished.seed,
         "tokens_per_second": round(finished.tokens_per_second, 1),
-        "precision": loaded.choice.precision,
+        "precision": loaded.tuning.precision,
         "device": loaded.device,
-        "threads": loaded.choice.threads,
+        "threads": loaded.tuning.threads,
         "batch_size": batch_size,
     }
     if generation.chances:
         line["steps"] = [_step(chances, loaded.engine.tokenizer) for chances in generation.chances]
-    click.echo(json.dumps(line))
+    say(json.dumps(line))
 
 
 def _step(chances: Chances, tokenizer: Tokenizer) -> dict[str, Any]:
-    """What is told of one token; a part of a character is shown as U+FFFD."""
+    """What is reported of one token; a part of a character is shown as U+FFFD."""
     return {
         "token": chances.token,
         "log_probability": round(chances.log_probability, 4),
-        "entropy": round(chances.entropy, 4),
+        "entropy": round(chances.distribution.entropy, 4),
         "alternatives": [
             {
                 "token": entry.token,
@@ -223,6 +197,6 @@ def _step(chances: Chances, tokenizer: Tokenizer) -> dict[str, Any]:
                 "before": round(entry.before, 6),
                 "after": round(entry.after, 6),
             }
-            for entry in chances.alternatives
+            for entry in chances.distribution.alternatives
         ],
     }

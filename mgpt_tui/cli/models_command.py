@@ -9,9 +9,18 @@ from typing import Any
 
 import click
 
+from mgpt_tui.console import Column, console_for, say, table_of
 from mgpt_tui.model.registry import ModelEntry, list_models
 from mgpt_tui.model.summary import ModelSummary
 from mgpt_tui.text import clean_text
+
+COLUMNS = (
+    Column("model", "name"),
+    Column("parameters", right=True),
+    Column("steps", right=True),
+    Column("bits/byte", right=True),
+    Column("path", "path"),
+)
 
 
 @click.command()
@@ -24,28 +33,18 @@ def command(as_json: bool) -> None:
     """
     rows = [_describe(entry) for entry in list_models()]
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        say(json.dumps(rows, indent=2))
         return
     if sys.stdout.isatty():
         _table(rows)
         return
     for row in rows:
-        click.echo("\t".join(_cells(row)))
+        say("\t".join(_cells(row)))
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> None:
-    from rich.table import Table
-
-    from training.terminal import console_for
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("model", "parameters", "steps", "bits/byte", "path"):
-        table.add_column(
-            heading, overflow="fold", justify="left" if heading in ("model", "path") else "right"
-        )
-    for row in rows:
-        table.add_row(*_cells(row))
-    console_for(sys.stdout).print(table)
+    console = console_for(sys.stdout)
+    console.print(table_of(COLUMNS, [_cells(row) for row in rows], console.width))
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

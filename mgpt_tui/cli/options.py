@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
-from mgpt_tui.errors import UserError
-from mgpt_tui.settings_fields import Declared, declared
+from mgpt_tui.settings_fields import OFF as OFF_WORD
+from mgpt_tui.settings_fields import SEVERAL, Declared, declared
+from mgpt_tui.settings_text import parse
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Settings = TypeVar("Settings")
@@ -26,21 +27,14 @@ class SettingType(click.ParamType[Any]):
         if limits.choices:
             return "|".join(limits.choices)
         kind = {int: "N", float: "X", str: "TEXT"}[self.setting.type]
-        return f"{kind}|{limits.off}" if limits.off else kind
+        off = OFF_WORD if self.setting.many else limits.off
+        return f"{kind}|{off}" if off else kind
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        setting = self.setting
         if isinstance(value, str):
-            if setting.limits.off is not None and value == setting.limits.off:
-                return OFF
-            try:
-                value = setting.type(value)
-            except ValueError:
-                raise UserError(
-                    f"{setting.name} cannot be {value!r}.",
-                    f"Give {setting.flag} {setting.allowed()}.",
-                ) from None
-        setting.check(value)
+            value = parse(self.setting, value)
+            return OFF if value is None else value
+        self.setting.check(value)
         return value
 
 
@@ -77,11 +71,14 @@ def setting_options(
                 if setting.default is not None:
                     text += f" [default: {'on' if setting.default else 'off'}]"
                 option = click.option(flags, setting.name, default=None, help=text)
-            elif setting.many:
-                option = click.option(setting.flag, setting.name, multiple=True, help=text)
             else:
                 option = click.option(
-                    setting.flag, setting.name, type=SettingType(setting), default=None, help=text
+                    setting.flag,
+                    setting.name,
+                    type=SettingType(setting),
+                    default=None,
+                    multiple=setting.many,
+                    help=f"{text}; or {SEVERAL}" if setting.many else text,
                 )
             command = option(command)
         return command
@@ -90,12 +87,25 @@ def setting_options(
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:
-    """Only the options that were given, with `off` turned into None."""
+    """Only the options that were given, with `off` turned into None.
+
+    What may be given several times counts from the last `off` on.
+    """
     return {
-        name: None if value is OFF else value
+        name: None if value is OFF else _together(value) if isinstance(value, tuple) else value
         for name, value in options.items()
         if value is not None and value != ()
     }
+
+
+def _together(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The texts of an option, in one, or options that click itself has gathered."""
+    together: tuple[Any, ...] = ()
+    for value in values:
+        if not isinstance(value, tuple):
+            return values
+        together = together + value if value else ()
+    return together
 
 
 def settings_of(config_class: type[Settings], chosen: dict[str, Any]) -> Settings:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import click
 
 from mgpt_tui import paths
-from mgpt_tui.text import clean_text
+from mgpt_tui.console import say
 
 
 @click.command()
 def command() -> None:
-    """Print where stories, models, settings and logs live, and the variable that moves each."""
+    """Print where stories, models, settings and logs live, and the variable that moves each.
+
+    The last line tells of the compiled code that decodes, or why torch has to do without it.
+    """
     for location in paths.LOCATIONS.values():
-        _say(location.name, f"{location.path()}  ({location.holds}; {location.variable})")
-    _say("stories", f"{paths.stories_dir()}")
-    _say("runs", f"{paths.runs_dir()}")
+        say(f"{location.name:8}{location.path()}  ({location.holds}; {location.variable})")
+    say(f"stories {paths.stories_dir()}")
+    say(f"runs    {paths.runs_dir()}")
+    from mgpt_tui.inference.decoders import compiling
 
-
-def _say(name: str, what: str) -> None:
-    click.echo(clean_text(f"{name:8}{what}"))
+    try:
+        say(f"native  {compiling.file()}  (compiled code; {compiling.made_by()})")
+    except compiling.NoCompiler as error:
+        say(f"native  none, so torch decodes: {error.message} {error.remedy}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,20 @@ import click
 from rich.console import Console
 
 from mgpt_tui.cli.options import given, setting_options
+from mgpt_tui.console import OutputError, console_for, say
 from mgpt_tui.errors import UserError
-from mgpt_tui.text import clean_text, shell_command
-from training.prepare import PrepareConfig, Progress, prepare
-from training.prepared import Prepared, read_prepared
-from training.work_folder import partial_folder
+from mgpt_tui.text import shell_command
+from training.data.corpus import HeldOut
+from training.data.prepare import prepare
+from training.data.prepare_config import PrepareConfig, PrepareProgress
+from training.data.prepared import Prepared, read_prepared
+from training.data.work_folder import partial_folder
+from training.sources.left_out import left_out_lines
 
 SECONDS_BETWEEN_LINES = 10.0
+
+FEWEST_VALIDATION_TOKENS = 2000
+"""Some ten stories: with fewer held out, the loss says more of these than of the model."""
 
 
 @click.command()
@@ -29,9 +37,10 @@ SECONDS_BETWEEN_LINES = 10.0
     metavar="SOURCE",
     multiple=True,
     required=True,
-    help="Stories to learn from: a .txt file (with lines of <|endoftext|> between stories), a "
-    ".jsonl, .csv or .parquet file, a folder of these, or OWNER/NAME[:SPLIT] of a data set on "
-    "the hub, such as roneneldan/TinyStories. May be given several times.",
+    help="Stories to learn from: a .txt file (with <|endoftext|> between stories), a .jsonl, "
+    ".json, .csv, .tsv or .parquet file, a folder of these (all but the last may be packed, as "
+    ".txt.gz), or OWNER/NAME[:SPLIT] of a data set on the hub, such as roneneldan/TinyStories. "
+    "May be given several times.",
 )
 @click.option(
     "--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="Folder to make."
@@ -57,21 +66,21 @@ def command(
     config = PrepareConfig(sources=sources, out=out, overwrite=overwrite, val=val, **chosen)
     try:
         with closing(prepare(config)) as steps:
-            show(steps, Console(stderr=True))
-    except KeyboardInterrupt:
-        click.echo(_stopped(partial_folder(config.out)), err=True)
+            show(steps, console_for(sys.stderr))
+    except (KeyboardInterrupt, SystemExit):  # Ctrl-C, SIGTERM, a terminal that was closed
+        with suppress(OutputError):
+            say(_stopped(partial_folder(config.out)), error=True)
         raise
-    click.echo(summary(read_prepared(out)))
+    say(summary(read_prepared(out)))
 
 
 def _stopped(folder: Path) -> str:
     if not folder.is_dir():
         return "Stopped; nothing was done yet."
-    place = clean_text(str(folder))
-    return f"Stopped. The same command goes on from here; what is done is in {place}"
+    return f"Stopped. The same command goes on from here; what is done is in {folder}"
 
 
-def show(steps: Iterable[Progress], console: Console) -> None:
+def show(steps: Iterable[PrepareProgress], console: Console) -> None:
     """Run `steps` under a progress bar, or with a line now and then where nobody could see one."""
     if console.is_terminal:
         _show_bar(steps, console)
@@ -82,11 +91,11 @@ def show(steps: Iterable[Progress], console: Console) -> None:
 class _Clock:
     """How fast a stage goes, from when it begins."""
 
-    def __init__(self, step: Progress) -> None:
+    def __init__(self, step: PrepareProgress) -> None:
         self.stage = step.stage
         self._begun = time.monotonic()
 
-    def pace(self, step: Progress) -> str:
+    def pace(self, step: PrepareProgress) -> str:
         """Speed and time left in words, as far as they can be told.
 
         What an earlier try had done is left out of the reckoning.
@@ -102,7 +111,7 @@ class _Clock:
         return words
 
 
-def _show_bar(steps: Iterable[Progress], console: Console) -> None:
+def _show_bar(steps: Iterable[PrepareProgress], console: Console) -> None:
     from rich import progress as rich_progress
 
     bar = rich_progress.Progress(
@@ -130,25 +139,25 @@ def _finish(bar: Any) -> None:
         bar.update(task.id, total=max(task.total or 0, 1), completed=max(task.total or 0, 1))
 
 
-def _show_lines(steps: Iterable[Progress]) -> None:
+def _show_lines(steps: Iterable[PrepareProgress]) -> None:
     clock: _Clock | None = None
-    last: Progress | None = None
+    last: PrepareProgress | None = None
     shown = time.monotonic()
     for step in steps:
         now = time.monotonic()
         if clock is None or clock.stage != step.stage:
             if clock is not None and last is not None:
-                click.echo(_line(last, clock), err=True)
+                say(_line(last, clock), error=True)
             clock, shown = _Clock(step), now
         elif now - shown >= SECONDS_BETWEEN_LINES:
-            click.echo(_line(step, clock), err=True)
+            say(_line(step, clock), error=True)
             shown = now
         last = step
     if clock is not None and last is not None:
-        click.echo(_line(last, clock), err=True)
+        say(_line(last, clock), error=True)
 
 
-def _line(step: Progress, clock: _Clock) -> str:
+def _line(step: PrepareProgress, clock: _Clock) -> str:
     share = f" ({step.done / step.total:.0%})" if step.total else ""
     pace = clock.pace(step)
     return f"{step.stage}: {step.stories:,} stories{share}" + (f", {pace}" if pace else "")
@@ -157,17 +166,26 @@ def _line(step: Progress, clock: _Clock) -> str:
 def summary(data: Prepared) -> str:
     """What was made, for people."""
     meta = data.meta
-    place = clean_text(str(data.folder))
-    lines = [f"{place}: a vocabulary of {data.tokenizer.vocab_size:,} entries"]
+    lines = [f"{data.folder}: a vocabulary of {data.tokenizer.vocab_size:,} entries"]
     for name, split in (("training", data.train), ("validation", data.val)):
         lines.append(
-            f"{name:12}{split.stories:,} stories, {len(split.tokens):,} tokens, "
+            f"{name:12}{split.stories:,} {'story' if split.stories == 1 else 'stories'}, "
+            f"{len(split.tokens):,} tokens, "
             f"{split.bytes:,} bytes of text"
         )
     if meta["dropped"]:
         lines.append(f"{meta['dropped']:,} stories dropped, which are in the validation source too")
     if meta["duplicates"]:
         lines.append(f"{meta['duplicates']:,} stories occur more than once in training (kept)")
+    lines += left_out_lines(meta.get("left_out", []))
+    held_out = meta.get("validation", {}).get("held_out", HeldOut.SHARE)
+    if held_out not in (HeldOut.SHARE, HeldOut.SOURCE):
+        lines.append(f"held out is {held_out}")
+    if len(data.val.tokens) < FEWEST_VALIDATION_TOKENS:
+        lines.append(
+            "What is held out is too small for its loss to mean much: hold out more with "
+            "--val-fraction, or give --val stories of its own."
+        )
     train = shell_command("mgpt-tui", "train", "--data", data.folder, "--name", "RUN")
     lines.append(f"Train on it: {train}")
     return "\n".join(lines)

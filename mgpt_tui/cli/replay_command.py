@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from mgpt_tui.cli.inputs import model_for
 from mgpt_tui.cli.options import given, setting_options
+from mgpt_tui.console import say
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.request import DecodingSettings
-from mgpt_tui.model.registry import ModelEntry, find_model
+from mgpt_tui.inference.request import AUTO, DecodingSettings
+from mgpt_tui.model.registry import ModelEntry
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.stories.story import Author, Span, Story
 
 if TYPE_CHECKING:
+    from mgpt_tui.inference.engine import Engine
     from mgpt_tui.inference.loading import Loaded
 
 Passage = dict[str, Any]
@@ -35,43 +39,69 @@ def command(story: str, model: str | None, as_json: bool, **options: Any) -> Non
 
     STORY is the name of a saved story or the path of its .json. A passage is one generation. Its
     draws are the same where the model, its precision, the machine's arithmetic, the settings and
-    the text before it are; passages of another model are told, not tried. The model is run as in
-    the app, unless told otherwise.
+    the text before it are; passages of another model are named, not tried. The model is run as it
+    was when it wrote them, where it can be here, else as in the app, unless the options say
+    otherwise.
     """
     decoding = DecodingSettings(**given(options))
     library = StoryLibrary()
-    told, _ = library.open(library.locate(story))
-    if not any(span.tokens for span in told.spans):
+    opened, _ = library.open(library.locate(story))
+    if not any(span.tokens for span in opened.spans):
         raise UserError("The story has no passage that a model wrote.", "Choose another story.")
-    entry = _model_for(told, model)
+    entry = model_for(opened, model)
 
-    from mgpt_tui.inference.loading import FOR_THE_SCREEN, load_engine
-
-    loaded = load_engine(entry.path, decoding, spare_cores=FOR_THE_SCREEN)
-    passages = [_replayed(told, start, span, loaded) for start, span in _passages(told)]
+    engines = _Engines(entry, decoding)
+    passages = [_replayed(opened, start, span, engines) for start, span in _passages(opened)]
+    summed = _summed(story, entry, engines, passages)
     if as_json:
-        click.echo(json.dumps(_summed(story, entry, loaded, passages), indent=2))
+        say(json.dumps(summed, indent=2))
         return
     for number, passage in enumerate(passages, 1):
-        click.echo(f"{number:>3}  {_line(passage)}")
-    tried = [passage for passage in passages if passage["same"] is not None]
-    same, draws = (sum(passage[name] for passage in tried) for name in ("same", "draws"))
-    click.echo(f"{same:,} of {draws:,} draws are the same, with {loaded.decoding}.")
+        say(f"{number:>3}  {_line(passage)}")
+    how = f", with {summed['decoding']}" if summed["decoding"] else ""
+    say(f"{summed['same']:,} of {summed['draws']:,} draws are the same{how}.")
 
 
-def _model_for(story: Story, name: str | None) -> ModelEntry:
-    """The model that was asked for, the one that wrote last, or the embedded one."""
-    if name is not None:
-        return find_model(name)
-    wrote = [span.model for span in story.spans if span.tokens and span.model]
-    try:
-        return find_model(wrote[-1] if wrote else None)
-    except UserError:  # it is gone
-        return find_model(None)
+class _Engines:
+    """The model, run in each way that a passage asks for.
+
+    Args:
+        entry: the model.
+        asked: how to run it; what is `AUTO` there is as a passage says.
+
+    Attributes:
+        info: what the checkpoint says of itself.
+    """
+
+    def __init__(self, entry: ModelEntry, asked: DecodingSettings) -> None:
+        from mgpt_tui.model.contents import read_contents
+
+        self._contents, self._asked = read_contents(entry.path), asked
+        self._loaded: dict[str, Loaded] = {}
+        self.info = self._contents.info
+
+    def for_passage(self, span: Span) -> Engine:
+        """The one in the precision that wrote it, if it is to be had here."""
+        from mgpt_tui.inference.decoders.precisions import CPU, is_available
+        from mgpt_tui.inference.loading import FOR_THE_SCREEN, engine_of
+
+        precision, wrote = self._asked.precision, span.decoding.partition(" ")[0]
+        if precision == AUTO and is_available(wrote, CPU):
+            precision = wrote
+        if precision not in self._loaded:
+            settings = replace(self._asked, precision=precision)
+            loaded = engine_of(self._contents, settings, spare_cores=FOR_THE_SCREEN)
+            self._loaded[precision] = loaded
+        return self._loaded[precision].engine
+
+    @property
+    def decoding(self) -> str:
+        """All ways in which it was run, in words."""
+        return "; ".join({loaded.decoding: None for loaded in self._loaded.values()})
 
 
 def _passages(story: Story) -> Iterator[tuple[int, Span]]:
-    """What models wrote, as far as tokens tell of it, and the character where each begins."""
+    """The passages with recorded tokens, and the character where each begins."""
     start = 0
     for span in story.spans:
         if span.author is Author.MODEL and span.tokens:
@@ -79,9 +109,9 @@ def _passages(story: Story) -> Iterator[tuple[int, Span]]:
         start += len(span.text)
 
 
-def _replayed(story: Story, start: int, span: Span, loaded: Loaded) -> Passage:
+def _replayed(story: Story, start: int, span: Span, engines: _Engines) -> Passage:
     """How a passage's draws come out; `same` is None, and `why` says so, where none was tried."""
-    fingerprint = loaded.info.fingerprint
+    fingerprints = engines.info.fingerprints
     passage: Passage = {
         "text": span.text,
         "model": span.model,
@@ -91,12 +121,15 @@ def _replayed(story: Story, start: int, span: Span, loaded: Loaded) -> Passage:
         "same": None,
         "why": "",
     }
-    if span.fingerprint != fingerprint:
+    if span.fingerprint not in fingerprints:
         return passage | {"why": f"another model wrote it: {span.model or 'unknown'}"}
     if span.seed is None or span.settings is None:
         return passage | {"why": "it was chosen by hand, or what is before it was edited"}
-    context, lead = story.context(fingerprint, start), span.text[: span.lead]
-    same = loaded.engine.replay(context, lead, span.tokens, span.settings, span.seed)
+    from mgpt_tui.inference.replay import replay
+
+    context, lead = story.context(fingerprints, start), span.text[: span.lead]
+    engine = engines.for_passage(span)
+    same = replay(engine, context, lead, span.tokens, span.settings, span.seed)
     return passage | {"same": same}
 
 
@@ -108,13 +141,13 @@ def _line(passage: Passage) -> str:
     return f"{passage['same']} of {passage['draws']} the same, seed {passage['seed']} · {words}"
 
 
-def _summed(story: str, entry: ModelEntry, loaded: Loaded, passages: list[Passage]) -> Passage:
+def _summed(story: str, entry: ModelEntry, engines: _Engines, passages: list[Passage]) -> Passage:
     tried = [passage for passage in passages if passage["same"] is not None]
     return {
         "story": story,
         "model": entry.name,
-        "fingerprint": loaded.info.fingerprint,
-        "decoding": loaded.decoding,
+        "fingerprint": engines.info.fingerprint,
+        "decoding": engines.decoding,
         "draws": sum(passage["draws"] for passage in tried),
         "same": sum(passage["same"] for passage in tried),
         "passages": passages,

@@ -7,6 +7,8 @@ import sys
 
 import click
 
+from mgpt_tui.console import console_for, say, show
+
 
 @click.command()
 @click.argument("name", required=False)
@@ -17,15 +19,14 @@ def command(name: str | None, as_json: bool, explain: bool) -> None:
 
     A run can be looked at while it goes.
     """
-    from training.run_report import list_report, run_details, run_report
-    from training.runs import find_run, list_runs
-    from training.terminal import console_for, show
+    from training.report.run_report import list_report, run_details, run_report
+    from training.runs.listing import find_run, list_runs
 
     if as_json:
         content: object = (
             [run.to_dict() for run in list_runs()] if name is None else run_details(find_run(name))
         )
-        click.echo(json.dumps(content, indent=2))
+        say(json.dumps(content, indent=2))
         return
     console = console_for(sys.stdout)
     if name is None:

@@ -12,11 +12,18 @@ from typing import Any
 import click
 
 from mgpt_tui import paths
+from mgpt_tui.console import Column, console_for, say, table_of
 from mgpt_tui.errors import UserError
 from mgpt_tui.stories.documents import exists
 from mgpt_tui.stories.library import Entry, StoryLibrary
 from mgpt_tui.text import clean_text
 
+COLUMNS = (
+    Column("name", "name"),
+    Column("date"),
+    Column("words", right=True),
+    Column("first line", "text"),
+)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 
 
@@ -38,7 +45,7 @@ def show(name: str) -> None:
     """Print the text of the story NAME."""
     library = StoryLibrary()
     story, _ = library.open(library.find(name).path)
-    click.echo(story.text)
+    say(story.text)
 
 
 @command.command()
@@ -59,8 +66,8 @@ def export(name: str, file: Path, force: bool) -> None:
     entry, target = library.find(name), paths.expanded(file)
     if exists(target) and not force:
         raise UserError(f"There is {target} already.", "Give --force to write over it.")
-    library.export(entry, target)
-    click.echo(clean_text(f"Written: {target}"))
+    library.export(entry, target, new=not force)
+    say(f"Written: {target}")
 
 
 @command.command()
@@ -86,7 +93,7 @@ def duplicate(name: str, new: str) -> None:
 def delete(name: str) -> None:
     """Move the story NAME to the trash folder."""
     library = StoryLibrary()
-    click.echo(clean_text(f"Moved to {library.delete(library.find(name))}"))
+    say(f"Moved to {library.delete(library.find(name))}")
 
 
 @command.command("import")
@@ -97,34 +104,24 @@ def import_text(file: Path) -> None:
 
 
 def _say_name(entry: Entry) -> None:
-    click.echo(f"Saved as {entry.name!r}.")
+    say(f"Saved as {entry.name!r}.")
 
 
 def _list(entries: Sequence[Entry], as_json: bool, nothing: str) -> None:
     if as_json:
-        click.echo(json.dumps([_described(entry) for entry in entries], indent=2))
+        say(json.dumps([_described(entry) for entry in entries], indent=2))
     elif not entries:
-        click.echo(nothing, err=True)
+        say(nothing, error=True)
     elif sys.stdout.isatty():
         _table(entries)
     else:
         for entry in entries:
-            click.echo("\t".join(_cells(entry)))
+            say("\t".join(_cells(entry)))
 
 
 def _table(entries: Sequence[Entry]) -> None:
-    from rich.table import Table
-
-    from training.terminal import console_for
-
-    table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
-    table.add_column("name", overflow="fold")
-    table.add_column("date", no_wrap=True)
-    table.add_column("words", justify="right", no_wrap=True)
-    table.add_column("first line", no_wrap=True, overflow="ellipsis")
-    for entry in entries:
-        table.add_row(*_cells(entry))
-    console_for(sys.stdout).print(table)
+    console = console_for(sys.stdout)
+    console.print(table_of(COLUMNS, [_cells(entry) for entry in entries], console.width))
 
 
 def _cells(entry: Entry) -> tuple[str, str, str, str]:

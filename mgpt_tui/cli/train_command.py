@@ -34,6 +34,7 @@ def _all_settings(function: Any) -> Any:
     metavar="STEP",
     help="Go on with the checkpoint of this step; later ones are set aside.",
 )
+@click.option("--anyway", is_flag=True, help="Begin even where the memory will not suffice.")
 @click.option("--explain", is_flag=True, help="Say what each figure that is shown means.")
 @_all_settings
 def command(
@@ -44,13 +45,15 @@ def command(
     resume: bool,
     resume_from: int | None,
     explain: bool,
+    anyway: bool,
     **options: Any,
 ) -> None:
     """Train a model on prepared data and keep its checkpoints.
 
     Flags win over the file of --config, which wins over the defaults; with --resume, the run's
-    own settings take the place of the defaults. Ctrl-C finishes the step and saves. torchrun
-    starts several processes: torchrun --nproc-per-node 2 -m mgpt_tui train ...
+    own settings take the place of the defaults. Ctrl-C finishes the step and saves, and so does
+    closing the terminal. torchrun starts several processes:
+    torchrun --nproc-per-node 2 -m mgpt_tui train ...
     """
     values = (read_toml(find_recipe(config)) if config else {}) | given(options)
     TrainConfig().updated(values)  # complains before anything slow begins
@@ -60,11 +63,11 @@ def command(
 
     from mgpt_tui.cli import fail
     from training.launch import train
-    from training.start import Request
+    from training.start import TrainRequest
 
     try:
         train(
-            Request(
+            TrainRequest(
                 name=name,
                 data=data,
                 values=values,
@@ -72,7 +75,8 @@ def command(
                 resume=resume,
                 resume_from=resume_from,
                 explain=explain,
+                anyway=anyway,
             )
         )
-    except UserError as error:  # processes under torchrun have agreed on who tells it
+    except UserError as error:  # processes under torchrun have agreed on who reports it
         fail(error)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 import click
 
+from mgpt_tui.console import OutputError, say
 from mgpt_tui.errors import UserError
-from mgpt_tui.text import clean_text
 
 
 @click.command("tui")
@@ -26,11 +27,9 @@ def command(model: str | None) -> None:
 
     entry = find_model(model)
 
-    from mgpt_tui.inference.client import EngineClient
+    from mgpt_tui.inference.process.client import EngineClient
     from mgpt_tui.ui.app import WritingRoom
-    from mgpt_tui.ui.terminal import guard_input
 
-    guard_input()
     engine = EngineClient(model)
     room = WritingRoom(engine, entry.name)
     try:
@@ -40,8 +39,9 @@ def command(model: str | None) -> None:
             files = room.finish()
         finally:
             engine.close()
-    for file in files:
-        click.echo(clean_text(f"Your story is in {file}"))
+    with suppress(OutputError):  # the terminal may be gone
+        for file in files:
+            say(f"Your story is in {file}")
     if room.return_code:
         sys.exit(room.return_code)
 

@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from mgpt_tui.stories.formats import (
+    are_tokens,
     check,
     integers,
     lengths_from,
     node_from_dict,
     node_to_dict,
     of,
+    seed_from,
 )
 from mgpt_tui.stories.story import Node, Span, Story
 from mgpt_tui.text import clean_text
@@ -111,7 +113,6 @@ def apply(story: Story, record: Record) -> Story:
         created=clean_text(of(str, record.get("created", story.created))),
         past=_stack(story.past, record.get("past")),
         future=_stack(story.future, record.get("future")),
-        _known=None,
     )
     check(changed)
     return changed
@@ -122,13 +123,14 @@ def _grown(span: Span, growth: Record) -> Span:
     text = span.text + clean_text(of(str, growth["text"]))
     tokens = span.tokens[:kept] + integers(growth["tokens"])
     lengths = [*span.lengths[:kept], *integers(growth["lengths"])]
-    seed = growth["seed"]
+    if not are_tokens(tokens):
+        raise ValueError("there can be no such tokens")
     return replace(
         span,
         text=text,
         tokens=tokens,
         lengths=lengths_from(lengths, len(tokens), len(text)),
-        seed=None if seed is None else of(int, seed),
+        seed=seed_from(growth["seed"]),
     )
 
 

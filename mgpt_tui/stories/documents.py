@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import os_error, stat_regular
+from mgpt_tui.reading import MissingFile, read_bytes, read_text
 from mgpt_tui.stories import journal
-from mgpt_tui.stories.formats import SUFFIXES, damaged, from_json
+from mgpt_tui.stories.formats import LARGEST, SUFFIXES, damaged, from_json
 from mgpt_tui.stories.story import Story
-from mgpt_tui.text import clean_text
+from mgpt_tui.text import one_line
 
-FILES = (".json", journal.SUFFIX, *(suffix for suffix in SUFFIXES if suffix != ".json"))
+PAGES = tuple(suffix for suffix in SUFFIXES if suffix != ".json")
+"""The endings of the readable files."""
+DRAFT = ".draft"
+FILES = (".json", journal.SUFFIX, DRAFT, *PAGES)
 """The endings of what belongs to a story of a name."""
 
 
@@ -35,7 +38,7 @@ class Document:
         """The file at `path`, as it is now."""
         try:
             status = path.stat()
-        except OSError:
+        except (OSError, ValueError):
             return cls(path, None)
         return cls(path, (status.st_mtime_ns, status.st_size))
 
@@ -50,7 +53,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A story as its files tell it.
+    """A story as its files have it.
 
     Attributes:
         story: the document's, and what the journal adds to it.
@@ -72,6 +75,11 @@ def journal_of(path: Path) -> Path:
     return path.with_suffix(journal.SUFFIX)
 
 
+def draft_of(path: Path) -> Path:
+    """What is being typed in the story whose document is at `path`; see `drafts`."""
+    return path.with_suffix(DRAFT)
+
+
 def read(path: Path, reading: journal.Reading | None = None) -> Read:
     """Read a story's document and its journal; either may be missing.
 
@@ -87,47 +95,37 @@ def read(path: Path, reading: journal.Reading | None = None) -> Read:
     document = Document.at(path)
     story, folds = Story(created=""), 0
     if document.stamp is not None or reading.folds is None:
-        story, folds = from_json(_text_of(path), clean_text(path.name))
+        story, folds = from_json(read_text(path, LARGEST), one_line(path.name))
     if reading.folds is None or reading.folds < folds:  # it was folded in already
         return Read(story, document, folds, 0, _trouble(path, reading.trouble))
     if reading.folds > folds:
         return Read(story, document, folds, 0, _trouble(path, "it goes on from another document"))
-    told, trouble = journal.replay(story, reading)
-    return Read(told, document, folds, len(reading.records), _trouble(path, trouble))
+    replayed, trouble = journal.replay(story, reading)
+    return Read(replayed, document, folds, len(reading.records), _trouble(path, trouble))
 
 
 def _trouble(path: Path, what: str) -> str:
-    return damaged(clean_text(journal_of(path).name), what).message if what else ""
+    return damaged(one_line(journal_of(path).name), what).message if what else ""
 
 
 def _journal_at(path: Path) -> journal.Reading:
     """What a journal says; nothing where there is none."""
     try:
-        stat_regular(path)
-        return journal.parse(path.read_bytes())
-    except FileNotFoundError:
+        return journal.parse(read_bytes(path, LARGEST))
+    except MissingFile:
         return journal.Reading()
-    except OSError as error:
-        raise os_error(error, path) from error
-
-
-def _text_of(path: Path) -> str:
-    try:
-        stat_regular(path)
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise damaged(clean_text(path.name), "it is not UTF-8") from None
-    except OSError as error:
-        raise os_error(error, path) from error
 
 
 def exists(path: Path) -> bool:
-    """Whether something is there; no where nobody can tell, and writing will then say why."""
-    return os.path.exists(path)  # noqa: PTH110  (Path.exists raises)
+    """Whether something is there; no where nobody can tell, and writing will then say why.
+
+    A link is something, wherever it leads.
+    """
+    return os.path.lexists(path)
 
 
 def in_use(path: Path) -> UserError:
     """That somebody else has the story at `path` open."""
     return UserError(
-        clean_text(f"{path.stem} is open in another window."), "Close it there, or take a copy."
+        one_line(f"{path.stem} is open in another window."), "Close it there, or take a copy."
     )

@@ -13,18 +13,21 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.request import SamplingSettings
-from mgpt_tui.settings_fields import arguments_from
+from mgpt_tui.inference.request import SamplingSettings, Until
+from mgpt_tui.reading import parse_json
+from mgpt_tui.settings_fields import LARGEST_INT, arguments_from
 from mgpt_tui.stories.story import ROOT, Author, Node, Span, Spans, Story
-from mgpt_tui.text import clean_text
+from mgpt_tui.text import clean_text, one_line
 
 FORMAT = 1
+LARGEST = 256 * 2**20
+"""Bytes of a document or a journal that is read; a long novel has one."""
 SUFFIXES = (".md", ".txt", ".json", ".html")
 
 
@@ -52,7 +55,7 @@ def split_form(name: str) -> tuple[str, str]:
 def no_form(name: str) -> UserError:
     """That a file's name does not say how a story is to be written."""
     return UserError(
-        f"{clean_text(Path(name).name)} has no ending that says the form.",
+        f"{one_line(Path(name).name)} has no ending that says the form.",
         f"Give one of {', '.join(SUFFIXES)}.",
     )
 
@@ -165,16 +168,16 @@ def from_json(text: str, source: str) -> tuple[Story, int]:
         UserError: where it is damaged or of another format.
     """
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        raise damaged(source, "it is not JSON") from None
+        content = parse_json(text)
+    except ValueError as error:
+        raise damaged(source, str(error)) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(
             f"{source} is not a story of format {FORMAT}.",
             "It may come from another program, or from a newer mgpt-tui.",
         )
     try:
-        return _story_from(content), of(int, content.get("folds", 0))
+        return _story_from(content), folds_from(content.get("folds", 0))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise damaged(source, f"{type(error).__name__}: {error}") from None
 
@@ -182,7 +185,7 @@ def from_json(text: str, source: str) -> tuple[Story, int]:
 def damaged(source: str, what: str) -> UserError:
     """That a file cannot be read, and why."""
     return UserError(
-        clean_text(f"{source} is damaged: {what}."), "Nothing was changed; open another story."
+        one_line(f"{source} is damaged: {what}."), "Nothing was changed; open another story."
     )
 
 
@@ -249,6 +252,23 @@ def integers(value: Any) -> tuple[int, ...]:
     return tuple(of(int, number) for number in of(list, value))
 
 
+def seed_from(value: Any) -> int | None:
+    """A seed; None where it is one that nothing can be drawn with; else `TypeError`."""
+    return None if value is None or not 0 <= of(int, value) <= LARGEST_INT else int(value)
+
+
+def are_tokens(numbers: Sequence[int]) -> bool:
+    """Whether these could be ids of tokens, whatever the model."""
+    return not numbers or 0 <= min(numbers) <= max(numbers) <= LARGEST_INT
+
+
+def folds_from(value: Any) -> int:
+    """How often a journal was folded in; else `TypeError` or `ValueError`."""
+    if not 0 <= of(int, value) < 2**53:  # nobody has, and the next number must be one too
+        raise ValueError(f"folded in {value} times")
+    return int(value)
+
+
 def lengths_from(value: Any, tokens: int, characters: int) -> tuple[int, ...]:
     """`Span.lengths` for so many tokens and characters; else `TypeError` or `ValueError`."""
     lengths = integers(value)
@@ -265,22 +285,27 @@ def _span_from(content: dict[str, Any]) -> Span:
     tokens = integers(content["tokens"])
     together = [0] * (len(tokens) - 1) + [len(raw)] if tokens else []
     lengths = lengths_from(content.get("lengths", together), len(tokens), len(raw))
-    if text != raw:  # whoever wrote it, these tokens are of another text
+    if text != raw or not are_tokens(tokens):  # whoever wrote it, these are not of this text
         tokens = lengths = ()
-    seed = content.get("seed")
     return Span(
         author=author,
         text=text,
         tokens=tokens,
         lengths=lengths,
         settings=_settings_from(content.get("settings")),
-        seed=None if seed is None else of(int, seed),
+        seed=seed_from(content.get("seed")),
+        until=_until_from(content.get("until", Until.LENGTH)),
         **{
             name: clean_text(of(str, content[name]))
-            for name in ("until", "model", "fingerprint", "decoding")
+            for name in ("model", "fingerprint", "decoding")
             if name in content
         },
     )
+
+
+def _until_from(value: Any) -> str:
+    """How far a passage was to go; as far as any where it is no way that is known here."""
+    return str(value) if of(str, value) in list(Until) else str(Until.LENGTH)
 
 
 def _settings_from(content: Any) -> SamplingSettings | None:

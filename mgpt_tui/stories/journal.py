@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import make_folder, os_error, sync_dir, try_lock
+from mgpt_tui.files import claim, make_folder, open_own, os_error, sync_dir, try_lock
+from mgpt_tui.reading import parse_json, too_large
 from mgpt_tui.stories.changes import Record, apply
-from mgpt_tui.stories.formats import FORMAT, of
+from mgpt_tui.stories.formats import FORMAT, LARGEST, folds_from, of
 from mgpt_tui.stories.story import Story
 
 SUFFIX = ".journal"
@@ -40,22 +41,33 @@ class Reading:
     records: tuple[Record, ...] = ()
     trouble: str = ""
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether there is something in it, and no sign that it is a journal."""
+        return self.folds is None and bool(self.trouble)
+
 
 def parse(content: bytes) -> Reading:
     """Read a journal's lines; a last one that is not whole was being written, and is dropped."""
-    *lines, _ = content.split(b"\n")
+    *lines, rest = content.split(b"\n")
+    if not lines:  # a heading that was being written, if it is one
+        is_ours = _HEADING.startswith(rest[: len(_HEADING)])
+        return Reading(trouble="" if is_ours else "it has no heading")
     found: list[Record] = []
     for line in lines:
         try:
-            found.append(of(dict, json.loads(line)))
-        except (ValueError, TypeError, RecursionError):
+            found.append(of(dict, parse_json(line.decode())))
+        except (ValueError, TypeError):
             break
     trouble = f"line {len(found) + 1} is no change" if len(found) < len(lines) else ""
     if not found:
         return Reading(trouble=trouble)
     heading, *records = found
-    folds = heading.get("folds")
-    if heading.get("format") != FORMAT or type(folds) is not int:
+    try:
+        folds = folds_from(heading.get("folds"))
+    except (TypeError, ValueError):
+        return Reading(trouble="it has no heading")
+    if heading.get("format") != FORMAT:
         return Reading(trouble=f"it is not of format {FORMAT}")
     return Reading(folds, tuple(records), trouble)
 
@@ -70,9 +82,12 @@ def replay(story: Story, reading: Reading) -> tuple[Story, str]:
     return story, reading.trouble
 
 
+_HEADING = b'{"format"'
+
+
 def _line(content: Record) -> bytes:
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return text.encode() + b"\n"
+    return text.encode(errors="backslashreplace") + b"\n"
 
 
 # The file.
@@ -100,35 +115,41 @@ class Journal:
     def create(cls, path: Path) -> Journal | None:
         """A new one, without a heading yet; None where there is one already.
 
+        One in which nothing was ever written, and which nobody has, is as good as none.
+
         Raises:
             UserError: where it cannot be written.
         """
         try:
             make_folder(path.parent)
-            descriptor = os.open(path, _FLAGS | os.O_EXCL, 0o666)
-        except FileExistsError:
+            descriptor, patience = claim(path, _mode(path)), PATIENCE
+            if descriptor is None:
+                if path.lstat().st_size:
+                    return None
+                descriptor, patience = open_own(path, os.O_RDWR), 0.0
+        except FileNotFoundError:  # whoever had it has just removed it
+            return cls.create(path)
+        except UserError:
             return None
         except OSError as error:
             raise os_error(error, path) from error
-        stream = FileIO(descriptor, "r+b")
-        journal = cls(path, stream)
-        if not _lock(stream):  # somebody looks at it this moment
-            path.unlink(missing_ok=True)
-            stream.close()
-            return None
-        return journal
+        journal = cls(path, FileIO(descriptor, "r+b"))
+        if _lock(journal._stream, patience) and journal.is_new and journal.is_at(path):
+            return journal
+        journal.close(remove=False)
+        return None
 
     @classmethod
     def open(cls, path: Path) -> Journal | None:
         """The one that is there, or a new one; None where another has it open.
 
         Raises:
-            UserError: where it cannot be written.
+            UserError: where it cannot be written, or something else is in its place.
         """
         while True:
             try:
                 make_folder(path.parent)
-                descriptor = os.open(path, _FLAGS, 0o666)
+                descriptor = open_own(path, os.O_RDWR | os.O_CREAT, _mode(path))
             except OSError as error:
                 raise os_error(error, path) from error
             stream = FileIO(descriptor, "r+b")
@@ -143,13 +164,21 @@ class Journal:
     def is_at(self, path: Path) -> bool:
         """Whether what is written here would be found under this path."""
         try:
-            return os.path.samestat(os.fstat(self._stream.fileno()), path.stat())
-        except OSError:
+            return os.path.samestat(os.fstat(self._stream.fileno()), path.lstat())
+        except (OSError, ValueError):
             return False
+
+    def be_private_as(self, path: Path | None) -> None:
+        """Take the mode of another file, which holds the same text."""
+        if path is not None and hasattr(os, "fchmod"):
+            with suppress(OSError):  # there is none
+                os.fchmod(self._stream.fileno(), path.stat().st_mode & 0o666 | 0o600)
 
     def read(self) -> Reading:
         """What it says; `append` then goes on from there."""
         try:
+            if os.fstat(self._stream.fileno()).st_size > LARGEST:
+                raise too_large(self.path, LARGEST)
             self._stream.seek(0)
             content = self._stream.readall()
         except OSError as error:
@@ -213,21 +242,30 @@ class Journal:
         self._end += len(content)
 
 
-_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-
-
 def is_held(path: Path) -> bool:
     """Whether somebody has the journal at `path` open."""
     try:
-        with path.open("r+b", buffering=0) as stream:
-            return not _lock(stream)
-    except OSError:
+        with FileIO(open_own(path, os.O_RDWR), "r+b") as stream:
+            return not _lock(stream, patience=0)
+    except (OSError, UserError):
         return False
 
 
-def _lock(stream: IO[Any]) -> bool:
+PATIENCE = 0.5
+"""Seconds that one waits for who may only look at a journal, or is about to be done with it."""
+
+
+def _lock(stream: IO[Any], patience: float = PATIENCE) -> bool:
     """Lock a journal, where its file system has locks; False where another has."""
     try:
-        return try_lock(stream)
+        return try_lock(stream, patience=patience)
     except OSError:
         return True
+
+
+def _mode(path: Path) -> int:
+    """The mode of a journal: its document's, for it holds the same text."""
+    try:
+        return path.with_suffix(".json").stat().st_mode & 0o666 | 0o600
+    except OSError:
+        return 0o666

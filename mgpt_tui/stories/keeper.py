@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_write
+from mgpt_tui.files import atomic_write, taken
 from mgpt_tui.stories.changes import changes
+from mgpt_tui.stories.claims import claim
 from mgpt_tui.stories.documents import Document, exists, in_use, journal_of, read
 from mgpt_tui.stories.formats import render, to_json
 from mgpt_tui.stories.journal import Journal
 from mgpt_tui.stories.library import StoryLibrary, Target
-from mgpt_tui.stories.names import first_words
+from mgpt_tui.stories.names import first_words, path_in
 from mgpt_tui.stories.story import Story
-from mgpt_tui.text import clean_text
+from mgpt_tui.text import one_line
 
 NOTHING = Story(created="")
 """What a journal without a document goes on from."""
@@ -32,7 +34,7 @@ class Keeper:
             while only the journal is there.
         copy: the file that the writer asked for, once there is one.
         turn: counts the times that a story was put down for good; see `keep`.
-        note: what the writer should be told about the story as it was opened; "" for nothing.
+        note: what the writer should know about the story as it was opened; "" for nothing.
             Where there is a note, the story is a copy, which gets a name once it is changed.
     """
 
@@ -43,6 +45,7 @@ class Keeper:
         self.turn = 0
         self.note = ""
         self._wanted = ""
+        self._original: Path | None = None  # of a copy
         self._journal: Journal | None = None
         self._folds = 0
         self._kept: Story | None = None
@@ -71,10 +74,10 @@ class Keeper:
             journal.close(remove=False)
             journal, why = None, found.trouble
         if journal is None:
-            copied = clean_text(library.free(path.stem).stem)
+            copied = library.free(path.stem).stem
             story = story.named(copied) if story.title else story
             keeper.note = f"{why} This is a copy, which is kept as {copied!r}."
-            keeper._wanted, keeper._kept = path.stem, story
+            keeper._wanted, keeper._original, keeper._kept = path.stem, path, story
             return keeper, story
         keeper.document, keeper._folds, keeper._kept = found.document, found.folds, found.story
         keeper._journal = journal
@@ -114,7 +117,7 @@ class Keeper:
         Raises:
             UserError: where it cannot be written.
         """
-        with self._lock:
+        with _told(), self._lock:
             if turn in (None, self.turn) and self.needs(story):
                 self._keep(story)
 
@@ -124,7 +127,7 @@ class Keeper:
         Raises:
             UserError: where something cannot be written, or another has that story open.
         """
-        with self._lock:
+        with _told(), self._lock:
             self.turn += 1
             if target.name:
                 story = self._save_as(story, target)
@@ -133,7 +136,12 @@ class Keeper:
                     self._keep(story)
                 if self.document is not None:
                     self._fold(story)
-                atomic_write(target.path, render(story, target.path.suffix, self.called(story)))
+                again = self.copy is not None and self.copy.path == target.path
+                atomic_write(
+                    target.path,
+                    render(story, target.path.suffix, self.called(story)),
+                    new=not (target.replaces or again),
+                )
             self._copied = story
             self.copy = Document.at(target.path)
             return story
@@ -146,7 +154,7 @@ class Keeper:
         Raises:
             UserError: where something cannot be written; the story is still held then.
         """
-        with self._lock:
+        with _told(), self._lock:
             self.turn += 1
             if self.needs(story):
                 self._keep(story)
@@ -178,11 +186,8 @@ class Keeper:
 
     def _claim(self, story: Story, name: str) -> None:
         """Begin a new document under a name that is free: at first, its journal alone."""
-        while True:
-            path = self.library.free(name)
-            journal = Journal.create(journal_of(path))
-            if journal is not None:
-                break
+        path, journal = claim(self.library.folder, name)
+        journal.be_private_as(self.document.path if self.document else self._original)
         try:
             journal.append(changes(NOTHING, story))
         except UserError:
@@ -196,8 +201,9 @@ class Keeper:
         """Write all of a story whose files have vanished, or that was closed."""
         if self._journal is None or not self._journal.is_at(self._journal.path):
             journal = Journal.open(journal_of(document.path))
-            if journal and journal.read().records:  # somebody has gone on with it
-                journal.close(remove=False)
+            reading = journal.read() if journal else None
+            if journal and reading and (reading.records or reading.trouble):
+                journal.close(remove=False)  # somebody has gone on with it, or it is none of ours
                 journal = None
             if journal is None:
                 self._claim(story, self.name)
@@ -212,7 +218,7 @@ class Keeper:
             self._claim(story, self.name)
         path, journal = self.document.path, self._journal
         folds = max(self._folds, journal.folds if journal else 0) + 1
-        atomic_write(path, to_json(story, folds))
+        atomic_write(path, to_json(story, folds), like=journal.path if journal else None)
         if journal:
             journal.start(folds)
         self.document, self._folds, self._kept = Document.at(path), folds, story
@@ -227,23 +233,27 @@ class Keeper:
         self._journal = None
 
     def _save_as(self, story: Story, target: Target) -> Story:
-        """Save under a name, replacing what is there; the caller has asked.
+        """Save under a name, replacing what is there where the writer has agreed to that.
 
         A document that bore a provisional name is renamed; one that the writer had named
         stays, and the story goes on under its new name.
         """
         renamed = story.named(target.name)
-        path = self.library.folder / f"{target.name}.json"
+        path = path_in(self.library.folder, target.name, ".json")
         mine = self._journal if self._journal and self._journal.is_at(journal_of(path)) else None
         journal = mine or Journal.open(journal_of(path))
         if journal is None:
             raise in_use(path)
         try:
+            if journal is not mine:
+                own = self.document and self.document.path == path and self.document.is_ours()
+                is_there = not journal.is_new or exists(path) or exists(target.path)
+                if journal.read().is_foreign or (is_there and not (own or target.replaces)):
+                    raise taken(target.path)
             # The copy first: where it cannot be written, the story is still under its old name.
             if target.path.suffix != ".json":
-                atomic_write(target.path, render(renamed, target.path.suffix, target.name))
-            if journal is not mine:
-                journal.read()
+                page = render(renamed, target.path.suffix, target.name)
+                atomic_write(target.path, page, like=path)
             folds = max(self._folds, journal.folds) + 1
             atomic_write(path, to_json(renamed, folds))
         except UserError:
@@ -270,6 +280,20 @@ class Keeper:
                 old.path.unlink()
         if self._journal is not None:
             self._journal.close(remove=not named)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Let whatever goes wrong be said, and the app live on with the story it has."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            one_line(f"The story could not be kept: {type(error).__name__}: {error!s:.200}."),
+            "Save it elsewhere with f3, or copy it with /export.",
+        ) from error
 
 
 def _journal_for(path: Path) -> tuple[Journal | None, str]:

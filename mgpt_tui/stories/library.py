@@ -11,42 +11,27 @@ asking, and what is deleted goes to a folder `trash`.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_write, make_folder, os_error, sync_dir
+from mgpt_tui.files import NotOurs, atomic_write, os_error, sync_dir
+from mgpt_tui.reading import MissingFile, read_text
 from mgpt_tui.stories import journal
-from mgpt_tui.stories.documents import FILES, Document, Read, exists, in_use, journal_of, read
-from mgpt_tui.stories.formats import SUFFIXES, form_of, no_form, render, split_form, to_json
+from mgpt_tui.stories.claims import alone, claim, free, is_mere_claim, named, no_story
+from mgpt_tui.stories.documents import DRAFT, PAGES, Document, Read, exists, journal_of, read
+from mgpt_tui.stories.formats import LARGEST, form_of, no_form, render, split_form, to_json
 from mgpt_tui.stories.imports import imported
-from mgpt_tui.stories.names import CONTROL, check_name, first_words
+from mgpt_tui.stories.listing import Entry as Entry
+from mgpt_tui.stories.listing import Listing
+from mgpt_tui.stories.names import CONTROL, check_name, first_words, path_in, safe_name
 from mgpt_tui.stories.story import Story
-from mgpt_tui.text import clean_text
+from mgpt_tui.text import folded, one_line
 
 EXPLICIT = ("/", "./", "~/")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A saved story.
-
-    Attributes:
-        name: its name.
-        path: its document, which is not there yet where only its journal is.
-        modified: when either was written last, in seconds of the epoch.
-        words: how many words it has.
-        first_line: its first line that is not empty.
-        trouble: what is wrong with its files; "" where nothing is.
-    """
-
-    name: str
-    path: Path
-    modified: float
-    words: int = 0
-    first_line: str = ""
-    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +41,12 @@ class Target:
     Attributes:
         path: the file that will be written.
         name: the story's new name, or "" for a copy outside the stories folder.
+        replaces: whether the writer has agreed that what is there is replaced.
     """
 
     path: Path
     name: str
-
-
-Stamp = tuple[tuple[int, int] | None, tuple[int, int] | None]
+    replaces: bool = False
 
 
 class StoryLibrary:
@@ -74,27 +58,40 @@ class StoryLibrary:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or paths.stories_dir()
-        self._seen: dict[Path, tuple[Stamp, Entry, str]] = {}
+        self._listing = Listing(self.folder)
 
     # Looking.
 
     def entries(self) -> list[Entry]:
-        """Every saved story, the newest first; empty where the folder cannot be read."""
-        return [entry for entry, _ in self._texts()]
+        """Every saved story, the newest first; what is wrong with one is its `trouble`.
+
+        Raises:
+            UserError: where the folder cannot be read.
+        """
+        return [entry for entry, _ in self._listing.texts()]
 
     def search(self, text: str) -> list[Entry]:
-        """The stories that have all these words in their name or text, the newest first."""
-        words = text.casefold().split()
+        """The stories that have all these words in their name or text, the newest first.
+
+        Case does not count, nor does how accents are written.
+
+        Raises:
+            UserError: where the folder cannot be read.
+        """
+        words = folded(text).split()
         return [
             entry
-            for entry, told in self._texts()
-            if all(word in told or word in entry.name.casefold() for word in words)
+            for entry, written in self._listing.texts()
+            if all(word in written or word in folded(entry.name) for word in words)
         ]
 
     def unfinished(self) -> list[Entry]:
         """The stories that nobody has open or has closed: their app came to a sudden end.
 
         What cannot be read, such as a journal that was never written to, is not among them.
+
+        Raises:
+            UserError: where the folder cannot be read.
         """
         return [
             entry
@@ -108,16 +105,19 @@ class StoryLibrary:
         """The story of this name, however it is spelt where that is clear.
 
         Raises:
-            UserError: where there is none.
+            UserError: where there is none, or more than one.
         """
         entries = self.entries()
-        for same in (str, str.casefold):
+        for same in (str, folded):
             found = [entry for entry in entries if same(entry.name) == same(name)]
             if len(found) == 1:
                 return found[0]
-        raise UserError(
-            f"There is no story {clean_text(name)!r}.", "`mgpt-tui stories` lists them."
-        )
+            if found and same is str:
+                raise UserError(
+                    f"{len(found)} stories are called {one_line(name)!r}.",
+                    f"Give one of their files in {self.folder} another name.",
+                )
+        raise no_story(name)
 
     def locate(self, name: str) -> Path:
         """The document of the story of this name, or at this path.
@@ -139,54 +139,11 @@ class StoryLibrary:
         found = read(path)
         return found.story, found.document
 
-    def _texts(self) -> list[tuple[Entry, str]]:
-        """Every story with its text, casefolded, the newest first."""
-        try:
-            found = {
-                path.with_suffix(".json")
-                for path in self.folder.iterdir()
-                if path.suffix in (".json", journal.SUFFIX)
-                and not path.name.startswith(".")
-                and path.is_file()
-            }
-        except OSError:
-            return []
-        self._seen = {path: self._look(path) for path in found}
-        seen = [(entry, text) for _, entry, text in self._seen.values()]
-        return sorted(seen, key=lambda one: (-one[0].modified, one[0].name))
-
-    def _look(self, path: Path) -> tuple[Stamp, Entry, str]:
-        """What is known of a story, read again only where its files have changed."""
-        stamps = Document.at(path).stamp, Document.at(journal_of(path)).stamp
-        known = self._seen.get(path)
-        if known and known[0] == stamps:
-            return known
-        newest = max((stamp[0] for stamp in stamps if stamp), default=0)
-        entry = Entry(clean_text(path.stem), path, newest / 1e9)
-        try:
-            found = read(path)
-        except UserError as error:
-            return stamps, replace(entry, trouble=error.message), ""
-        text = found.story.text
-        first = next((line.strip() for line in text.split("\n") if line.strip()), "")
-        entry = replace(
-            entry, words=len(text.split()), first_line=first[:200], trouble=found.trouble
-        )
-        return stamps, entry, text.casefold()
-
     # Names.
 
-    def free(self, name: str, folder: Path | None = None) -> Path:
-        """A document's path that nothing stands in the way of: `name`, or `name 2`, ..."""
-        folder = folder or self.folder
-        number, tried = 1, name
-        while self._takes(folder, tried):
-            number += 1
-            tried = f"{name} {number}"
-        return folder / f"{tried}.json"
-
-    def _takes(self, folder: Path, name: str) -> bool:
-        return any(exists(folder / f"{name}{suffix}") for suffix in FILES)
+    def free(self, name: str) -> Path:
+        """A document's path that nothing stands in the way of now: `name`, or `name 2`, ..."""
+        return free(self.folder, name)
 
     def target(self, answer: str, default_name: str) -> Target:
         """Understand what was typed for "where to": a name, or a path.
@@ -203,10 +160,10 @@ class StoryLibrary:
         if not (answer.startswith(EXPLICIT) or Path(answer).is_absolute()):
             stem, suffix = split_form(answer)
             name = check_name(stem)
-            return Target(self.folder / f"{name}{suffix}", name)
+            return Target(path_in(self.folder, name, suffix), name)
         path = paths.expanded(answer).absolute()
         if answer.endswith(("/", os.sep)) or os.path.isdir(path):  # noqa: PTH112  (as `exists`)
-            path /= default_name
+            path /= safe_name(default_name)
         stem, suffix = split_form(path.name)
         return Target(path.with_name(f"{stem}{suffix}"), "")
 
@@ -220,7 +177,7 @@ class StoryLibrary:
         """
         if not target.name:
             return exists(target.path) and not (copy and copy.path == target.path)
-        own = self.folder / f"{target.name}.json"
+        own = path_in(self.folder, target.name, ".json")
         if document and document.path == own:
             return not document.is_ours()
         return any(exists(path) for path in (own, journal_of(own), target.path))
@@ -233,9 +190,9 @@ class StoryLibrary:
         Raises:
             UserError: where it cannot be written.
         """
-        path = self.free(name)
-        atomic_write(path, to_json(story))
-        return self._look(path)[1]
+        with named(self.folder, name) as path:
+            atomic_write(path, to_json(story), new=True)
+        return self._listing.look(path)[1]
 
     def rename(self, entry: Entry, name: str) -> Entry:
         """Give a story and its readable files another name.
@@ -243,26 +200,23 @@ class StoryLibrary:
         Raises:
             UserError: where the name cannot be or is taken, or the story is open somewhere.
         """
-        name = self._new_name(name)
-        self._at_rest(entry)
-        found = self._sound(entry)
-        path = self.folder / f"{name}.json"
-        atomic_write(path, to_json(found.story.named(name), found.folds + 1))
-        try:
-            for suffix in SUFFIXES:
-                if suffix != ".json":
+        name = check_name(name)
+        with alone(entry.path) as held, named(self.folder, name, exactly=True) as path:
+            found = self._sound(entry)
+            content = to_json(found.story.named(name), found.folds + 1)
+            atomic_write(path, content, new=True, like=entry.path)
+            try:
+                for suffix in (DRAFT, *PAGES):
                     _move(entry.path.with_suffix(suffix), path.with_suffix(suffix))
+                entry.path.unlink(missing_ok=True)
+            except OSError as error:
+                raise os_error(error, entry.path) from error
+            held.close(remove=True)
             page = path.with_suffix(".md")
-            if (
-                exists(page)
-                and page.read_bytes() == render(found.story, ".md", entry.name).encode()
-            ):
-                atomic_write(page, render(found.story, ".md", name))
-            entry.path.unlink(missing_ok=True)
-            journal_of(entry.path).unlink(missing_ok=True)
-        except OSError as error:
-            raise os_error(error, entry.path) from error
-        return self._look(path)[1]
+            with suppress(UserError):  # no page, or none of ours
+                if read_text(page, LARGEST) == render(found.story, ".md", entry.name):
+                    atomic_write(page, render(found.story, ".md", name))
+        return self._listing.look(path)[1]
 
     def duplicate(self, entry: Entry, name: str = "") -> Entry:
         """Copy a story, under a name that was asked for or one that is free.
@@ -271,10 +225,10 @@ class StoryLibrary:
             UserError: where the name cannot be or is taken, or the story cannot be read.
         """
         story = self._sound(entry).story
-        if name or story.title:
-            path = self.folder / f"{self._new_name(name)}.json" if name else self.free(entry.name)
-            return self.add(story.named(path.stem), path.stem)
-        return self.add(story, entry.name)
+        with named(self.folder, name or entry.name, exactly=bool(name)) as path:
+            copied = story.named(path.stem) if name or story.title else story
+            atomic_write(path, to_json(copied), new=True, like=entry.path)
+        return self._listing.look(path)[1]
 
     def delete(self, entry: Entry) -> Path:
         """Move a story's files to the folder `trash`; gives where its document is then.
@@ -282,17 +236,22 @@ class StoryLibrary:
         Raises:
             UserError: where the story is open somewhere, or cannot be moved.
         """
-        self._at_rest(entry)
-        folder = self.folder / "trash"
-        try:
-            make_folder(folder)
-            path = self.free(entry.name, folder)
-            for suffix in FILES:
-                _move(entry.path.with_suffix(suffix), path.with_suffix(suffix))
-            sync_dir(folder)
-        except OSError as error:
-            raise os_error(error, entry.path) from error
-        return path if exists(path) else journal_of(path)
+        written = journal_of(entry.path)
+        with _alone_if_ours(entry.path):
+            path, claimed = claim(self.folder / "trash", entry.name)
+            try:
+                for suffix in (".json", DRAFT, *PAGES):
+                    _move(entry.path.with_suffix(suffix), path.with_suffix(suffix))
+                if os.name == "nt" or written.is_dir():  # where it cannot be replaced
+                    claimed.close(remove=True)
+                if exists(written) and not is_mere_claim(written):
+                    written.replace(claimed.path)
+                sync_dir(path.parent)
+            except OSError as error:
+                raise os_error(error, entry.path) from error
+            finally:
+                claimed.close(remove=True)
+        return path if exists(path) else claimed.path
 
     def import_text(self, path: Path) -> Entry:
         """Make a new story of a `.txt` or `.md` file, whose text is the writer's.
@@ -304,16 +263,23 @@ class StoryLibrary:
             UserError: where the file cannot be read or has no text.
         """
         story, name = imported(path)
-        name = self.free(name).stem
-        return self.add(story.named(name), name)
+        with named(self.folder, name) as kept:
+            atomic_write(kept, to_json(story.named(kept.stem)), new=True)
+        return self._listing.look(kept)[1]
 
-    def export(self, entry: Entry, target: Path) -> None:
+    def export(self, entry: Entry, target: Path, *, new: bool = False) -> None:
         """Write a story to a file; see `copy`."""
         story = self._sound(entry).story
-        self.copy(story, story.title or entry.name or first_words(story.text), target)
+        self.copy(story, story.title or entry.name or first_words(story.text), target, new=new)
 
-    def copy(self, story: Story, title: str, target: Path) -> None:
-        """Write a story to a file in the form of its ending, over what is there.
+    def copy(self, story: Story, title: str, target: Path, *, new: bool = False) -> None:
+        """Write a story to a file in the form of its ending.
+
+        Args:
+            story: what to write.
+            title: heads the readable forms.
+            target: the file.
+            new: never over something that is there.
 
         Raises:
             UserError: where the ending is none of `SUFFIXES`, the folder is missing, or it
@@ -329,26 +295,29 @@ class StoryLibrary:
                 folder.stat()
         except OSError as error:
             raise os_error(error, target.parent) from error
-        atomic_write(target, render(story, form, title))
-
-    def _new_name(self, name: str) -> str:
-        name = check_name(name)
-        if self._takes(self.folder, name):
-            raise UserError(f"There is {name!r} already.", "Choose another name.")
-        return name
-
-    def _at_rest(self, entry: Entry) -> None:
-        if journal.is_held(journal_of(entry.path)):
-            raise in_use(entry.path)
+        atomic_write(target, render(story, form, title), new=new)
 
     def _sound(self, entry: Entry) -> Read:
         """A story whose files are whole."""
-        found = read(entry.path)
+        try:
+            found = read(entry.path)
+        except MissingFile:  # another command has just renamed or deleted it
+            raise no_story(entry.name) from None
         if found.trouble:
             raise UserError(found.trouble, "Open the story, which makes a copy of what is whole.")
         return found
 
 
+@contextmanager
+def _alone_if_ours(path: Path) -> Iterator[None]:
+    """`alone`, or not where what is in the place of the journal is none."""
+    with ExitStack() as stack:
+        with suppress(NotOurs):
+            stack.enter_context(alone(path))
+        yield
+
+
 def _move(old: Path, new: Path) -> None:
+    """Rename a file, if there is one, to a name that nothing has."""
     if exists(old):
         old.rename(new)

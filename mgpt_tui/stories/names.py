@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
 
 from mgpt_tui.errors import UserError
 
 MAX_BYTES = 120
 """Longest name in UTF-8, so that an ending and a temporary prefix fit everywhere."""
 
-FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f]')
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+CONTROL = re.compile(f"[{CONTROLS}]")
+"""What `clean_text` would change, and line ends and tabs."""
+FORBIDDEN = re.compile(rf'[<>:"/\\|?*{CONTROLS}]')
 RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?")
 
 
-def first_words(text: str, count: int = 6) -> str:
+def first_words(text: str, most: int = 6) -> str:
     """A name made of a story's first words; "untitled" where there are none to use."""
-    words = FORBIDDEN.sub(" ", unicodedata.normalize("NFC", text)).split()[:count]
+    words = FORBIDDEN.sub(" ", unicodedata.normalize("NFC", text)).split()[:most]
     name = _cut(" ".join(words), 48).strip(" .,;!'-_")
-    if not name:
-        return "untitled"
-    return f"{name} story" if RESERVED.fullmatch(name) else name
+    return _given(name)
+
+
+def path_in(folder: Path, name: str, suffix: str) -> Path:
+    """The file of a name in a folder; whatever the name is, the file is in the folder itself.
+
+    A name that passes `check_name` is taken as it is.
+    """
+    return folder / f"{safe_name(name)}{suffix}"
+
+
+def numbered(name: str) -> Iterator[str]:
+    """This name, made safe, then `name 2`, `name 3`, ... without end."""
+    name = safe_name(name)
+    yield name
+    short = _cut(name, MAX_BYTES - 20).rstrip(" .")
+    yield from (f"{short} {number}" for number in count(2))
 
 
 def check_name(name: str) -> str:
@@ -34,6 +53,8 @@ def check_name(name: str) -> str:
     elsewhere = "For another folder, give a path that begins with / or ./ or ~/."
     if not name or not name.strip("."):
         raise UserError("A story needs a name.", "Type one.")
+    if CONTROL.search(name):
+        raise UserError("A name holds no control characters.", "Type it anew.")
     if FORBIDDEN.search(name):
         raise UserError('A name cannot hold any of / \\ : * ? " < > |.', elsewhere)
     if name.startswith(".") or name.endswith("."):
@@ -47,11 +68,20 @@ def check_name(name: str) -> str:
 
 def safe_name(name: str) -> str:
     """A name that is nearly this one and passes `check_name`; "untitled" where none is."""
-    name = FORBIDDEN.sub(" ", unicodedata.normalize("NFC", name.encode(errors="ignore").decode()))
+    try:
+        return check_name(name)
+    except UserError:
+        pass
+    name = FORBIDDEN.sub(" ", unicodedata.normalize("NFC", name))
     name = _cut(" ".join(name.split()), MAX_BYTES - 20).strip(" .")
-    if not name:
-        return "untitled"
-    return f"{name} story" if RESERVED.fullmatch(name) else name
+    return _given(name)
+
+
+def _given(name: str) -> str:
+    """A name in place of one that is empty or that Windows keeps to itself, with an ending too."""
+    if RESERVED.fullmatch(name):
+        return f"{name.replace('.', ' ')} story"
+    return name or "untitled"
 
 
 def _cut(name: str, limit: int) -> str:

@@ -7,22 +7,20 @@ as shown is the path from the root to there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import accumulate
 
-from mgpt_tui.inference.messages import ContextPart
-from mgpt_tui.inference.request import SamplingSettings
-from mgpt_tui.stories.seams import joint
+from mgpt_tui.inference.request import ContextPart, SamplingSettings
 from mgpt_tui.stories.tree import ROOT as ROOT
 from mgpt_tui.stories.tree import Author as Author
 from mgpt_tui.stories.tree import Maker as Maker
 from mgpt_tui.stories.tree import Node as Node
-from mgpt_tui.stories.tree import Nodes, count_words, path_to, spans_before, spans_from
+from mgpt_tui.stories.tree import Nodes, count_words, edited, path_to, spans_before, typed
 from mgpt_tui.stories.tree import Span as Span
 from mgpt_tui.stories.tree import Spans as Spans
-from mgpt_tui.text import TextChunk, clean_text
+from mgpt_tui.text import TextChunk, clean_text, joint
 
 
 def _now() -> str:
@@ -31,7 +29,7 @@ def _now() -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Lead:
-    """What comes before the node where the writer stands; it stays while that node grows."""
+    """What comes before the node where the writer stands; it is the same while that node grows."""
 
     path: tuple[int, ...]
     spans: Spans
@@ -58,9 +56,11 @@ class Story:
     created: str = field(default_factory=_now)
     past: tuple[int, ...] = ()
     future: tuple[int, ...] = ()
-    _known: _Lead | None = field(default=None, compare=False, repr=False)
+    # Derived when it is asked for. Any other story derives its own, so that none can have an old
+    # one; `_told` alone hands it on.
+    _known: _Lead | None = field(default=None, init=False, compare=False, repr=False)
 
-    # What it tells.
+    # What it says.
 
     @property
     def _lead(self) -> _Lead:
@@ -85,7 +85,7 @@ class Story:
 
     @property
     def spans(self) -> Spans:
-        """What the path tells, in order; none is empty."""
+        """The spans along the path, in order; none is empty."""
         return self._lead.spans + self._own
 
     @property
@@ -107,6 +107,12 @@ class Story:
         return self.nodes[self.here].span.author is Author.MODEL
 
     @property
+    def seed(self) -> int | None:
+        """The seed of the passage that the model wrote last, where it can be drawn again."""
+        spans = (*self.spans, self.nodes[self.here].span)
+        return next((span.seed for span in reversed(spans) if span.author is Author.MODEL), None)
+
+    @property
     def boundaries(self) -> tuple[tuple[int, int, int], ...]:
         """Start and end in `text` of what each of the model's tokens brought, and its node.
 
@@ -120,21 +126,23 @@ class Story:
             start = end
         return tuple(entries)
 
-    def context(self, fingerprint: str, end: int | None = None) -> tuple[ContextPart, ...]:
+    def context(
+        self, fingerprints: Collection[str], end: int | None = None
+    ) -> tuple[ContextPart, ...]:
         """What a model reads to go on: its own tokens where it wrote, text elsewhere.
 
         Text that lies together is given together, so that how a passage was typed makes no
         difference to the model.
 
         Args:
-            fingerprint: of the model that will read it; tokens of any other are given as text.
+            fingerprints: of the model that will read it; tokens of any other are given as text.
             end: how many characters of the story to give; all of it where left out.
         """
         parts: list[ContextPart] = []
         left = len(self.text) if end is None else end
-        for told in self.spans:
-            for span in told.before(max(0, left)):
-                known = bool(span.tokens) and span.fingerprint == fingerprint
+        for whole in self.spans:
+            for span in whole.before(max(0, left)):
+                known = bool(span.tokens) and span.fingerprint in fingerprints
                 words = span.text[: span.lead] if known else span.text
                 if words and parts and isinstance(parts[-1], str):
                     parts[-1] += words
@@ -142,7 +150,7 @@ class Story:
                     parts.append(words)
                 if known:
                     parts.append(span.tokens)
-            left -= len(told.text)
+            left -= len(whole.text)
         return tuple(parts)
 
     # Writing.
@@ -157,7 +165,7 @@ class Story:
         if not line:
             return self
         text = joint(self.text, line) + line
-        return self._hang((Span(author=Author.WRITER, text=text),), self._end_of_here())
+        return self._hang((typed(text),), self._end_of_here())
 
     def begin(
         self, settings: SamplingSettings, maker: Maker | None = None, until: str = "length"
@@ -186,13 +194,13 @@ class Story:
     def extend_by(self, chunks: Iterable[TextChunk], *, seed: int | None = None) -> Story:
         """`extend` for several chunks, at the cost of one."""
         span = self.nodes[self.here].span.grown(chunks, seed)
-        return replace(self._told(span), future=() if span.text else self.future)
+        return self._told(span, future=() if span.text else self.future)
 
     def begin_anew(self, settings: SamplingSettings, until: str = "length") -> Story:
         """Empty the model's node here again, to be filled with other settings."""
         span = self.nodes[self.here].span
         maker = Maker(model=span.model, fingerprint=span.fingerprint, decoding=span.decoding)
-        return self._told(_opened(settings, maker, until))
+        return self._told(_opened(settings, maker, until), future=self.future)
 
     def settle(self) -> Story:
         """Take back a generation that brought no text, and what it was to replace returns."""
@@ -205,26 +213,20 @@ class Story:
             nodes=self.nodes[:-1] if is_newest and not is_needed else self.nodes,
             here=self.past[-1],
             past=self.past[:-1],
-            _known=None,
         )
 
     def edited(self, text: str) -> Story:
         """The story as the writer changed it by hand, all of it; one step of undo.
 
-        What is the same at the beginning stays, what is the same at the end is copied with its
-        authors, and what is between them is the writer's. The same text changes nothing.
+        What is new is the writer's, in as many places as it may be. What stands as it was (see
+        `diff`) keeps its authors: at the beginning it stays, behind a change it is copied. The
+        same text changes nothing.
         """
-        text, old = clean_text(text), self.text
-        if text == old:
+        text = clean_text(text)
+        if text == self.text:
             return self
-        same = _common(old, text)
-        rest = _common(old[same:][::-1], text[same:][::-1])
-        new = text[same : len(text) - rest]
-        copies = list(spans_from(self.spans, len(old) - rest))
-        while copies and copies[0].author is Author.WRITER:
-            new += copies.pop(0).text
-        mine = Span(author=Author.WRITER, text=new)
-        return self._hang((mine, *copies) if new or not copies else copies, self._fork(same))
+        same, spans = edited(self.spans, text)
+        return self._hang(spans, self._fork(same))
 
     def choose(self, offset: int, text: str, token: int, maker: Maker | None = None) -> Story:
         """Put another token of the model's at a character of the story, which ends with it then.
@@ -319,16 +321,19 @@ class Story:
             nodes.append(node)
             place = node.id, len(span.text)
         past = (*self.past, self.here)
-        return replace(self, nodes=tuple(nodes), here=place[0], past=past, future=(), _known=None)
+        return replace(self, nodes=tuple(nodes), here=place[0], past=past, future=())
 
-    def _told(self, span: Span) -> Story:
-        """The story with another span in the node here."""
+    def _told(self, span: Span, future: tuple[int, ...]) -> Story:
+        """The story with another span in the node here; what comes before is the same."""
         here = self.here
         node = replace(self.nodes[here], span=span)
-        return replace(self, nodes=(*self.nodes[:here], node, *self.nodes[here + 1 :]))
+        nodes = (*self.nodes[:here], node, *self.nodes[here + 1 :])
+        story = replace(self, nodes=nodes, future=future)
+        object.__setattr__(story, "_known", self._known)
+        return story
 
     def _stand(self, id: int, *, past: tuple[int, ...], future: tuple[int, ...]) -> Story:
-        return replace(self, here=id, past=past, future=future, _known=None)
+        return replace(self, here=id, past=past, future=future)
 
 
 def _opened(settings: SamplingSettings | None, maker: Maker | None, until: str = "length") -> Span:
@@ -342,9 +347,3 @@ def _opened(settings: SamplingSettings | None, maker: Maker | None, until: str =
         fingerprint=maker.fingerprint,
         decoding=maker.decoding,
     )
-
-
-def _common(one: str, other: str) -> int:
-    """How many characters two texts have in common at their beginning."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))

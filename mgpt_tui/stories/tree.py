@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.stories.diff import Stretch, unchanged
 from mgpt_tui.text import TextChunk, clean_text
 
 
@@ -165,7 +166,7 @@ def path_to(nodes: Nodes, id: int) -> tuple[int, ...]:
 
 
 def spans_before(nodes: Nodes, path: Iterable[int]) -> Spans:
-    """What the story tells before the last node of a path."""
+    """The spans of the story before the last node of a path."""
     spans: list[Span] = []
     for id in path:
         node = nodes[id]
@@ -173,14 +174,42 @@ def spans_before(nodes: Nodes, path: Iterable[int]) -> Spans:
     return tuple(spans)
 
 
-def spans_from(spans: Spans, offset: int) -> Spans:
-    """Copies of what comes from a character on."""
-    rest: list[Span] = []
+def spans_between(spans: Spans, start: int, end: int) -> Spans:
+    """Copies of what comes from a character on, up to another."""
+    copies: list[Span] = []
     for span in spans:
-        if offset < len(span.text):
-            rest.append(span.after(max(0, offset)))
-        offset -= len(span.text)
-    return tuple(rest)
+        if start < len(span.text) and end > 0:
+            begin = max(0, start)
+            copies += span.after(begin).before(end - begin)
+        start, end = start - len(span.text), end - len(span.text)
+    return tuple(copies)
+
+
+def edited(spans: Spans, text: str) -> tuple[int, Spans]:
+    """What a writer's changes make of spans.
+
+    Returns:
+        How many characters stay at the beginning, and what comes after these: what was typed,
+        and copies of what stands as it was. At least one span, which is empty where nothing does.
+    """
+    old = "".join(span.text for span in spans)
+    stretches = unchanged(old, text)
+    same = stretches.pop(0).length if stretches and stretches[0][:2] == (0, 0) else 0
+    merged: list[Span] = []
+    at = same
+    for was, now, length in (*stretches, Stretch(len(old), len(text), 0)):
+        for span in (typed(text[at:now]), *spans_between(spans, was, was + length)):
+            if span.author is Author.WRITER and merged and merged[-1].author is Author.WRITER:
+                merged[-1] = typed(merged[-1].text + span.text)
+            elif span.text:
+                merged.append(span)
+        at = now + length
+    return same, tuple(merged) or (typed(""),)
+
+
+def typed(text: str) -> Span:
+    """A span of the writer's."""
+    return Span(author=Author.WRITER, text=text)
 
 
 def count_words(spans: Spans) -> dict[Author, int]:

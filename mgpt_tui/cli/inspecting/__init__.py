@@ -1,0 +1,1 @@
+"""What `mgpt-tui inspect` prints, in three forms: JSON, tables, a page."""
