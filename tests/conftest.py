@@ -2,31 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import atexit
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
 from mgpt_tui.cli import main
 from mgpt_tui.model.checkpoint import save_checkpoint
-from mgpt_tui.model.config import PRESETS
+from mgpt_tui.model.config import SHAPES
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.tokenizer import Tokenizer
 from mgpt_tui.paths import LOCATIONS
+from tests.waiting import PATIENCE
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 # Tiny models are fastest on one thread, and the tests may share the machine.
 torch.set_num_threads(1)
 
 
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as nohup leaves it; children inherit it
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what runs in its background so, and every child would inherit it: Ctrl-C is
+    # given back to them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def shared_home() -> Path:
+    """A home for what is done before a test has its own, the same for all processes of a run."""
+    if SHARED not in os.environ:
+        os.environ[SHARED] = tempfile.mkdtemp(prefix="mgpt-tests-")
+        atexit.register(shutil.rmtree, os.environ[SHARED], ignore_errors=True)
+    return Path(os.environ[SHARED])
+
+
+SHARED = "MGPT_TESTS_HOME"
+for location in LOCATIONS.values():
+    os.environ[location.variable] = str(shared_home() / location.name)
+COMPILED = shared_home() / "cache" / "native"
+COMPILED.mkdir(parents=True, exist_ok=True)
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home: no test reads or writes the user's own folders."""
-    folder = tmp_path / "home"
+    """A home that is empty but for compiled code, which all tests have from one compilation."""
+    folder = tmp_path.with_name(f"{tmp_path.name}-home")
     for location in LOCATIONS.values():
         monkeypatch.setenv(location.variable, str(folder / location.name))
+    cache = folder / "cache"
+    cache.mkdir(parents=True)
+    with suppress(OSError):  # where links are not for everybody, each test compiles its own
+        (cache / "native").symlink_to(COMPILED, target_is_directory=True)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_test_hangs(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test reads from or waits for, it fails where it hangs, and the others go on."""
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError(f"{request.node.nodeid} hangs here")
+
+    if not hasattr(signal, "setitimer"):  # Windows
+        yield
+        return
+    former = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, 5 * PATIENCE, PATIENCE)  # again, where cleaning up hangs
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, former)
 
 
 @pytest.fixture(scope="session")
@@ -38,9 +94,7 @@ def byte_tokenizer() -> Tokenizer:
 @pytest.fixture(scope="session")
 def tiny_model(byte_tokenizer: Tokenizer) -> GPT:
     """A random model with a context of 32 tokens, in evaluation mode."""
-    config = replace(
-        PRESETS["tiny"], vocab_size=byte_tokenizer.vocab_size, block_size=32, n_embd=16
-    )
+    config = replace(SHAPES["tiny"], vocab_size=byte_tokenizer.vocab_size, block_size=32, n_embd=16)
     return GPT(config, torch.Generator().manual_seed(0)).eval()
 
 

@@ -6,9 +6,11 @@ import subprocess
 import sys
 
 import pytest
+from rich.text import Text
 
 from mgpt_tui import paths
 from mgpt_tui.cli import COMMANDS
+from mgpt_tui.inference.decoders import compiling
 
 
 def test_help_lists_every_command(mgpt):
@@ -42,6 +44,19 @@ def test_paths(mgpt, home):
     outcome = mgpt("paths")
     assert str(home / "data") in outcome.out
     assert "MGPT_DATA_DIR" in outcome.out
+
+
+def test_paths_tell_of_the_compiled_code(mgpt, home, monkeypatch):
+    if compiling.is_available():
+        line = mgpt("paths").out.splitlines()[-1]
+        assert line.startswith("native  ") and "decode-" in line and compiling.made_by() in line
+    compiling._library.cache_clear()
+    monkeypatch.setenv("CC", "no-such-compiler")
+    try:
+        line = mgpt("paths").out.splitlines()[-1]
+    finally:
+        compiling._library.cache_clear()
+    assert line.startswith("native  none, so torch decodes: CC names 'no-such-compiler', which")
 
 
 @pytest.mark.parametrize("command", ["eval nobody --data x", "export nobody out"])
@@ -132,3 +147,22 @@ def test_models_on_a_terminal_are_a_table(mgpt, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     heading, row = mgpt("models").out.splitlines()
     assert "bits/byte" in heading and "storyteller" in row
+
+
+def plain(text):
+    """Lines without their colours."""
+    return Text.from_ansi(text).plain.splitlines()
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120, 200])
+def test_a_terminal_never_cuts_the_name_of_a_model(mgpt, tiny_checkpoint, monkeypatch, columns):
+    run = paths.runs_dir() / "a-run-with-a-longish-name"
+    shutil.copytree(tiny_checkpoint, run / "step-00000003")
+    (run / "last.json").write_text('{"checkpoint": "step-00000003"}')
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = plain(mgpt("models").out)
+    assert all(len(line) <= columns for line in lines)
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == [
+        "model", "storyteller", "a-run-with-a-longish-name/last"
+    ]  # fmt: skip

@@ -5,9 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from rich.text import Text
 
 from mgpt_tui.inference.loading import engine_of
 from mgpt_tui.inference.request import DecodingSettings
@@ -44,6 +46,44 @@ def test_a_score_alone(mgpt, files, model):
     shown = mgpt("eval", model, "--data", files / "held-out.txt").out
     assert f"{figures['bits_per_byte']:.4f}" in shown
     assert "bits/byte" in shown and "repetitive" not in shown
+
+
+def test_a_score_is_of_the_precision_that_is_asked_for(mgpt, files, model, monkeypatch):
+    """Without one, of the model itself."""
+    asked = []
+
+    def make(contents, decoding, device):
+        asked.append(decoding)
+        return engine_of(contents, decoding, device)
+
+    monkeypatch.setattr("mgpt_tui.inference.loading.engine_of", make)
+    found = {}
+    for precision in (None, "fp32", "bf16", "int8", "auto"):
+        chosen = [] if precision is None else ["--precision", precision, "--threads", 1]
+        (line,) = lines(mgpt("eval", model, "--data", files / "held-out.txt", "--json", *chosen))
+        found[precision] = line["loss"]
+    decoded = [DecodingSettings(precision=name, threads=1) for name in ("bf16", "int8", "auto")]
+    assert asked == decoded
+    assert found[None] == found["fp32"]
+    for loss in found.values():
+        assert loss == pytest.approx(found[None], abs=0.01)
+
+
+def test_what_is_left_out_of_sources_is_told(mgpt, files, model):
+    """Once, however many models read it, and apart from the figures."""
+    (files / "held-out.csv").write_text('id,text\n1,"Mia, too, had a kite."\n2,\n3,\n')
+    (files / "beginnings.jsonl").write_text('{"text": "Mia had"}\n{"text": null}\n')
+    (files / "training").mkdir()
+    (files / "training" / "a.txt").write_text(STORIES)
+    (files / "training" / "notes.pdf").write_bytes(b"x")
+    told = mgpt(
+        *("eval", model, model, "--data", files / "held-out.csv", "--max-tokens", 3, "--json"),
+        *("--prompts", files / "beginnings.jsonl", "--against", files / "training"),
+    )
+    assert len(lines(told)) == 3
+    names = f"{files}/beginnings.jsonl, {files}/held-out.csv"
+    assert f"left out, rows without text: 3 ({names})" in told.err
+    assert f"left out, files of other kinds: 1 ({files}/training/notes.pdf)" in told.err
 
 
 def test_models_stand_side_by_side(mgpt, files, model, tmp_path, tiny_model, byte_tokenizer):
@@ -87,9 +127,9 @@ def test_what_a_model_writes(mgpt, files, model):
 def test_how_it_writes_is_chosen_as_for_generate(mgpt, files, model, monkeypatch):
     asked = []
 
-    def make(checkpoint, decoding):
+    def make(contents, decoding, device):
         asked.append(decoding)
-        return engine_of(checkpoint, decoding)
+        return engine_of(contents, decoding, device)
 
     monkeypatch.setattr("mgpt_tui.inference.loading.engine_of", make)
     threads = torch.get_num_threads()
@@ -109,8 +149,7 @@ def test_how_it_writes_is_chosen_as_for_generate(mgpt, files, model, monkeypatch
         (["--data", "held-out.txt", "--num-samples", "2"], "--num-samples"),
         (["--data", "held-out.txt", "--temperature", "1"], "--temperature"),
         (["--data", "held-out.txt", "--top-k", "off"], "--top-k"),
-        (["--data", "held-out.txt", "--precision", "fp32"], "--precision"),
-        (["--data", "held-out.txt", "--threads", "auto"], "--threads"),
+        (["--data", "held-out.txt", "--precision", "fp8"], "fp32"),
         (["--prompts", "beginnings.yaml", "--precision", "fp8"], "fp32"),
         (["--data", "~nobody-at-all/x"], "nobody's home"),
         (["--data", "held-out.txt", "--against", "training.txt"], "--against"),
@@ -124,7 +163,9 @@ def test_how_it_writes_is_chosen_as_for_generate(mgpt, files, model, monkeypatch
 )
 def test_bad_input_gets_one_clear_message(mgpt, files, model, monkeypatch, arguments, words):
     monkeypatch.chdir(files)
-    monkeypatch.setattr("training.completions.complete", None)  # not before all is checked
+    monkeypatch.setattr(
+        "training.evaluation.completions.complete", None
+    )  # not before all is checked
     outcome = mgpt("eval", model, *arguments)
     assert outcome.code == 2
     assert words in outcome.err
@@ -134,6 +175,8 @@ def test_bad_input_gets_one_clear_message(mgpt, files, model, monkeypatch, argum
 def test_names_with_brackets_are_no_markup(files, model):
     """On a terminal, where a bar and a spinner tell what goes on."""
     pty = pytest.importorskip("pty")
+    from tests.real_terminal import read_all
+
     strange = files / "[b]x[/].txt"
     strange.parent.mkdir()
     strange.write_text(STORIES)
@@ -142,10 +185,36 @@ def test_names_with_brackets_are_no_markup(files, model):
     command = [sys.executable, "-m", "mgpt_tui", "eval", named, "--data", strange]
     command += ["--prompts", strange, "--against", strange, "--max-tokens", "2"]
     terminal, inside = pty.openpty()
-    outcome = subprocess.run(command, stdout=subprocess.PIPE, stderr=inside, text=True)
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=inside, text=True)
     os.close(inside)
-    shown = os.read(terminal, 100_000).decode().replace("\r\n", "")  # it folds long names
+    with ThreadPoolExecutor() as pool:
+        drawn = pool.submit(read_all, terminal)
+        out, _ = child.communicate()
     os.close(terminal)
-    assert outcome.returncode == 0, shown
+    shown = drawn.result().decode().replace("\r\n", "")  # it folds long names
+    assert child.returncode == 0, shown
     assert "[red]model[/blue]" in shown and "[b]x[/].txt" in shown
-    assert "[red]model[/blue]" in outcome.stdout.replace("\n", "")
+    assert "[red]model[/blue]" in out.replace("\n", "")
+
+
+@pytest.mark.parametrize(("columns", "beside"), [(40, 1), (60, 2), (80, 4), (200, 4)])
+def test_models_that_do_not_fit_stand_below(
+    mgpt, files, tiny_model, byte_tokenizer, monkeypatch, columns, beside
+):
+    monkeypatch.chdir(files)
+    names = [f"model-{letter * 8}" for letter in "abc"]
+    for name in names:
+        save_checkpoint(files / name, tiny_model, byte_tokenizer, {})
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    outcome = mgpt(
+        *("eval", *names, "--data", "held-out.txt", "--prompts", "beginnings.yaml"),
+        *("--max-tokens", 4, "--against", "training.txt"),
+    )
+    lines = Text.from_ansi(outcome.out).plain.splitlines()
+    assert all(len(line) <= columns for line in lines)
+    headings = [line.split() for line in lines if line.startswith(" " * 10) and line.strip()]
+    for name in names:
+        assert sum(name in heading for heading in headings) == 1
+    assert len(headings[0]) == beside
+    assert sum("[bold]Tom" in line for line in lines) == 3

@@ -11,11 +11,11 @@ import sys
 import pytest
 
 from mgpt_tui.cli.generate_command import RULE
-from mgpt_tui.inference.decoder import PlainDecoder
-from mgpt_tui.inference.engine import Engine
+from mgpt_tui.inference.loading import load_engine
 from mgpt_tui.inference.reader import Reader
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.model.manifest import WEIGHTS_FILE
+from tests.waiting import PATIENCE
 
 KEYS = [
     "sample",
@@ -46,13 +46,12 @@ def generate(mgpt, tiny_checkpoint):
 
 
 @pytest.fixture
-def expected(tiny_model, byte_tokenizer):
+def expected(tiny_checkpoint):
     """The engine's own continuation."""
+    engine = load_engine(tiny_checkpoint).engine
 
     def write(prompt, **sampling):
-        generation = Engine(PlainDecoder(tiny_model), byte_tokenizer).stream(
-            [prompt], SamplingSettings(**sampling)
-        )
+        generation = engine.stream([prompt], SamplingSettings(**sampling))
         return "".join(chunk.text for chunk in generation)
 
     return write
@@ -219,7 +218,9 @@ BAD = [
     ("--max-tokens", "0", "max_tokens cannot be 0"),
     ("--max-tokens", "1.5", "max_tokens cannot be '1.5'"),
     ("--num-samples", "0", "num_samples cannot be 0"),
-    ("--seed", "-1", "seed cannot be -1"),
+    ("--seed", "-2", "seed cannot be -2"),
+    ("--stop", "|", "stop cannot be '|'"),
+    ("--ban", "\\x", "ban cannot be"),
     ("--model", "nobody", "There is no model 'nobody'"),
 ]
 
@@ -231,6 +232,23 @@ def test_bad_values_are_told_with_a_remedy(mgpt, flag, value, message):
     assert outcome.out == ""
     assert message in outcome.err
     assert len(outcome.err.splitlines()) == 2
+
+
+@pytest.mark.parametrize("seed", ["-1", "random"])
+def test_a_random_seed_is_a_fresh_one_and_is_told(generate, seed):
+    told = [samples(generate("--json", "--seed", seed, "--max-tokens", 2))[0] for _ in range(2)]
+    assert told[0]["seed"] != told[1]["seed"]
+    assert min(sample["seed"] for sample in told) >= 0
+
+
+def test_a_line_end_stops_as_it_does_in_the_app(generate):
+    plain = {"--seed": 3, "--max-tokens": 200, "--temperature": 3, "--top-k": "off"}
+    options = [part for pair in plain.items() for part in pair]
+    whole = samples(generate("--json", *options))[0]["text"]
+    assert "\n" in whole
+    stopped = samples(generate("--json", *options, "--stop", r"\n"))[0]
+    assert stopped["finish_reason"] == "stop"
+    assert stopped["text"] == whole.partition("\n")[0]
 
 
 def test_a_seed_for_every_sample_must_exist(generate):
@@ -323,7 +341,7 @@ def test_text_streams_and_a_reader_that_leaves_is_no_error(tiny_checkpoint):
         assert process.poll() is None  # it prints while it writes
         process.stdout.close()
         noise = process.stderr.read()
-        process.wait(timeout=60)
+        process.wait(timeout=PATIENCE)
     assert process.returncode != 0
     assert b"Traceback" not in noise
     assert b"Exception" not in noise
@@ -348,7 +366,7 @@ def test_all_sampling_settings_reach_the_engine(generate, expected):
     outcome = generate(
         "--seed", 3, "--max-tokens", 30, "--top-p", 0.5, "--min-p", 0.01, "--top-k", "off",
         "--repetition-penalty", 1.5, "--ban", "e", "--ban", "a", "--bias", "o=2", "--ignore-end",
-        "--precision", "fp32", "--threads", 1,
+        "--precision", "auto", "--threads", 1,
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     text = expected(

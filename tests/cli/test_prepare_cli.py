@@ -8,15 +8,15 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from rich.console import Console
 
 from mgpt_tui.cli import main
 from mgpt_tui.cli.prepare_command import _Clock, show
-from training.prepare import Progress
-from training.prepared import read_prepared
+from tests.waiting import until
+from training.data.prepare_config import PrepareProgress
+from training.data.prepared import read_prepared
 
 STORIES = [
     f"Once there was a {color} lamp number {n}." for n in range(50) for color in ("red", "blue")
@@ -50,6 +50,35 @@ def test_prepare_says_what_it_made(capsys, source, tmp_path):
     assert f"mgpt-tui train --data {out}" in stdout
     assert "counting tokens: 100 stories (100%)" in stderr
     assert "\x1b" not in stdout + stderr
+
+
+def test_prepare_says_what_it_left_out_and_how_little_is_held_out(capsys, tmp_path, monkeypatch):
+    """Step 8 of the tour, with forty stories and what else lies in the folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-stories.txt").write_text("\n<|endoftext|>\n".join(STORIES[:40]))
+    (tmp_path / "more.csv").write_text("id;text\n1;A hen, a pin.\n2;\n")
+    (tmp_path / "notes\u202e.md").write_text("Not a story.")
+    code, stdout, _ = run(capsys, "--source", ".", "--out", "my-data", "--vocab-size", "2000")
+    assert code == 0
+    lines = stdout.splitlines()
+    data = read_prepared(tmp_path / "my-data")
+    assert (data.train.stories, data.val.stories) == (40, 1)
+    assert lines[2].startswith("validation  1 story, ")
+    assert lines[3:6] == [
+        "left out, files of other kinds: 1 (notes⟦RLO⟧.md)",
+        "left out, rows without text: 1 (more.csv)",
+        "held out is one story, as the share would be none",
+    ]
+    assert "too small" in lines[6] and "--val-fraction" in lines[6]
+
+
+def test_one_text_is_cut_and_that_is_said(capsys, tmp_path):
+    (tmp_path / "novel.txt").write_text("\n\n".join(STORIES))
+    code, stdout, _ = run(
+        capsys, "--source", tmp_path / "novel.txt", "--out", tmp_path / "data", "--vocab-size", 300
+    )
+    assert code == 0
+    assert "held out is the end of the only text, which is cut at a paragraph" in stdout
 
 
 @pytest.mark.parametrize("name", ["x $(y)", "it's", "a\x1b[31mb"])
@@ -94,10 +123,10 @@ def test_source_and_out_are_needed(capsys):
 
 
 STEPS = [
-    Progress("counting tokens", 50, 500, 1000),
-    Progress("counting tokens", 100, 1000, 1000),
-    Progress("writing tokens", 70, 700, 1000),
-    Progress("writing tokens", 100, 1000, 1000),
+    PrepareProgress("counting tokens", 50, 500, 1000),
+    PrepareProgress("counting tokens", 100, 1000, 1000),
+    PrepareProgress("writing tokens", 70, 700, 1000),
+    PrepareProgress("writing tokens", 100, 1000, 1000),
 ]
 
 
@@ -113,7 +142,10 @@ def test_a_terminal_gets_a_bar(capsys):
 
 def test_an_unknown_length_is_no_error():
     screen = io.StringIO()
-    steps = [Progress("writing tokens", 512, 0, None), Progress("writing tokens", 600, 0, None)]
+    steps = [
+        PrepareProgress("writing tokens", 512, 0, None),
+        PrepareProgress("writing tokens", 600, 0, None),
+    ]
     show(steps, Console(file=screen, force_terminal=True, width=100, color_system=None))
     assert "600 stories" in screen.getvalue()
 
@@ -121,12 +153,12 @@ def test_an_unknown_length_is_no_error():
 def test_speed_and_time_left_are_of_this_try(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("mgpt_tui.cli.prepare_command.time.monotonic", lambda: now[0])
-    clock = _Clock(Progress("encoding stories", 0, 0, 300_000_000))
-    assert clock.pace(Progress("encoding stories", 0, 0, 300_000_000)) == ""
+    clock = _Clock(PrepareProgress("encoding stories", 0, 0, 300_000_000))
+    assert clock.pace(PrepareProgress("encoding stories", 0, 0, 300_000_000)) == ""
     now[0] += 10
-    step = Progress("encoding stories", 9, 200_000_000, 300_000_000, kept=180_000_000)
+    step = PrepareProgress("encoding stories", 9, 200_000_000, 300_000_000, kept=180_000_000)
     assert clock.pace(step) == "2.0 MB/s, 0:00:50 left"
-    assert clock.pace(Progress("encoding stories", 9, 50_000_000, None)) == "5.0 MB/s"
+    assert clock.pace(PrepareProgress("encoding stories", 9, 50_000_000, None)) == "5.0 MB/s"
 
 
 def test_the_bar_fits_80_columns(monkeypatch):
@@ -134,8 +166,8 @@ def test_the_bar_fits_80_columns(monkeypatch):
     now = itertools.count(0, 37)
     monkeypatch.setattr("mgpt_tui.cli.prepare_command.time.monotonic", lambda: next(now))
     steps = [
-        Progress("encoding stories", 0, 0, 20_000_000_000),
-        Progress("encoding stories", 1_234_567, 6_000_000_000, 20_000_000_000),
+        PrepareProgress("encoding stories", 0, 0, 20_000_000_000),
+        PrepareProgress("encoding stories", 1_234_567, 6_000_000_000, 20_000_000_000),
     ]
     show(steps, Console(file=screen, force_terminal=True, width=80, color_system=None))
     (line,) = [line for line in screen.getvalue().splitlines() if "1,234,567 stories" in line][-1:]
@@ -150,11 +182,9 @@ def test_ctrl_c_keeps_what_is_done_and_says_so(tmp_path):
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as child:
-        begun = time.monotonic()
-        while not list(tmp_path.glob("data.partial/shards/[!.]*.npz")):
-            assert child.poll() is None, child.stderr.read()
-            assert time.monotonic() - begun < 60
-            time.sleep(0.01)
+        shards = tmp_path / "data.partial" / "shards"
+        until(lambda: [*shards.glob("[!.]*.npz")] or child.poll() is not None, "a shard")
+        assert child.poll() is None, child.stderr.read()
         os.killpg(child.pid, signal.SIGINT)  # as a terminal does: to the helpers too
         errors = child.stderr.read()
     assert child.returncode == 130

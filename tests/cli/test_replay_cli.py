@@ -5,9 +5,9 @@ import json
 import pytest
 
 from mgpt_tui import paths
-from mgpt_tui.inference.loading import FOR_THE_SCREEN, load_engine
+from mgpt_tui.inference.loading import FOR_THE_SCREEN, engine_of, load_engine
 from mgpt_tui.inference.request import DecodingSettings, SamplingSettings
-from mgpt_tui.stories.formats import to_json
+from mgpt_tui.stories.formats import from_json, to_json
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.stories.story import Maker, Story
 
@@ -22,7 +22,7 @@ def told(tiny_checkpoint):
     maker = Maker(model=str(tiny_checkpoint), fingerprint=fingerprint, decoding=loaded.decoding)
     story = Story().write("A fox")
     for _ in range(2):
-        context = story.context(fingerprint)
+        context = story.context({fingerprint})
         generation = loaded.engine.stream(context, SETTINGS)
         story = story.begin(SETTINGS, maker)
         for chunk in generation:
@@ -50,21 +50,57 @@ def test_what_a_model_wrote_comes_out_the_same(mgpt, told):
     assert f"{seen['draws']} of {seen['draws']} draws are the same" in outcome.out
 
 
-def test_the_model_is_run_as_in_the_app_unless_told_otherwise(mgpt, told, monkeypatch):
+@pytest.fixture
+def asked(monkeypatch):
+    """How engines were asked for."""
     asked = []
 
-    def load(folder, decoding, spare_cores):
+    def make(contents, decoding, spare_cores):
         asked.append((decoding, spare_cores))
-        return load_engine(folder, decoding, spare_cores=spare_cores)
+        return engine_of(contents, decoding, spare_cores=spare_cores)
 
-    monkeypatch.setattr("mgpt_tui.inference.loading.load_engine", load)
-    report(mgpt, "Keys")
+    monkeypatch.setattr("mgpt_tui.inference.loading.engine_of", make)
+    return asked
+
+
+def test_the_model_is_run_as_it_was_unless_told_otherwise(mgpt, told, asked):
     seen = report(mgpt, "Keys", "--precision", "bf16", "--threads", "1")
-    assert asked == [
-        (DecodingSettings(), FOR_THE_SCREEN),
-        (DecodingSettings(precision="bf16", threads=1), FOR_THE_SCREEN),
-    ]
     assert seen["decoding"].startswith("bf16 on cpu, 1 thread,")
+    report(mgpt, "Keys")
+    used = told.spans[1].decoding.partition(" ")[0]
+    assert asked == [
+        (DecodingSettings(precision="bf16", threads=1), FOR_THE_SCREEN),
+        (DecodingSettings(precision=used), FOR_THE_SCREEN),
+    ]
+
+
+@pytest.fixture
+def by_several(tiny_checkpoint):
+    """A story with a passage in each of two precisions, and one of which nobody knows how."""
+    story, info = Story().write("A fox"), None
+    for precision in ("bf16", "fp32", ""):
+        loaded = load_engine(tiny_checkpoint, DecodingSettings(precision=precision or "auto"))
+        info = loaded.info
+        decoding = loaded.decoding if precision else "by hand on paper"
+        maker = Maker(model=str(tiny_checkpoint), fingerprint=info.fingerprint, decoding=decoding)
+        generation = loaded.engine.stream(story.context({info.fingerprint}), SETTINGS)
+        story = story.begin(SETTINGS, maker)
+        for chunk in generation:
+            story = story.extend(chunk.text, chunk.tokens)
+        story = story.extend(seed=generation.finished.seed).write("and then")
+    StoryLibrary().add(story, "Several")
+    return story
+
+
+def test_every_passage_is_replayed_as_it_was_written(mgpt, by_several, asked):
+    seen = report(mgpt, "Several")
+    assert seen["same"] == seen["draws"] == draws(by_several) > 0
+    assert [decoding.precision for decoding, _ in asked] == ["bf16", "fp32", "auto"]
+    assert seen["decoding"].startswith("bf16 on cpu, 1 thread, torch")
+    assert "; fp32 on cpu" in seen["decoding"]
+    asked.clear()
+    report(mgpt, "Several", "--precision", "int8")
+    assert [decoding.precision for decoding, _ in asked] == ["int8"]
 
 
 def test_another_seed_is_found_out(mgpt, told, tmp_path):
@@ -89,6 +125,14 @@ def test_passages_of_another_model_are_told(mgpt, told, tmp_path):
     assert seen["passages"][-1]["same"] is None
     assert "gone" in seen["passages"][-1]["why"]
     assert seen["same"] == seen["draws"] == draws(told)
+
+
+def test_a_story_that_knows_the_model_by_its_older_fingerprint(mgpt, told, tiny_checkpoint):
+    new, old = load_engine(tiny_checkpoint).info.fingerprints
+    assert told.spans[1].fingerprint == new
+    StoryLibrary().add(from_json(to_json(told).replace(new, old), "old")[0], "Old")
+    seen = report(mgpt, "Old")
+    assert seen["same"] == seen["draws"] == draws(told) > 0
 
 
 def test_bad_input(mgpt, told):

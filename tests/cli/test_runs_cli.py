@@ -10,6 +10,7 @@ import sys
 from dataclasses import asdict
 
 import pytest
+from rich.text import Text
 
 from mgpt_tui import paths
 
@@ -170,3 +171,22 @@ def test_neither_torch_nor_the_trainer_is_imported(home):
     assert outcome.returncode == 0, outcome.stderr
     assert b"stopped" in outcome.stdout
     assert b"\x1b" not in outcome.stdout
+
+
+def plain(text):
+    """Lines without their colours."""
+    return Text.from_ansi(text).plain.splitlines()
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 100, 120, 160, 200])
+def test_a_terminal_never_cuts_the_name_of_a_run(mgpt, monkeypatch, columns):
+    write_run()
+    write_run("a-run-with-a-longish-name")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    heading, *rows = plain(mgpt("runs").out)
+    assert [row.split()[0] for row in rows] == ["a-run-with-a-longish-name", "mine"]
+    assert "state" in heading and all(len(row) <= columns for row in (heading, *rows))
+    assert ("last written" in heading) == (columns >= 80)
+    for line in plain(mgpt("runs", "mine").out):
+        assert len(line) <= columns

@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+from rich.text import Text
 
 from mgpt_tui import paths
 from mgpt_tui.stories.keeper import Keeper
@@ -161,3 +162,21 @@ def test_what_is_open_stays(mgpt):
     assert "open in another window" in outcome.err
     assert mgpt("stories", "show", "A key").out == "A key.\n"
     keeper.close(story)
+
+
+def plain(text):
+    """Lines without their colours."""
+    return Text.from_ansi(text).plain.splitlines()
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 100, 120, 160, 200])
+def test_a_terminal_never_cuts_a_name(mgpt, told, monkeypatch, columns):
+    tell("The fox found a key, and " * 30, "Night Garden, a long story")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    heading, *rows = plain(mgpt("stories").out)
+    assert len(rows) == 3 and all(len(row) <= columns for row in (heading, *rows))
+    for name in ("Foxes", "Keys", "Night Garden, a long story"):
+        assert any(row.startswith(name) for row in rows)
+    assert ("words" in heading) == (columns >= 60)
+    assert ("first line" in heading) == (columns >= 80)

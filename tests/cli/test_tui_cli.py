@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import select
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-pty = pytest.importorskip("pty")
+if sys.platform == "win32":
+    pytest.skip("terminals of their own are for Unix", allow_module_level=True)
+
+from tests.real_terminal import Terminal
+from tests.waiting import PATIENCE
+
+APP = ("-m", "mgpt_tui")
 
 
 @pytest.mark.parametrize("arguments", [[], ["tui"], ["--model", "storyteller"]])
 def test_off_a_terminal_it_names_the_command_to_use(arguments: list[str]) -> None:
     command = [sys.executable, "-m", "mgpt_tui", *arguments]
     done = subprocess.run(
-        command, input="", capture_output=True, text=True, timeout=60, check=False
+        command, input="", capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 2
     assert done.stdout == ""
@@ -26,67 +30,52 @@ def test_off_a_terminal_it_names_the_command_to_use(arguments: list[str]) -> Non
     assert "Traceback" not in done.stderr
 
 
-class Terminal:
-    """A command in a terminal of its own, 80 x 24."""
-
-    def __init__(self, *arguments: str, term: str = "xterm-256color") -> None:
-        self.seen = b""
-        self.child, self.side = pty.fork()
-        if self.child == 0:
-            os.environ |= {"TERM": term, "COLUMNS": "80", "LINES": "24"}
-            os.execv(sys.executable, [sys.executable, "-m", "mgpt_tui", *arguments])
-
-    def read(self, wanted: bytes | None) -> None:
-        """Read until `wanted` came, or everything where it is None."""
-        limit = time.monotonic() + 60
-        while wanted is None or wanted not in self.seen:
-            assert time.monotonic() < limit, self.seen[-2000:]
-            if select.select([self.side], [], [], 1)[0]:
-                try:
-                    data = os.read(self.side, 65536)
-                except OSError:  # the command has ended
-                    data = b""
-                if not data:
-                    break
-                self.seen += data
-
-    def exit_code(self) -> int:
-        """Wait for the end."""
-        self.read(None)
-        return os.waitstatus_to_exitcode(os.waitpid(self.child, 0)[1])
-
-
 def test_an_unknown_model_is_refused_before_the_screen_opens() -> None:
-    terminal = Terminal("--model", "no-such-model")
-    assert terminal.exit_code() == 2
-    assert b"There is no model 'no-such-model'" in terminal.seen
-    assert b"\x1b[?1049h" not in terminal.seen
+    with Terminal(*APP, "--model", "no-such-model") as terminal:
+        assert terminal.ends() == 2
+    assert b"There is no model 'no-such-model'" in terminal.drawn
+    assert b"\x1b[?1049h" not in terminal.drawn
 
 
 def test_a_story_is_written_in_a_real_terminal_kept_and_named(
     home: Path, tiny_checkpoint: Path
 ) -> None:
-    terminal = Terminal("--model", str(tiny_checkpoint))
-    terminal.read(b"\x1b[?1049h")  # the screen is taken, but nothing is painted yet
-    os.write(terminal.side, b"Once upon a time")
-    terminal.read(b"Once upon a time")
-    os.write(terminal.side, b"\r")
-    terminal.read(b"tok/s")
-    os.write(terminal.side, b"\x11")  # ctrl+q
-    assert terminal.exit_code() == 0
+    with Terminal(*APP, "--model", str(tiny_checkpoint)) as terminal:
+        terminal.takes_over()  # nothing is painted yet
+        assert not terminal.echoes
+        terminal.send("Once upon a time")
+        terminal.sees("Once upon a time")
+        terminal.send("\r")
+        terminal.sees("tok/s")
+        terminal.send("\x11")  # ctrl+q
+        assert terminal.ends() == 0
     stories = list((home / "data" / "stories").glob("*.json"))
     assert len(stories) == 1
     text = stories[0].read_text("utf-8")
     assert '"text": "Once upon a time"' in text
-    said = terminal.seen.rpartition(b"\x1b[?1049l")[2].decode()
+    said = terminal.drawn.rpartition(b"\x1b[?1049l")[2].decode()
     assert str(stories[0]) in said.replace("\r\n", "")
+
+
+def test_enter_sends_though_it_was_typed_before_the_app_had_the_terminal(
+    home: Path, tiny_checkpoint: Path
+) -> None:
+    with Terminal(*APP, "--model", str(tiny_checkpoint)) as terminal:
+        terminal.send("Once upon\rA time")
+        terminal.sees("tok/s", "› A time")
+        terminal.send("\n\x11")  # ctrl+j begins a line, as ever
+        assert terminal.ends() == 0
+    (story,) = (home / "data" / "stories").glob("*.json")
+    assert '"text": "Once upon"' in story.read_text("utf-8")
+    (draft,) = home.rglob("*.draft")
+    assert r'"A time\n"' in draft.read_text("utf-8")
 
 
 @pytest.mark.parametrize("term", ["dumb", "Unknown"])
 def test_a_terminal_that_can_show_no_screen_is_refused_at_once(term: str) -> None:
-    terminal = Terminal(term=term)
-    assert terminal.exit_code() == 2
-    said = " ".join(terminal.seen.decode().split())
+    with Terminal(*APP, term=term) as terminal:
+        assert terminal.ends() == 2
+    said = " ".join(terminal.drawn.decode().split())
     assert f"The terminal '{term}' cannot show the app." in said
     assert "xterm-256color" in said
     assert "`mgpt-tui generate`" in said
@@ -95,10 +84,34 @@ def test_a_terminal_that_can_show_no_screen_is_refused_at_once(term: str) -> Non
 
 @pytest.mark.parametrize("term", ["", "vt100"])
 def test_other_terminals_show_it_and_take_any_bytes(term: str, tiny_checkpoint: Path) -> None:
-    terminal = Terminal("--model", str(tiny_checkpoint), term=term)
-    terminal.read(b"ow does the story begin?")
-    os.write(terminal.side, b"caf\xe9 \x9bau lait")
-    terminal.read("caf\ufffd \ufffdau lait".encode())
-    os.write(terminal.side, b"\x11")  # ctrl+q
-    assert terminal.exit_code() == 0
-    assert b"Traceback" not in terminal.seen
+    with Terminal(*APP, "--model", str(tiny_checkpoint), term=term) as terminal:
+        terminal.sees("ow does the story begin?")
+        terminal.send(b"caf\xe9 \x9bau lait")
+        terminal.sees("caf\ufffd \ufffdau lait")
+        terminal.send("\x11")  # ctrl+q
+        assert terminal.ends() == 0
+    assert b"Traceback" not in terminal.drawn
+
+
+def test_what_is_typed_outlives_any_end_of_the_app(home: Path, tiny_checkpoint: Path) -> None:
+    typed = ""
+    draft = home / "state" / "drafts" / "1.draft"
+
+    def kept() -> str:
+        return draft.read_text("utf-8") if draft.exists() else ""
+
+    for word, end in (("Once", signal.SIGKILL), ("upon", signal.SIGTERM), ("a", signal.SIGHUP)):
+        with Terminal(*APP, "--model", str(tiny_checkpoint)) as terminal:
+            terminal.takes_over()
+            if typed:
+                terminal.sees(typed)  # where it was
+            terminal.send(word)
+            typed += word
+            if end is signal.SIGKILL:  # the others wait until it is on disk
+                terminal.until(lambda: typed in kept(), "a line that is kept")  # noqa: B023
+            else:
+                terminal.sees(typed)
+            terminal.process.send_signal(end)
+            terminal.ends()
+        assert typed in kept()
+    assert not list((home / "data").glob("**/*.json"))

@@ -8,13 +8,16 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mgpt_tui.inference.decoder import PlainDecoder
+from mgpt_tui.inference.decoders.in_torch.plain import PlainDecoder
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.held_back import RestDecoder, Spelling
 from mgpt_tui.inference.request import FinishReason, SamplingSettings
 from mgpt_tui.inference.sampling import choose
-from mgpt_tui.model.config import PRESETS
+from mgpt_tui.inference.steps import Rules
+from mgpt_tui.model.checkpoint import load_checkpoint
+from mgpt_tui.model.config import SHAPES
 from mgpt_tui.model.gpt import GPT
+from mgpt_tui.model.registry import find_model
 from mgpt_tui.model.tokenizer import Tokenizer
 from mgpt_tui.text import TextChunk, clean_text
 
@@ -35,7 +38,7 @@ def words_tokenizer():
 @pytest.fixture(scope="module")
 def engine(words_tokenizer):
     config = replace(
-        PRESETS["tiny"], vocab_size=words_tokenizer.vocab_size, block_size=32, n_embd=16, n_layer=2
+        SHAPES["tiny"], vocab_size=words_tokenizer.vocab_size, block_size=32, n_embd=16, n_layer=2
     )
     model = GPT(config, torch.Generator().manual_seed(1)).eval()
     for weight in model.parameters():
@@ -169,3 +172,61 @@ def test_only_what_is_allowed_is_chosen(temperature):
     assert choose(logits, sampling, 0.999, banned, allowed=allowed)[0] == 4
     logits[[2, 4]] = -np.inf
     assert choose(logits, sampling, 0.0, banned, allowed=allowed)[0] == 2
+
+
+# Whether the last word is unfinished: what the embedded model has to say to it.
+
+
+@pytest.fixture(scope="module")
+def storyteller():
+    checkpoint = load_checkpoint(find_model(None).path)
+    return Engine(PlainDecoder(checkpoint.model), checkpoint.tokenizer)
+
+
+def longer(engine, context):
+    """How many of eight samples go on with the last word."""
+    few = SamplingSettings(max_tokens=1, finish_sentence=False, seed=11)
+    texts = ("".join(chunk.text for chunk in each) for each in engine.together([context], few, 8))
+    return sum(text[:1].isalpha() for text in texts)
+
+
+@pytest.mark.parametrize("word", ["toad", "heron", "newt", "weasel", "quill", "vole", "pig"])
+def test_a_rare_word_stays_as_it_is_where_the_model_holds_it_for_whole(storyteller, word):
+    context = f"A {word}"
+    scores = np.exp(storyteller.next_logits(storyteller.encode([context])))
+    scores /= scores.sum()
+    letters = [token for word, token in storyteller.tokenizer.ranks.items() if word[:1].isalpha()]
+    goes_on = float(scores[letters].sum())  # after the word as it is usually read
+    assert goes_on < 0.4
+    assert longer(storyteller, context) <= 8 * goes_on + 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["The girl op", "Once upon a ti", "The fro", "A caterp", "A kangar", "A butterf", "It fl"],
+)
+def test_an_unfinished_word_is_finished(storyteller, text):
+    assert longer(storyteller, text) == 8
+
+
+def test_a_longer_word_counts_for_as_much_as_the_word_may_go_on(storyteller):
+    assert storyteller.beginning(["A toad"]).rest == b""
+    assert storyteller.beginning(["A caterp"]).rest == b"p"
+    pig, op = (storyteller.beginning([text]) for text in ("A pig", "The girl op"))
+    assert (pig.rest, op.rest) == (b" pig", b" op")
+    assert pig.goes_on < 0.05 < 0.2 < op.goes_on < 1
+    held = [storyteller.beginning([text]) for text in ("A pig ", "A pig\n", "don'", "Yes.")]
+    assert [each.goes_on for each in held] == [1, 1, 1, 1]
+
+
+@given(goes_on=st.floats(0, 1))
+def test_what_is_as_long_as_the_rest_gains_what_is_longer_loses(words_tokenizer, goes_on):
+    spelling = Spelling(words_tokenizer)
+    rules = Rules(SHAPES["tiny"], SamplingSettings(temperature=1), {}, spelling, 699)
+    logits = np.zeros(700, dtype=np.float32)
+    time, times = (words_tokenizer.ranks[word] for word in (b" time", b" times"))
+    left = rules.left(logits, [0], b" time", goes_on)
+    shares = dict(zip(left.candidates.tokens.tolist(), left.shares.tolist(), strict=True))
+    assert shares[time] == pytest.approx(1 / (1 + goes_on))
+    assert shares.get(times, 0) == pytest.approx(goes_on / (1 + goes_on), abs=1e-6)
+    assert not logits.any()

@@ -97,9 +97,9 @@ def hugging_face(name):
     return getattr(module, name)
 
 
-def theirs_after(*processors, logits, told=()):
+def theirs_after(*processors, logits, tokens=()):
     """What Hugging Face's processors, one after the other, make of logits (V,)."""
-    seen, theirs = torch.tensor([list(told)]), torch.from_numpy(logits)[None]
+    seen, theirs = torch.tensor([list(tokens)]), torch.from_numpy(logits)[None]
     for processor in processors:
         theirs = processor(seen, theirs)
     return theirs[0]
@@ -142,11 +142,11 @@ def test_min_p_is_hugging_faces(p, seed):
 
 @pytest.mark.parametrize("penalty", [0.7, 1.0, 1.3])
 def test_the_repetition_penalty_is_hugging_faces(penalty):
-    logits, told = random_logits(60), [3, 5, 5, 59, 0, 3]
+    logits, tokens = random_logits(60), [3, 5, 5, 59, 0, 3]
     theirs = theirs_after(
-        hugging_face("RepetitionPenaltyLogitsProcessor")(penalty), logits=logits, told=told
+        hugging_face("RepetitionPenaltyLogitsProcessor")(penalty), logits=logits, tokens=tokens
     )
-    np.testing.assert_allclose(penalize_repetition(logits, told, penalty), theirs, rtol=1e-6)
+    np.testing.assert_allclose(penalize_repetition(logits, tokens, penalty), theirs, rtol=1e-6)
 
 
 def test_biases_are_hugging_faces():
@@ -154,7 +154,7 @@ def test_biases_are_hugging_faces():
     theirs = theirs_after(
         hugging_face("SequenceBiasLogitsProcessor")([[[token], x] for token, x in bias.items()]),
         logits=logits,
-        told=[1],
+        tokens=[1],
     )
     np.testing.assert_allclose(add_bias(logits, bias), theirs, rtol=1e-6)
 
@@ -162,14 +162,14 @@ def test_biases_are_hugging_faces():
 def test_bans_are_hugging_faces():
     logits = random_logits(60)
     theirs = theirs_after(
-        hugging_face("SuppressTokensLogitsProcessor")([2, 40]), logits=logits, told=[1]
+        hugging_face("SuppressTokensLogitsProcessor")([2, 40]), logits=logits, tokens=[1]
     )
     agree(everything(add_bias(logits, {2: -math.inf, 40: -math.inf})), theirs)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_order_of_all_of_them_is_hugging_faces(seed):
-    logits, told = random_logits(200, seed), [4, 8, 15, 16, 23, 42]
+    logits, tokens = random_logits(200, seed), [4, 8, 15, 16, 23, 42]
     settings = SamplingSettings(
         temperature=0.7, top_k=40, top_p=0.9, min_p=0.03, repetition_penalty=1.2
     )
@@ -181,9 +181,9 @@ def test_the_order_of_all_of_them_is_hugging_faces(seed):
         hugging_face("TopPLogitsWarper")(0.9),
         hugging_face("MinPLogitsWarper")(0.03),
         logits=logits,
-        told=told,
+        tokens=tokens,
     )
-    left = filtered(logits, settings, {9: 2.0, 4: -1.0}, told)
+    left = filtered(logits, settings, {9: 2.0, 4: -1.0}, tokens)
     agree(left.candidates, theirs)
     np.testing.assert_allclose(left.shares, probabilities(left.candidates))
 
@@ -301,7 +301,7 @@ def test_uniforms_of_other_seeds_and_positions_are_others():
 
 
 def test_uniforms_do_not_change_between_releases():
-    """A saved seed must go on telling the same story, so these numbers must stay."""
+    """A saved seed must go on continuation the same story, so these numbers must stay."""
     assert uniform(7, 0) == 0.8720734548204873
     assert uniform(7, 1) == 0.0828426870273763
     assert uniform(2**63 - 1, 199) == 0.22030449969024446

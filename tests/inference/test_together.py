@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.decoder import PlainDecoder
+from mgpt_tui.inference.decoders.in_torch.plain import PlainDecoder
 from mgpt_tui.inference.engine import Engine
-from mgpt_tui.inference.generation import StopFinder
 from mgpt_tui.inference.request import FinishReason, SamplingSettings
 from mgpt_tui.inference.sampling import choose, uniforms
+from mgpt_tui.inference.text.generation import StopFinder
 from mgpt_tui.text import TextChunk
 
 SAMPLED = SamplingSettings(
@@ -110,19 +110,19 @@ def test_chances_are_those_of_the_model_and_change_nothing(engine):
     steps = list(engine.steps(context, settings, 5, n_best=4))
     assert [step.token for step in steps] == plain
     for at, step in enumerate(steps):
-        logits = engine.next_logits([*context, *plain[:at]]).double()
+        logits = torch.from_numpy(engine.next_logits([*context, *plain[:at]])).double()
         log_shares = torch.log_softmax(logits, 0)
         how = step.chances
         assert how.token == step.token
         assert how.log_probability == pytest.approx(float(log_shares[step.token]), abs=1e-4)
         entropy = -float((log_shares.exp() * log_shares).sum())
-        assert how.entropy == pytest.approx(entropy, abs=1e-4)
+        assert how.distribution.entropy == pytest.approx(entropy, abs=1e-4)
         best = log_shares.sort(descending=True, stable=True).indices[:4].tolist()
-        assert [entry.token for entry in how.alternatives] == best
-        for entry in how.alternatives:
+        assert [entry.token for entry in how.distribution.alternatives] == best
+        for entry in how.distribution.alternatives:
             assert entry.before == pytest.approx(math.exp(log_shares[entry.token]), rel=1e-4)
         # Of the four best, three pass top-k, unless the end, which is banned, is among them.
-        after = [entry.after for entry in how.alternatives if entry.token != 256][:3]
+        after = [entry.after for entry in how.distribution.alternatives if entry.token != 256][:3]
         assert all(share > 0 for share in after)
         if 256 not in best:
             weights = np.exp(log_shares[best[:3]].numpy() / 0.9)
@@ -162,7 +162,7 @@ def test_the_penalty_counts_what_the_model_sees(engine):
     expected = list(story)
     for number in itertools.islice(uniforms(1), 60):
         start = engine.config.window_start(len(expected))
-        logits = engine.next_logits(expected).numpy()
+        logits = engine.next_logits(expected)
         bias = {engine.tokenizer.end_token: -math.inf}
         expected.append(choose(logits, settings, number, bias, expected[start:])[0])
     assert list(engine.tokens(story, settings, 1)) == expected[len(story) :]

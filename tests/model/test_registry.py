@@ -70,3 +70,11 @@ def test_a_foreign_pointer_leads_nowhere(run, content):
 def test_names_of_runs_stay_in_their_folder(name):
     with pytest.raises(UserError):
         run_folder(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["a" * 300, f"mine/{'9' * 5000}", "\U0001f98a" * 80, "a\nb", "x/" * 3000]
+)
+def test_a_name_that_no_system_can_have(name):
+    with pytest.raises(UserError, match="There is no model"):
+        find_model(name)

@@ -16,7 +16,14 @@ VERBS = (
     "choose", "name",
 )  # fmt: skip
 
-anything = st.text(st.characters(codec=None), max_size=20)
+ELSEWHERE = (
+    "/", "//", "/elsewhere", "/elsewhere/x", "..", "../up", "../../..", "a/../../up", "./x", "~/x",
+    "\\\\host\\share", "C:\\x", "C:", "..\\up", "a\x00b", "\x00", ".", "...", "nul", "aux.b",
+    "a\nb", "\ud800", "\udcff", "a\u202eb", "a\u2028b", "x" * 300, "😀" * 99, "é" * 120, "x. " * 60,
+)  # fmt: skip
+"""Names that would leave their folder, or that some system cannot hold."""
+
+anything = st.text(st.characters(codec=None), max_size=20) | st.sampled_from(ELSEWHERE)
 steps: st.SearchStrategy[list[Step]] = st.lists(
     st.tuples(st.sampled_from(VERBS), anything, st.integers(0, 1000)), max_size=12
 )

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.inference.process.messages import Generate, decode, encode
+from mgpt_tui.inference.request import SamplingSettings, Until
 from mgpt_tui.stories.formats import from_json, render, to_json
 from mgpt_tui.stories.story import Author, Maker, Story
 from mgpt_tui.text import clean_text
@@ -162,6 +163,29 @@ def test_settings_that_mean_nothing_here_cost_no_text() -> None:
     story, _ = from_json(json.dumps(GOOD | {"nodes": [node]}), "a file")
     assert story.text == "x"
     assert story.spans[0].settings is None
+
+
+@pytest.mark.parametrize("token", [-1, 2**63 - 1, 2**63, 10**30])
+def test_tokens_that_there_cannot_be_cost_no_text(token: int) -> None:
+    """The engine's process is sent none of them: it would take the app for broken, and end."""
+    node = NODE | {"tokens": [token], "fingerprint": "f"}
+    try:
+        story, _ = from_json(json.dumps(GOOD | {"nodes": [node]}), "a file")
+    except UserError:
+        assert token > 2**63 - 1
+        return
+    assert story.text == "x"
+    assert story.spans[0].tokens == ((token,) if token == 2**63 - 1 else ())
+    request = Generate(1, story.context({"f"}), SamplingSettings())
+    assert decode(encode(request)) == request
+
+
+@pytest.mark.parametrize("entry", [{"until": "tomorrow"}, {"until": ""}, {"seed": -1}])
+def test_what_a_passage_says_of_its_making_can_be_made_again(entry: dict[str, Any]) -> None:
+    story, _ = from_json(json.dumps(GOOD | {"nodes": [NODE | entry]}), "a file")
+    span = story.spans[0]
+    assert Until(span.until) is Until.LENGTH  # as a retry asks for it
+    assert span.seed is None
 
 
 def test_text_from_a_file_is_cleaned_and_its_tokens_are_not_of_it() -> None:

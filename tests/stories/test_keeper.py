@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mgpt_tui.errors import UserError
@@ -44,11 +45,26 @@ def crashed(library: StoryLibrary, text: str = "A fox.") -> Path:
     return keeper.document.path  # and nobody closes it
 
 
+def around(folder: Path) -> dict[Path, set[Path]]:
+    """What lies beside a test's stories folder, and at the root of everything."""
+    return {path: set(path.iterdir()) for path in (*list(folder.parents)[:4], Path("/"))}
+
+
 @given(script=steps, closes=st.sets(st.integers(0, 12)))
+@example(script=[("name", "/", 0), ("write", "0", 0)], closes=set())
 def test_what_is_kept_comes_back_whole(
     tmp_path_factory: pytest.TempPathFactory, script: list[Step], closes: set[int]
 ) -> None:
-    library = StoryLibrary(tmp_path_factory.mktemp("stories"))
+    library = StoryLibrary(tmp_path_factory.mktemp("stories") / "a" / "b" / "c")
+    library.folder.mkdir(parents=True)
+    before = around(library.folder)
+    try:
+        assert_comes_back_whole(library, script, closes)
+    finally:
+        assert around(library.folder) == before
+
+
+def assert_comes_back_whole(library: StoryLibrary, script: list[Step], closes: set[int]) -> None:
     keeper, story = Keeper(library), Story(created="then")
     for number, step in enumerate(script):
         story = taken(story, step)
@@ -179,7 +195,10 @@ def test_nobody_saves_over_a_story_that_is_open(library: StoryLibrary) -> None:
 def test_saving_over_a_closed_story_replaces_its_journal_too(library: StoryLibrary) -> None:
     crashed(library)
     keeper = Keeper(library)
-    story = keeper.save_to(Story().write("Mine."), library.target("A fox", ""))
+    target = library.target("A fox", "")
+    with pytest.raises(UserError, match="already"):
+        keeper.save_to(Story().write("Mine."), target)
+    story = keeper.save_to(Story().write("Mine."), replace(target, replaces=True))
     assert text_of(library, "A fox") == "Mine."
     keeper.keep(story.write("Still."))
     assert text_of(library, "A fox") == "Mine. Still."
@@ -292,8 +311,12 @@ def test_a_folder_that_is_read_only_gives_a_copy(
     keeper.close(Story().write("A fox."))
     path = library.find("A fox").path
 
-    def refuse(*_: object) -> int:
-        raise PermissionError(13, "Permission denied")
+    really = os.open
+
+    def refuse(path: Path, flags: int, *more: int) -> int:
+        if flags & (os.O_CREAT | os.O_RDWR):
+            raise PermissionError(13, "Permission denied")
+        return really(path, flags, *more)
 
     with monkeypatch.context() as locked:
         locked.setattr(os, "open", refuse)

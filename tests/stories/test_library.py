@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -15,14 +18,19 @@ from mgpt_tui.stories.formats import form_of
 from mgpt_tui.stories.keeper import Keeper
 from mgpt_tui.stories.library import Entry, StoryLibrary
 from mgpt_tui.stories.names import (
+    CONTROL,
     FORBIDDEN,
     MAX_BYTES,
     RESERVED,
     check_name,
     first_words,
+    numbered,
+    path_in,
     safe_name,
 )
 from mgpt_tui.stories.story import Author, Story
+from mgpt_tui.text import clean_text
+from tests.stories.conftest import ELSEWHERE, anything
 
 
 @pytest.fixture
@@ -46,6 +54,22 @@ def test_any_story_gives_a_name_that_any_system_takes(text: str) -> None:
     assert not RESERVED.fullmatch(name)
     assert not name.startswith(".")
     assert not name.endswith((".", " "))
+
+
+@given(anything | st.text(max_size=300))
+def test_a_path_that_is_made_of_a_name_is_in_its_folder(name: str) -> None:
+    folder = Path("/stories")
+    for tried in (name, *islice(numbered(name), 3)):
+        path = path_in(folder, tried, ".json")
+        assert Path(os.path.normpath(path)).parent == folder
+        assert check_name(path.stem) == path.stem == path_in(folder, path.stem, ".md").stem
+        assert len(path.name.encode()) <= MAX_BYTES + len(".json")
+    assert len(set(islice(numbered(name), 3))) == 3
+
+
+def test_what_a_terminal_would_obey_is_no_name() -> None:
+    odd = [char for code in range(sys.maxunicode + 1) if clean_text(char := chr(code)) != char]
+    assert all(CONTROL.search(char) and FORBIDDEN.search(char) for char in odd)
 
 
 @given(st.text(max_size=300))
@@ -198,7 +222,9 @@ def test_what_has_no_document_is_saved_to_a_path_all_the_same(
     first = Keeper(library)
     story = first.save_to(Story().write("A key."), library.target("Keys", ""))
     second, copy = Keeper.open(library, library.find("Keys").path)
-    copy = second.save_to(copy, target)
+    with pytest.raises(UserError, match="already"):
+        second.save_to(copy, target)
+    copy = second.save_to(copy, replace(target, replaces=True))
     assert target.path.read_text("utf-8") == "A key."
     second.close(copy.write("It sang."))
     first.close(story)
@@ -223,7 +249,8 @@ def test_only_what_belongs_to_another_story_is_taken(library: StoryLibrary, tmp_
     outside = tmp_path / "page.md"
     outside.write_text("not ours", encoding="utf-8")
     assert taken(str(outside))
-    keeper.save_to(Story().write("A key."), library.target(str(outside), ""))
+    agreed = replace(library.target(str(outside), ""), replaces=True)
+    keeper.save_to(Story().write("A key."), agreed)
     assert not taken(str(outside))
 
 
@@ -242,6 +269,21 @@ def test_only_what_belongs_to_another_story_is_taken(library: StoryLibrary, tmp_
 )
 def test_the_ending_chooses_the_form(library: StoryLibrary, answer: str, name: str) -> None:
     assert library.target(answer, "x").path == library.folder / name
+
+
+@pytest.mark.parametrize("title", ELSEWHERE)
+def test_a_title_that_is_a_path_stays_in_the_folder(library: StoryLibrary, title: str) -> None:
+    story = Story().write("A key.").named(title)
+    kept = library.add(story, title).path
+    keeper, opened = Keeper.open(library, kept)
+    second, copy = Keeper.open(library, kept)
+    second.close(copy.write("It sang."))
+    copied = library.duplicate(library.find(second.name)).path
+    target = library.target(f"{library.folder}/", keeper.called(opened))
+    keeper.close(opened)
+    assert {path.parent for path in (kept, copied, target.path)} == {library.folder}
+    assert len(library.entries()) == 3
+    assert list(library.folder.parent.iterdir()) == [library.folder]
 
 
 @pytest.mark.parametrize(
@@ -346,7 +388,8 @@ def test_an_entry_says_what_the_story_is(library: StoryLibrary) -> None:
     (library.folder / ".hidden.json").write_text("{", encoding="utf-8")
     assert {entry.name: entry.trouble for entry in library.entries()} == {
         "Foxes": "",
-        "Broken": "Broken.json is damaged: it is not JSON.",
+        "Broken": "Broken.json is damaged: line 1 is no JSON (Expecting property name enclosed "
+        "in double quotes).",
     }
 
 
@@ -434,6 +477,8 @@ def test_what_is_open_is_neither_renamed_nor_deleted(library: StoryLibrary) -> N
         ("Keys.md", b"# Doors: two\n\nA key.\n", "Doors two", "A key."),
         ("Keys.md", b"# Doors\nA key.", "Keys", "# Doors\nA key."),
         ("con.txt", b"A \x1b[2J key.", "con story", "A ␛[2J key."),
+        ("Keys.txt", b"<|endoftext|>\nA key.\n<|endoftext|>\n", "Keys", "A key."),
+        ("Keys.txt", b"A <|key|>.\n", "Keys", "A <|key|>."),
     ],
 )
 def test_a_text_becomes_a_story(
@@ -462,6 +507,14 @@ def test_what_is_no_text_is_refused(
         library.import_text(tmp_path / name)
     with pytest.raises(UserError):
         library.import_text(tmp_path / "missing.txt")
+    assert library.entries() == []
+
+
+def test_a_file_of_many_stories_is_not_taken_for_one(library: StoryLibrary, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("A key.\n<|endoftext|>\nA door.<|endoftext|>")
+    with pytest.raises(UserError, match="holds 2 stories") as refused:
+        library.import_text(tmp_path / "a.txt")
+    assert "file of its own" in refused.value.remedy
     assert library.entries() == []
 
 

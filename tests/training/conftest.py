@@ -13,10 +13,10 @@ import pytest
 
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.tokenizer import Tokenizer
-from training.checkpoints import RunFolder
 from training.config import TrainConfig
+from training.data.prepared import Prepared, read_prepared
 from training.metrics import StepMetrics
-from training.prepared import Prepared, read_prepared
+from training.runs.checkpoints import RunFolder
 from training.trainer import Trainer
 
 NAMES = ("Mia", "Tom", "Ada", "Ben", "Zoe", "Sam")

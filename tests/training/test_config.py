@@ -3,7 +3,8 @@
 import pytest
 
 from mgpt_tui.errors import UserError
-from training.config import SECTION_OF, TrainConfig, read_toml
+from mgpt_tui.settings_fields import declared
+from training.config import SECTION_OF, SECTIONS, TrainConfig, read_toml
 
 
 def test_defaults_are_the_seeds():
@@ -96,6 +97,70 @@ def test_bad_toml_is_refused_with_a_remedy(tmp_path, text):
 def test_a_missing_toml(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         read_toml(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_setting(tmp_path, encoding):
+    path = tmp_path / "run.toml"
+    path.write_text('preset = "tiny"\nmax_steps = 2\nsample_prompt = "Zoë"\n', encoding)
+    found = read_toml(path)
+    assert found == {"preset": "tiny", "max_steps": 2, "sample_prompt": "Zoë"}
+
+
+DEEP = 50_000
+ODD = {
+    "deep lists": "max_steps = " + "[" * DEEP + "]" * DEEP,
+    "deep tables": "max_steps = " + "{a=" * DEEP + "1" + "}" * DEEP,
+    "deep headings": "[" + ".".join("a" * DEEP) + "]\nmax_steps = 1\n",
+    "deep keys": ".".join("a" * DEEP) + " = 1\n",
+    "a list of tables": "[[schedule]]\nmax_steps = 1\n",
+    "tables in tables": "[schedule.more]\nmax_steps = 1\n",
+    "digits": "max_steps = " + "9" * 5000,
+    "a large number": "max_steps = 9223372036854775808",
+    "a large float": "learning_rate = " + "9" * 400,
+    "infinity": "learning_rate = inf",
+    "less than nothing": "learning_rate = -inf",
+    "a float beyond all": "learning_rate = 1e999",
+    "no number": "learning_rate = nan",
+    "an infinite count": "max_steps = inf",
+    "a date": "max_steps = 1979-05-27",
+    "a moment": "learning_rate = 1979-05-27T07:32:00Z",
+    "a truth": "max_steps = true",
+    "a list": "max_steps = [1]",
+    "a NUL": 'sample_prompt = "a\\u0000b"\nmax_steps = "\\u0000"',
+    "a surrogate": 'sample_prompt = "\\ud800"',
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_odd_toml_is_told_in_a_line(tmp_path, what):
+    path = tmp_path / "run.toml"
+    path.write_text(ODD[what])
+    with pytest.raises(UserError) as caught:
+        TrainConfig().updated(read_toml(path))
+    assert "\n" not in caught.value.message and len(caught.value.message) < 300
+    assert caught.value.remedy
+
+
+def test_toml_that_is_no_file_or_no_text(tmp_path):
+    (tmp_path / "latin.toml").write_bytes(b'sample_prompt = "Zo\xeb"')
+    for path in (tmp_path, tmp_path / "latin.toml"):
+        with pytest.raises(UserError):
+            read_toml(path)
+
+
+@pytest.mark.parametrize("name", sorted(SECTION_OF))
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e999", "9" * 400, "9" * 5000, "", "٣"])
+def test_no_flag_takes_what_is_no_number(mgpt, name, value):
+    entry = next(
+        entry for section in SECTIONS.values() for entry in declared(section) if entry.name == name
+    )
+    if entry.type is bool or (entry.type is str and not entry.limits.choices):
+        return
+    outcome = mgpt("train", "--name", "x", entry.flag, value)
+    assert outcome.code == 2
+    if value != "٣":  # Arabic for 3, which is a number
+        assert name in outcome.err and len(outcome.err.splitlines()) == 2
 
 
 def test_a_preset_with_changes():

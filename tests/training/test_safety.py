@@ -1,5 +1,7 @@
 """A run that goes wrong, or is asked to stop, ends with a message and loses nothing."""
 
+import errno
+import io
 import json
 import math
 import os
@@ -7,7 +9,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ import torch
 
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
-from training.launch import _memory_errors
-from training.run_log import read_metrics
-from training.signals import StopSignals
+from tests.waiting import PATIENCE, until
+from training.launch import _logged
+from training.runs.log import RunLog, read_metrics
+from training.runs.signals import StopSignals
 
 SHORT = (
     *("--preset", "tiny", "--n-embd", "16", "--block-size", "32", "--batch-size", "4"),
@@ -26,11 +28,26 @@ SHORT = (
 )
 
 
-def start(prepared, *more):
+SAYS_WHEN_IT_BEGINS = """
+import sys
+from mgpt_tui.cli import main
+from training.trainer import Trainer
+
+begin = Trainer._begin_step
+def say_and_begin(trainer):
+    print("A step begins", file=sys.stderr, flush=True)
+    begin(trainer)
+
+Trainer._begin_step = say_and_begin
+main()
+"""
+
+
+def start(prepared, *more, program=("-m", "mgpt_tui")):
     """A real training process in the background."""
     arguments = ("train", "--data", str(prepared.folder), "--name", "run", *SHORT, *more)
     return subprocess.Popen(
-        [sys.executable, "-m", "mgpt_tui", *arguments],
+        [sys.executable, *program, *arguments],
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -38,38 +55,136 @@ def start(prepared, *more):
 
 
 def wait_for_steps(process):
-    deadline = time.monotonic() + 60
-    while len(read_metrics(paths.runs_dir() / "run")) < 3 and time.monotonic() < deadline:
+    """Wait until a run has logged some steps."""
+
+    def logged():
         assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
+        return len(read_metrics(paths.runs_dir() / "run")) >= 3
+
+    until(logged, "three steps")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def read_up_to(process, words):
+    """Read what a process says until a line of it has these words."""
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if words in line:
+            return
+    raise AssertionError(f"it never said {words!r}, but\n{said}")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_saves_and_says_how_to_go_on(prepared, number, code):
     process = start(prepared, "--max-steps", "100000", "--eval-every", "100000")
     wait_for_steps(process)
     process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == code, err
     assert "Traceback" not in err
     assert "mgpt-tui train --name run --resume" in err
-    records = read_metrics(paths.runs_dir() / "run")
-    saved = json.loads((paths.runs_dir() / "run" / "last.json").read_text())
-    assert saved == {"checkpoint": f"step-{records[-1]['step']:08d}"}
+    assert last_saved() == read_metrics(paths.runs_dir() / "run")[-1]["step"]
+
+
+def last_saved():
+    """The step of the newest checkpoint."""
+    pointer = json.loads((paths.runs_dir() / "run" / "last.json").read_text())
+    return int(pointer["checkpoint"].removeprefix("step-"))
+
+
+def test_an_output_whose_reader_left_saves(prepared):
+    """As with `train ... 2>&1 | head -5`."""
+    process = start(prepared, "--max-steps", "100000", "--eval-every", "100000")
+    assert process.stderr is not None
+    for _ in range(5):
+        process.stderr.readline()
+    process.stderr.close()
+    assert process.wait(timeout=PATIENCE) == 141
+    assert last_saved() == read_metrics(paths.runs_dir() / "run")[-1]["step"]
+
+
+def test_an_output_on_a_full_disk_saves(prepared, mgpt):
+
+    class Full(io.RawIOBase):
+        full = False
+
+        def writable(self):
+            return True
+
+        def write(self, data):
+            if b"step 3 " in bytes(data):
+                Full.full = True
+            if Full.full:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return len(data)
+
+    more = ("--max-steps", 1000, "--eval-every", 1000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stderr", io.TextIOWrapper(io.BufferedWriter(Full()), "utf-8"))
+        outcome = mgpt("train", "--data", prepared.folder, "--name", "run", *SHORT, *more)
+    assert outcome.code == 2
+    assert last_saved() == read_metrics(paths.runs_dir() / "run")[-1]["step"] == 3
+
+
+def test_what_nohup_ignores_stays_ignored():
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    asked = []
+    try:
+        with StopSignals(asked.append):
+            signal.raise_signal(signal.SIGHUP)
+        assert asked == []
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, former)
+
+
+def test_a_log_on_a_full_disk_does_not_lose_the_training(make_trainer, monkeypatch):
+    trainer = make_trainer(max_steps=1000, eval_every=1000)
+    trainer.run.path.mkdir(parents=True)
+    log = RunLog(trainer.run.path, 0)
+    full = UserError("No space left on the device.")
+    written = iter([None, None, full])
+
+    def write(metrics):
+        failure = next(written)
+        if failure is not None:
+            raise failure
+
+    monkeypatch.setattr(log, "write", write)
+    for metrics in trainer.steps():
+        try:
+            _logged(trainer, log, metrics)
+        except UserError as error:
+            assert error is full
+            break
+    assert last_saved() == 3
+    log.close()
+
+
+def test_a_log_that_cannot_be_synced_is_told(tmp_path, monkeypatch):
+    log = RunLog(tmp_path, 0)
+
+    def fsync(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(UserError, match="No space left on the device for"):
+        log.sync()
+    log.close()
 
 
 def test_the_second_ctrl_c_leaves_at_once(prepared):
     # So much work in one step that its end is not in sight.
-    process = start(prepared, "--max-steps", "2", "--grad-accumulation", "60000")
-    assert process.stderr is not None
-    while "training tokens" not in process.stderr.readline():
-        assert process.poll() is None
-    time.sleep(0.3)
+    more = ("--max-steps", "2", "--grad-accumulation", "60000")
+    process = start(prepared, *more, program=("-c", SAYS_WHEN_IT_BEGINS))
+    read_up_to(process, "A step begins")
     process.send_signal(signal.SIGINT)
-    while "Finishing the step" not in process.stderr.readline():
-        assert process.poll() is None
+    read_up_to(process, "Finishing the step")
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert not list((paths.runs_dir() / "run").glob("*step-*"))
@@ -110,7 +225,7 @@ def test_weights_that_are_no_numbers_are_not_saved(make_trainer):
 
 def spoil(trainer):
     """From now on the weights get worse with every step."""
-    for part in trainer.optimizers.parts:
+    for part in trainer.update.optimizers.parts:
         for group in part.param_groups:
             group["peak_lr"] = -0.1
 
@@ -167,22 +282,3 @@ def test_too_little_memory_says_what_to_lower(mgpt, prepared):
     assert ended.code == 2, ended.err
     assert "not enough memory" in ended.err
     assert "--batch-size" in ended.err
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        MemoryError(),
-        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-        RuntimeError("std::bad_alloc"),
-    ],
-)
-def test_memory_errors_are_told(error):
-    with pytest.raises(UserError, match="not enough memory"), _memory_errors():
-        raise error
-
-
-def test_other_errors_are_not_taken_for_them():
-    with pytest.raises(RuntimeError, match="illegal"), _memory_errors():
-        raise RuntimeError("CUDA error: an illegal memory access was encountered")

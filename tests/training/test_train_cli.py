@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mgpt_tui import paths
-from training.run_log import read_metrics
+from training.runs.log import read_metrics
 
 SHORT = (
     *("--preset", "tiny", "--n-embd", 16, "--block-size", 32, "--batch-size", 4),

@@ -12,8 +12,8 @@ import torch
 from mgpt_tui.errors import UserError
 from mgpt_tui.model.checkpoint import load_checkpoint
 from mgpt_tui.model.registry import find_model
-from training.checkpoints import RunFolder
-from training.run_log import RunLog, read_metrics
+from training.runs.checkpoints import RunFolder
+from training.runs.log import RunLog, read_metrics
 
 
 def losses(steps):
@@ -133,8 +133,8 @@ def test_nothing_is_saved_of_a_model_that_diverged(make_trainer):
     subject = make_trainer(eval_every=1, grad_clip=0.0, warmup_steps=0)
     steps = subject.steps()
     next(steps)
-    subject.config = subject.config.updated({"learning_rate": 1e38})
-    for part in subject.optimizers.parts:
+    subject.update.config = subject.config.updated({"learning_rate": 1e38})
+    for part in subject.update.optimizers.parts:
         for group in part.param_groups:
             group["peak_lr"] = 1e38
     with pytest.raises(UserError, match="became"):

@@ -13,32 +13,42 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.messages import (
-    Choice,
+from mgpt_tui.inference.inspection.answers import Asked
+from mgpt_tui.inference.process.messages import (
     Chunks,
-    ContextPart,
     Died,
     Ended,
     Event,
     Failed,
+    Inspected,
     Measured,
     Ready,
     Seen,
     Started,
 )
-from mgpt_tui.inference.request import Finished, FinishReason, SamplingSettings, TextChunk, Until
+from mgpt_tui.inference.request import (
+    Alternative,
+    ContextPart,
+    Distribution,
+    Finished,
+    FinishReason,
+    SamplingSettings,
+    TextChunk,
+    Until,
+)
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.ui.app import WritingRoom
-from mgpt_tui.ui.screens.main import MainScreen
+from mgpt_tui.ui.room.main import MainScreen
 from mgpt_tui.ui.widgets.prompt import Prompt
 from mgpt_tui.ui.widgets.story_pane import StoryPane
+from tests.ui.inside import told
 from tests.ui.person import Person
 
 READY = Ready("storyteller", 14_500_000, 256, "f" * 64, "int8 on cpu")
 ALTERNATIVES = (
-    Choice(1, " under", 0.5, 0.6),
-    Choice(2, " on", 0.3, 0.4),
-    Choice(3, " [in]", 0.1, 0.0),
+    Alternative(1, " under", 0.5, 0.6),
+    Alternative(2, " on", 0.3, 0.4),
+    Alternative(3, " [in]", 0.1, 0.0),
 )
 WORDS = (" on", " the", " ground", ".", " It", " was", " shiny", ".")
 
@@ -67,6 +77,8 @@ class FakeEngine:
     samples: int = 1
     looked: list[tuple[ContextPart, ...]] = field(default_factory=list)
     measured: list[tuple[ContextPart, ...]] = field(default_factory=list)
+    inspected: list[tuple[tuple[ContextPart, ...], Asked]] = field(default_factory=list)
+    spelled: dict[int, str] = field(default_factory=dict)
     models: list[str | None] = field(default_factory=list)
     stopped: list[int] = field(default_factory=list)
     read: int = 0
@@ -99,7 +111,7 @@ class FakeEngine:
         self.looked.append(context)
         id = -len(self.looked)
         if self.automatic:
-            self.say(Seen(id, ALTERNATIVES[:count], 1.5))
+            self.say(Seen(id, Distribution(ALTERNATIVES[:count], 1.5)))
         return id
 
     def measure(self, context: tuple[ContextPart, ...]) -> int:
@@ -107,6 +119,13 @@ class FakeEngine:
         id = -1000 - len(self.measured)
         if self.automatic:
             self.say(Measured(id, count(context)))
+        return id
+
+    def inspect(self, context: tuple[ContextPart, ...], asked: Asked) -> int:
+        self.inspected.append((context, asked))
+        id = -100_000 - len(self.inspected)
+        if self.automatic:
+            self.answer(len(self.inspected) - 1)
         return id
 
     def switch(self, model: str | None) -> None:
@@ -138,6 +157,10 @@ class FakeEngine:
     def be_ready(self) -> None:
         self.say(READY)
 
+    def answer(self, at: int) -> None:
+        """Answer the question about the story that was asked as the nth, from 0."""
+        self.say(Inspected(-100_001 - at, told(*self.inspected[at], self.spelled)))
+
     def begin(self, window_start: int = 0) -> None:
         self.say(Started(self.id, self.read, window_start, self.seed))
         self.written = 0
@@ -145,6 +168,7 @@ class FakeEngine:
     def write(self, *words: str, sample: int = 0) -> None:
         for word in words:
             self.written += 1
+            self.spelled[1000 + self.written] = word
             self.say(Chunks(self.id, (TextChunk(word, (1000 + self.written,)),), sample))
 
     def end(self, reason: FinishReason = FinishReason.LENGTH, sample: int = 0) -> None:
@@ -185,7 +209,9 @@ class Writer(Person[WritingRoom]):
 
     @property
     def toasts(self) -> str:
-        return "\n".join(notification.message for notification in self.app._notifications)
+        """What the writer is told."""
+        notice = self.room.desk.notice_line.notice
+        return notice.text if notice else ""
 
     async def send(self, line: str) -> None:
         """Put a line into the prompt and press enter."""

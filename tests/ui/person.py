@@ -12,6 +12,8 @@ from textual.events import Key, Paste
 from textual.pilot import Pilot
 from textual.widget import Widget
 
+from tests.waiting import PATIENCE, meaning
+
 SomeApp = TypeVar("SomeApp", bound=App[None])
 
 
@@ -57,19 +59,52 @@ class Person(Generic[SomeApp]):
         """
         for _ in range(rounds):
             await self.pilot.pause(0)
+            while getattr(self.app, "is_acting", False):
+                await self.pilot.pause(0)
+
+    async def still(self) -> None:
+        """Wait until nothing is left to lay out, to paint or to move, behind a dialog, too."""
+        for _ in range(3):  # what is laid out may have others laid out
+            await self.until(lambda: not self._moves, "a screen that is still")
+
+    @property
+    def _moves(self) -> bool:
+        app = self.app
+        return bool(
+            app.animator._animations
+            or app.animator._scheduled
+            or app.screen._dirty_widgets
+            or app.screen._repaint_required  # one behind a dialog (Textual 8.2) asks for ever
+            or any(
+                screen._layout_required
+                or screen._scroll_required
+                or any(
+                    node._layout_required or node._repaint_required or node._scroll_required
+                    for node in screen.walk_children(Widget)
+                )
+                for screen in (app.screen, *app._background_screens)
+            )
+        )
 
     async def sees(self, text: str) -> None:
         """Wait until the screen says `text`."""
-        await self.until(lambda: text in self.screen)
+        await self.until(lambda: text in self.screen, repr(text))
 
     async def misses(self, text: str) -> None:
         """Wait until the screen no longer says `text`."""
-        await self.until(lambda: text not in self.screen)
+        await self.until(lambda: text not in self.screen, f"a screen without {text!r}")
 
-    async def until(self, holds: Callable[[], object], seconds: float = 20.0) -> None:
-        """Wait until `holds`, or fail."""
-        limit = time.monotonic() + seconds
+    async def until(self, holds: Callable[[], object], what: str = "") -> None:
+        """Wait until something holds, or fail.
+
+        Args:
+            holds: is asked again and again.
+            what: that is, in words; its source, if left out.
+        """
+        limit = time.monotonic() + PATIENCE
         while not holds():
-            assert time.monotonic() < limit, f"waited in vain; the screen says\n{self.screen}"
-            await asyncio.sleep(0.02)
+            assert time.monotonic() < limit, (
+                f"waited in vain for {what or meaning(holds)}; the screen says\n{self.screen}"
+            )
+            await asyncio.sleep(0.005)
         await self.settle()

@@ -54,7 +54,7 @@ def test_a_damaged_file_costs_only_itself(content: bytes) -> None:
 
 
 def test_a_folder_in_the_way_costs_nothing() -> None:
-    paths.state_dir().parent.mkdir(parents=True)
+    paths.state_dir().parent.mkdir(parents=True, exist_ok=True)
     paths.state_dir().write_text(json.dumps("in the way"), encoding="utf-8")
     history = PromptHistory()
     history.add("one")

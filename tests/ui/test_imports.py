@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 
 @pytest.mark.parametrize(
     ("module", "forbidden"),
@@ -20,6 +22,6 @@ import pytest
 def test_importing_loads_nothing_heavy(module: str, forbidden: tuple[str, ...]) -> None:
     code = f"import sys, {module}; print(*[m for m in {forbidden} if m in sys.modules])"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE
     )
     assert done.stdout.split() == []

@@ -7,9 +7,11 @@ from textual.binding import Binding
 from textual.command import CommandPalette
 
 from mgpt_tui.ui.app import WritingRoom
-from mgpt_tui.ui.keys import KEYS, Footer, Where, bindings, check_keys, keymap
+from mgpt_tui.ui.declaration import Footer, Where
+from mgpt_tui.ui.keymap import check_keys, keymap
+from mgpt_tui.ui.keys import KEYS, bindings
+from mgpt_tui.ui.room.main import MainScreen
 from mgpt_tui.ui.screens.help import HelpScreen
-from mgpt_tui.ui.screens.main import MainScreen
 from mgpt_tui.ui.widgets.key_bar import KeyHint
 from mgpt_tui.ui.widgets.prompt import Prompt
 
@@ -39,12 +41,14 @@ def test_an_argument_reaches_the_action_whatever_it_holds() -> None:
         assert parse(key.call(argument)) == ("", "rename", (argument,))
 
 
-def test_every_key_has_something_that_answers() -> None:
-    owners = {Where.PROMPT: Prompt, Where.ROOM: MainScreen, Where.APP: WritingRoom}
+def test_every_key_has_something_that_answers(make_app, engine) -> None:
+    parts = make_app(engine).room.parts
+    owners = {Where.PROMPT: Prompt, Where.APP: WritingRoom}
     for key in KEYS:
         if key.where is not Where.TEXTUAL:
             namespace, _, name = key.action.rpartition(".")
-            owner = WritingRoom if namespace == "app" else owners[key.where]
+            owner = owners.get(key.where) or parts.get(key.group) or WritingRoom
+            assert (owner is WritingRoom) is (namespace == "app" or key.where is Where.APP)
             name = name.partition("(")[0]
             assert hasattr(owner, f"action_{name}"), key.id
 

@@ -10,9 +10,10 @@ from textual.widgets import Input
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.presets import find_preset
 from mgpt_tui.settings import Settings, load_settings, save_settings
-from mgpt_tui.ui.widgets.prompt import Prompt
+from mgpt_tui.ui.widgets.key_bar import KeyHint
 from mgpt_tui.ui.widgets.settings_panel import SettingsPanel
 from mgpt_tui.ui.widgets.story_pane import StoryPane
+from tests.ui.conftest import Writer
 
 BEGINNING = "The girl found a golden key"
 TOLD = (" on the", " ground.", " It was a shiny gold key.", "\n\n", '"Look, Mommy!"', " she said.")
@@ -20,18 +21,19 @@ TOLD = (" on the", " ground.", " It was a shiny gold key.", "\n\n", '"Look, Momm
 
 async def frozen(pilot) -> None:
     """The same screen at every run: a told story and a cursor that does not blink."""
-    await pilot.pause()
-    app = pilot.app
-    prompt, session = app.room.query_one(Prompt), app.session
-    prompt.cursor_blink = False
-    session.engine.words = TOLD
-    for asked, line in enumerate([BEGINNING, "\n\nSuddenly the key began to sing."]):
-        prompt.insert(line)
-        prompt.action_send()
-        while len(session.engine.asked) == asked or session.is_busy:
-            await pilot.pause(0.02)
-    prompt.insert("and [they] *walked*")
-    await pilot.pause()
+    app, engine = pilot.app, pilot.app.engine
+    writer = Writer(app, pilot, engine)
+    await writer.until(lambda: engine.starts and app.room.focused)
+    writer.prompt.cursor_blink = False
+    engine.words = TOLD
+    for line in (BEGINNING, "\n\nSuddenly the key began to sing."):
+        asked = len(engine.asked)
+        writer.prompt.insert(line)
+        writer.prompt.action_send()  # at once: a prompt of three lines would move the rest
+        await writer.until(lambda asked=asked: len(engine.asked) > asked)
+        await writer.until(lambda: not app.session.is_busy)
+    writer.prompt.insert("and [they] *walked*")
+    await writer.still()
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
@@ -88,12 +90,9 @@ async def test_who_wrote_what_shows_without_colour(
     app = make_app(engine)
     async with app.run_test(size=(40, 24)) as pilot:
         engine.words = (" on the ground. It was a shiny gold key and it sang.\nThe end.",)
-        await pilot.press(*"My", "enter")
-        for _ in range(100):
-            if "sang" in app.session.story.text and not app.session.is_busy:
-                break
-            await pilot.pause(0.02)
-        await pilot.pause()
+        writer = Writer(app, pilot, engine)
+        await writer.tell("My")
+        await writer.sees("sang")
         strips = [strip for strip in app.screen._compositor.render_strips() if strip.text.strip()]
         mixed = next(strip for strip in strips if "│ My on the" in strip.text)
         later = next(strip for strip in strips if "sang" in strip.text)
@@ -114,8 +113,9 @@ async def test_no_colour_means_none_also_in_the_terminals_own(
     save_settings(Settings(theme="ansi-dark"))
     app = make_app(engine)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("/")
-        await pilot.pause()
+        writer = Writer(app, pilot, engine)
+        await writer.until(lambda: engine.starts)
+        await writer.type("/")
         styles = {
             segment.text.strip(): segment.style
             for strip in app.screen._compositor.render_strips()
@@ -249,17 +249,17 @@ async def test_what_is_remembered_is_used(open_room, engine) -> None:
         Settings(
             sampling=SamplingSettings(temperature=0, top_k=3),
             theme="textual-light",
-            keys={"retry": "f9", "nothing": "f8"},
+            keys={"retry": "f12", "nothing": "f8"},
         )
     )
     async with open_room(engine) as writer:
         assert writer.app.theme == "textual-light"
         await writer.sees("T 0  k 3")
-        await writer.sees("f9 retry")
+        await writer.sees("f12 retry")
         await writer.tell(BEGINNING)
         await writer.press("ctrl+r")
         assert len(engine.asked) == 1
-        await writer.press("f9")
+        await writer.press("f12")
         await writer.until(lambda: len(engine.asked) == 2)
         writer.app.theme = "nord"
         await writer.settle()
@@ -271,3 +271,38 @@ async def test_a_theme_that_is_gone_does_not_matter(open_room, engine) -> None:
     save_settings(Settings(theme="no-such-theme"))
     async with open_room(engine) as writer:
         await writer.sees("storyteller")
+
+
+async def test_a_narrow_top_gives_the_title_all_that_is_free(open_room, engine) -> None:
+    async with open_room(engine, (60, 20)) as writer:
+        await writer.tell("The girl found a golden key under the old tree")
+        await writer.sees("model 6 words")
+        top = writer.screen.splitlines()[0]
+        title, rest = top.split("…")
+        assert title.strip().startswith("The girl")
+        assert rest.split() == ["you", "10,", "model", "6", "words", "storyteller", "14M"]
+        assert rest.startswith("  you")
+        assert "words  storyteller" in rest
+
+
+@pytest.mark.parametrize("width", [30, 46, 60, 72, 80, 109, 110, 160])
+async def test_the_footer_keeps_the_help_and_cuts_nothing(open_room, engine, width: int) -> None:
+    async with open_room(engine, (width, 20)) as writer:
+        hints = [hint for hint in writer.room.query(KeyHint) if hint.display]
+        foot = writer.screen.splitlines()[-1]
+        assert foot.rstrip().endswith("f1 help")
+        assert all(f"{hint.key.label}" in foot for hint in hints)
+        assert all(hint.region.right <= width for hint in hints)
+        assert foot.lstrip().startswith("enter go on") or width < 30
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+async def test_the_hint_and_the_numbers_fit_a_narrow_screen(open_room, engine, width: int) -> None:
+    async with open_room(engine, (width, 24)) as writer:
+        said = " ".join(writer.screen.split())
+        assert "press enter." in said
+        assert "What you write is kept." in said
+        writer.app.session.settings = SamplingSettings(seed=2**31)
+        if width >= 60:
+            await writer.tell("A key")
+            await writer.sees("len 200")

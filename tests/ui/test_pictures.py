@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import pytest
 
+from mgpt_tui.ui.widgets.plain import Plain
 from mgpt_tui.ui.widgets.prompt import Prompt
+from tests.ui.conftest import Writer
 
-BEGINNING = "The girl found a key"
+BEGINNING = "The girl found a small key"
+"""As long as a story's name may be, which it gets once it is kept, with or without more words."""
 DIALOGS = {
     "edit": ("f4",),
     "another word": ("f5", "left", "left"),
     "compare": ("f6",),
     "branches": ("ctrl+r", "f7"),
+    "surprise": ("f9", "left", "left", "1"),
+    "attention": ("f9", "left", "left", "3", "tab"),
+    "layers": ("f9", "left", "left", "4"),
+    "parts": ("f9", "left", "left", "5"),
+    "neurons": ("f9", "left", "left", "6", "tab"),
+    "a word is found": ("f9", "slash", "k", "e", "y", "enter"),
+    "how it is computed": ("f9", "3", "question_mark"),
     "settings": ("ctrl+t",),
     "help": ("f1",),
     "commands": ("/",),
@@ -22,28 +32,26 @@ DIALOGS = {
 def test_a_dialog_looks_as_it_did(snap_compare, make_app, engine, size, dialog) -> None:
     async def tell(pilot) -> None:
         app = pilot.app
-        await pilot.pause()
         app.animation_level = "none"
-
-        async def until(holds) -> None:
-            for _ in range(2000):
-                if holds():
-                    return
-                await pilot.pause(0.01)
-            raise AssertionError("waited in vain")
-
+        writer = Writer(app, pilot, engine)
+        until = writer.until
         await until(lambda: app.room.focused is not None and engine.starts)
         app.room.query_one(Prompt).cursor_blink = False
         app.session.submit(BEGINNING)
-        app.room.act()
+        app.room.desk.show_end()
         await until(lambda: engine.asked and not app.session.is_busy)
         for key in DIALOGS[dialog]:
-            await pilot.press(key)
+            await writer.press(key)
             await until(lambda: engine.events.empty() and not app.session.is_busy)
-            await pilot.pause()
+        in_room = dialog in ("settings", "commands")
+        await until(lambda: (app.screen is app.room) is in_room)
+        await until(lambda: app.screen.focused is not None and app.screen.focused.has_focus)
+        keeper, story = app.room.keeper, app.session.story
+        await until(lambda: keeper.document is not None and not keeper.needs(story))
+        title = app.room.query_one("#top .title", Plain)
+        await until(lambda: title.said == app.room.desk.title)
         for field in app.screen.query("Input, TextArea"):
             field.cursor_blink = False
-        app.clear_notifications()
-        await pilot.pause(0.2)
+        await writer.still()
 
     assert snap_compare(make_app(engine), run_before=tell, terminal_size=size)

@@ -1,4 +1,4 @@
-"""The tool that takes the README's picture."""
+"""The tool that takes the pictures of the docs."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ async def test_the_pictures_show_the_app_at_work(engine) -> None:
         "room": ("The girl found a key", "Suddenly the key", "shiny", "seed 7", "and they walked"),
         "compare": ("How could it go on?", "[2] on the"),
         "another-word": ("50.0 %", "under"),
+        "inside": ("embedding", "M6", "4 layers"),
     }
     assert pictures.keys() == parts.keys()
     for name, picture in pictures.items():

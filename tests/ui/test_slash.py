@@ -7,16 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.ui.arguments import read_setting
 from mgpt_tui.ui.keys import KEYS
-from mgpt_tui.ui.slash import (
-    COMMANDS,
-    as_text,
-    as_typed,
-    complete,
-    is_command,
-    read_command,
-    read_setting,
-)
+from mgpt_tui.ui.slash import COMMANDS, as_text, as_typed, complete, is_command, read_command
 
 NAMES = {"open": ["The key", "A door", "The [door]"], "models": ["storyteller", "mine/best"]}
 

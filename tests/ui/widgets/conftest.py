@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 
 import mgpt_tui.ui
+from mgpt_tui.ui.terminal.in_order import InOrder
 from tests.ui.person import Person
 
 
-class Host(App[None]):
+class Host(InOrder[None]):
     """Holds the widgets, or opens the dialog, and hears what they post."""
 
     CSS_PATH = Path(mgpt_tui.ui.__file__).parent / "app.tcss"

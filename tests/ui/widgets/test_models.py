@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mgpt_tui import paths
-from mgpt_tui.model.config import PRESETS
+from mgpt_tui.model.config import SHAPES
 from mgpt_tui.model.manifest import CONFIG_FILE, CheckpointInfo
 from mgpt_tui.ui.screens.models import ModelsScreen
 
@@ -21,7 +21,13 @@ def mine() -> Path:
     folder = run / "step-00001200"
     folder.mkdir(parents=True)
     training = {"step": 1200, "validation": {"bits_per_byte": 0.75}}
-    info = CheckpointInfo(config=PRESETS["tiny"], tokenizer={}, training=training)
+    info = CheckpointInfo(
+        config=SHAPES["tiny"],
+        stated=SHAPES["tiny"].to_dict(),
+        tokenizer={},
+        training=training,
+        fingerprint="f" * 64,
+    )
     (folder / CONFIG_FILE).write_text(info.to_json(), encoding="utf-8")
     os.utime(folder / CONFIG_FILE, (1_700_000_000, 1_700_000_000))
     for pointer in ("best", "last"):

@@ -198,3 +198,65 @@ async def test_undo_takes_back_a_completion(open_prompt, prompt) -> None:
         assert prompt.text == "/rename "
         await writer.press("ctrl+z")
         assert prompt.text == "/ren"
+
+
+async def test_enter_runs_what_is_marked_once_the_mark_was_moved(open_prompt, prompt) -> None:
+    async with open_prompt() as writer:
+        await writer.type("/re")
+        await writer.sees("/redo")
+        await writer.press("down", "enter")
+        await writer.until(lambda: commands(writer) == [("redo", "")])
+        assert prompt.is_empty
+        await writer.type("/op")
+        await writer.press("up", "enter")
+        await writer.until(lambda: commands(writer)[1:] == [("open", "")])
+        await writer.type("/open ")
+        await writer.press("down", "enter")
+        await writer.until(lambda: commands(writer)[2:] == [("open", "A door")])
+        assert not sent(writer)
+
+
+async def test_what_is_marked_and_needs_more_is_typed_on(open_prompt, prompt) -> None:
+    async with open_prompt() as writer:
+        await writer.type("/ren")
+        await writer.press("down", "enter")
+        assert prompt.text == "/rename "
+        await writer.type("Two keys")
+        await writer.press("enter")
+        assert commands(writer) == [("rename", "Two keys")]
+        assert not writer.heard(Prompt.Refused)
+
+
+async def test_a_letter_after_the_mark_was_moved_means_what_is_typed(open_prompt, prompt) -> None:
+    async with open_prompt() as writer:
+        await writer.type("/re")
+        await writer.press("down", "x", "enter")
+        assert prompt.text == "/rex"
+        assert not commands(writer)
+        assert writer.heard(Prompt.Refused)
+
+
+async def test_escape_closes_the_list_until_something_else_is_typed(open_prompt, prompt) -> None:
+    async with open_prompt() as writer:
+        await writer.type("/un")
+        await writer.until(lambda: prompt.completions.display)
+        await writer.press("escape")
+        await writer.until(lambda: not prompt.completions.display)
+        assert prompt.text == "/un"
+        await writer.press("d")
+        await writer.until(lambda: prompt.completions.display)
+        await writer.press("escape", "o", "enter")
+        assert commands(writer) == [("undo", "")]
+
+
+async def test_escape_closes_the_list_before_it_stops_the_model(open_prompt, prompt) -> None:
+    async with open_prompt() as writer:
+        stopped: list[str] = []
+        writer.app.screen.action_stop = lambda: stopped.append("stop")
+        writer.app.screen._bindings.bind("escape", "stop", priority=False)
+        await writer.type("/un")
+        await writer.until(lambda: prompt.completions.display)
+        await writer.press("escape")
+        assert not stopped
+        await writer.press("escape")
+        assert stopped == ["stop"]

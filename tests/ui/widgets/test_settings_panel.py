@@ -8,7 +8,7 @@ import pytest
 from textual.widgets import Input
 
 from mgpt_tui.inference.request import SamplingSettings
-from mgpt_tui.presets import PRESETS
+from mgpt_tui.presets import SAMPLING_PRESETS
 from mgpt_tui.settings_fields import declared
 from mgpt_tui.ui.widgets.radio_line import RadioLine
 from mgpt_tui.ui.widgets.settings_panel import SettingField, SettingsPanel
@@ -31,9 +31,9 @@ async def test_the_presets_are_chosen_by_keys_and_the_others_stay(host, panel) -
         await writer.sees(" calm [balanced] wild ")
         panel.query_one("#preset").focus()
         await writer.press("right")
-        assert told(writer) == PRESETS["wild"].of(SamplingSettings(seed=7))
+        assert told(writer) == SAMPLING_PRESETS["wild"].of(SamplingSettings(seed=7))
         await writer.sees(" calm  balanced [wild]")
-        await writer.sees(PRESETS["wild"].help)
+        await writer.sees(SAMPLING_PRESETS["wild"].help)
         await writer.press("right")
         await writer.sees("[calm]")
         assert panel.query_one("#temperature", Input).value == "0.5"
@@ -100,7 +100,7 @@ async def test_settings_from_outside_are_shown_and_told_once(host, panel) -> Non
         shown = {field.id: field.value for field in panel.query(Input)}
         assert shown["temperature"] == "1.5"
         assert shown["top_k"] == "off"
-        assert shown["seed"] == ""
+        assert shown["seed"] == "random"
         assert panel.query_one("#finish_sentence", RadioLine).chosen == "off"
         panel.use(other)
         panel.use(replace(other, seed=3))

@@ -1,0 +1,164 @@
+"""What a made-up model tells of itself: words are tokens, and every number has a reason."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from mgpt_tui.inference.inspection.answers import (
+    Answer,
+    Asked,
+    AttentionView,
+    DrawView,
+    Guess,
+    Head,
+    LensView,
+    Merge,
+    Near,
+    Neuron,
+    NeuronsView,
+    Parts,
+    PartsView,
+    Said,
+    Scored,
+    Shares,
+    Stage,
+    Station,
+    Stretch,
+    SurpriseView,
+    TokensView,
+    View,
+)
+from mgpt_tui.inference.inspection.experiments import MuteView, Shape
+from mgpt_tui.inference.request import ContextPart
+
+LAYERS, HEADS = 6, 6
+SHARES, CHANCE = Shares(0.62, 0.11, 0.04, 0.01), Shares(0.05, 0.06, 0.02, 0.01)
+
+
+def told(context: Sequence[ContextPart], asked: Asked, said: dict[int, str]) -> Answer:
+    """What is answered of a story; `said` has what the engine's own tokens say."""
+    text = "".join(
+        part if isinstance(part, str) else "".join(said.get(token, f" w{token}") for token in part)
+        for part in context
+    )
+    words = re.findall(r"\s?[^\s]+|\s", text)
+    number = asked.token or len(words) + 1
+    target = Said(number, words[number - 1] if number <= len(words) else " [b]next")
+    match asked.view:
+        case View.SURPRISE:
+            return surprise(words)
+        case View.ATTENTION:
+            return attention(number, asked)
+        case View.LENS:
+            return LensView(target, tuple(map(station, range(2 * LAYERS + 1))))
+        case View.PARTS:
+            return PartsView(target, None, parts(number))
+        case View.NEURONS:
+            strongest = tuple(
+                Neuron(layer, 10 * layer + at, 3.0 / at, (-1) ** at * 0.5 / at)
+                for layer in range(1, LAYERS + 1)
+                for at in range(1, asked.count + 1)
+            )
+            return NeuronsView(target, None, strongest)
+        case View.TOKENS:
+            return tokens_view(target, number)
+        case View.DRAW:
+            return drawn(asked)
+        case View.MUTE:
+            logprobs = tuple(token.logprob - 0.5 for token in surprise(words).tokens)
+            top = tuple(Guess(100 + at, f" w{at}[", 0.4 / (at + 1)) for at in range(asked.count))
+            shape = Shape(LAYERS, HEADS, 1536)
+            return MuteView((asked.mute,), logprobs, 0.72 * len(words), top, top[::-1], shape)
+
+
+def surprise(words: list[str]) -> SurpriseView:
+    """The nth token has n bits up to 12; each word is a token."""
+    tokens, end = [], 0
+    for number, word in enumerate(words, 1):
+        end += len(word)
+        logprob = -math.log(2) * (1 + number % 12)
+        tokens.append(Scored(number, word, end, logprob, 2**number % 997, 1.5))
+    stretches = tuple(
+        Stretch(at, at + 1, token.logprob, len(token.text)) for at, token in enumerate(tokens, 1)
+    )
+    whole = Stretch(1, len(words) + 1, sum(token.logprob for token in tokens), end)
+    return SurpriseView(tuple(tokens), stretches, (whole,), whole, 2.0)
+
+
+def attention(number: int, asked: Asked) -> AttentionView:
+    """Half of it goes to the token before, the rest to all."""
+    weights = [0.5 / number] * number
+    weights[-1] += 0.5
+    kinds = ("previous", "first", "same", "induction", "none", "none")
+    heads = tuple(
+        tuple(
+            Head(kinds[(layer + head) % 6], SHARES, number - 1, weights[-1], 1.0 + layer * head)
+            for head in range(HEADS)
+        )
+        for layer in range(LAYERS)
+    )
+    carried = tuple(weight * (1 + at) * asked.index for at, weight in enumerate(weights))
+    return AttentionView(0, heads, CHANCE, tuple(weights), carried)
+
+
+def station(at: int) -> Station:
+    """The target comes up with the layers."""
+    name = "embedding" if at == 0 else f"{'MA'[at % 2]}{(at + 1) // 2}"
+    top = tuple(Guess(100 + place, f" w{place}[", 0.4 / (place + 1)) for place in range(5))
+    return Station(name, top, (at + 1) / 20, 14 - at)
+
+
+def parts(number: int) -> Parts:
+    """Their sum is the logit."""
+    heads = tuple(
+        tuple((-1) ** head * (layer + 1) * 0.1 for head in range(HEADS)) for layer in range(LAYERS)
+    )
+    mlps = tuple(0.5 * layer for layer in range(LAYERS))
+    known = 0.25 + sum(map(sum, heads)) + sum(mlps) - 0.125
+    return Parts(known + 0.001 * number, 0.25, heads, mlps, -0.125, 0.001 * number, 0.2)
+
+
+def tokens_view(target: Said, number: int) -> TokensView:
+    """Its neighbours are less and less near; it was made of two pairs."""
+    merges = (Merge("a", "[b]", 300 + number), Merge(" ", "a[b]", 400 + number))
+    near = tuple(Near(at, f" near{at}[", 0.9 - 0.2 * at) for at in range(5))
+    places = tuple(Near(number + at, "", 0.8 - 0.1 * at) for at in range(1, 4))
+    return TokensView(target, merges, near, number, places)
+
+
+CANDIDATES = 500
+
+
+def drawn(asked: Asked) -> DrawView:
+    """Of 500 candidates each has a logit lower by one than the one before it."""
+    assert asked.draw is not None
+    settings = asked.draw.settings
+    left = 1 if settings.temperature == 0 else settings.top_k or CANDIDATES
+    warm = settings.temperature or 1.0
+    stages = [stage("model", CANDIDATES, 1.0, asked.count)]
+    if settings.top_k is not None and settings.temperature:
+        stages.append(stage("top_k", left, 1.0, asked.count))
+    stages.append(stage("temperature", left, warm, asked.count))
+    uniform = (asked.draw.seed or 0) * 0.37 % 1.0
+    shares = shares_of(left, warm)
+    ends = [sum(shares[: at + 1]) for at in range(left)]
+    at = next((at for at, end in enumerate(ends) if uniform < end), left - 1)
+    low, high = ends[at] - shares[at], ends[at]
+    return DrawView(said_of(0), tuple(stages), uniform, said_of(at), low, high)
+
+
+def stage(name: str, left: int, warm: float, count: int) -> Stage:
+    shares = shares_of(left, warm)
+    top = tuple(Guess(100 + at, f" w{at}[", share) for at, share in enumerate(shares[:count]))
+    return Stage(name, left, top, shares[0])
+
+
+def shares_of(left: int, warm: float) -> list[float]:
+    weights = [math.exp(-at / warm) for at in range(left)]
+    return [weight / sum(weights) for weight in weights]
+
+
+def said_of(at: int) -> Said:
+    return Said(100 + at, f" w{at}[")
