@@ -2,25 +2,50 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 
-.PHONY: run test campaign check format lint types imports wheel clean
+.PHONY: run test coverage campaign fuzz release check format lint types imports wheel clean
 
-$(READY): pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
-	touch $(READY)
+# Two stamps: what running needs, and what developing needs besides.
+$(RUNS): pyproject.toml
+	@echo "Setting mgpt-tui up in $(VENV), once: torch and what else running needs."
+	@echo "That takes a minute or two, and more where torch comes with CUDA (gigabytes)."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable .
+	@touch $(RUNS)
 
-run: $(READY)
+$(READY): $(RUNS)
+	@echo "Adding to $(VENV), once, what tests and checks need. That takes about a minute."
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable ".[dev]"
+	@touch $(READY)
+
+run: $(RUNS)
 	$(BIN)/mgpt-tui
 
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
+
+# Processes that tests begin are counted, too. .coverage holds it: `coverage html` makes pages.
+coverage: $(READY)
+	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term-missing:skip-covered
 
 campaign: $(READY)
 	$(BIN)/python campaigns/resume.py
 	$(BIN)/python campaigns/processes.py
 	$(BIN)/python campaigns/writing.py
+	$(BIN)/python campaigns/keystrokes.py
+	$(BIN)/python campaigns/closing.py
+	$(BIN)/python campaigns/races.py
+
+# FUZZ_INPUTS=1000000 for so many of each kind, FUZZ_SEED=7 for others, or the same again.
+fuzz: $(READY)
+	$(BIN)/python campaigns/fuzz.py
+
+# The wheel that is published. The clang that it needs takes 100 MB, and the first time some minutes.
+release: $(READY)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable ".[release]"
+	$(BIN)/python tools/release.py
 
 check: lint types imports wheel
 

@@ -8,7 +8,8 @@ temperature 0.8 and top-k 50 and never end: one story of `--tokens` tokens, eigh
 and the first token after a prompt of 200 ("prefill"). Ours runs as `--precision auto` chooses,
 Hugging Face's in fp32, llama.cpp in f16 with as many threads as there are cores; llama.cpp is
 left out where it is not installed (`pip install -e ".[peers]"`). Each side runs in a process of
-its own, in turn.
+its own, in turn. Of ours, also the milliseconds that it takes to read a whole window with all that
+is computed recorded ("record_ms").
 
 From a cold process: how long `mgpt-tui generate` takes to its first token, beside the import of
 torch alone. With `--long`, one story of so many tokens, whose first 10,000 are compared with its
@@ -41,20 +42,37 @@ VOCABULARIES = ("full", "trimmed")
 
 
 def checkpoint_of(vocabulary: str) -> Any:
-    """The model and tokenizer of that name."""
-    import torch
+    """The weights and the tokenizer of that name; numpy alone, as in use."""
+    from dataclasses import replace
 
-    from mgpt_tui.model.checkpoint import Checkpoint, load_checkpoint
-    from mgpt_tui.model.config import PRESETS
-    from mgpt_tui.model.gpt import GPT
+    import numpy as np
+
+    from mgpt_tui.model.config import SHAPES
+    from mgpt_tui.model.contents import Contents, read_contents
     from mgpt_tui.model.registry import find_model
     from mgpt_tui.model.tokenizer import Tokenizer
+    from mgpt_tui.model.weights import Weights, shapes
 
-    embedded = load_checkpoint(find_model().path)
+    embedded = read_contents(find_model().path)
     if vocabulary == "trimmed":
         return embedded
-    model = GPT(PRESETS["small"], torch.Generator().manual_seed(1)).eval()
-    return Checkpoint(model, Tokenizer.gpt2(), embedded.info)
+    drawn = np.random.default_rng(1)
+    weights = {
+        name: drawn.normal(0, 0.02, size).astype(np.float32)
+        if len(size) == 2
+        else np.ones(size, np.float32)
+        for name, size in shapes(SHAPES["small"]).items()
+    }
+    info = replace(embedded.info, config=SHAPES["small"])
+    return Contents(info, Weights(weights), Tokenizer.gpt2())
+
+
+def model_of(vocabulary: str) -> Any:
+    """The same as a model of torch."""
+    from mgpt_tui.model.checkpoint import gpt_of
+
+    checkpoint = checkpoint_of(vocabulary)
+    return gpt_of(checkpoint.info.config, checkpoint.weights)
 
 
 def seconds(work: Callable[[], Any], times: int = 3) -> float:
@@ -96,6 +114,8 @@ def measure_ours(vocabulary: str, tokens: int) -> dict[str, Any]:
     def first(seed: int) -> None:
         next(engine.steps([seed, *prompt], settings, 1))  # another beginning: nothing is cached
 
+    window = [seed % loaded.info.config.vocab_size for seed in range(0, 256 * 37, 37)]
+
     one(0), eight(0), first(0)
     starts = iter(range(1, 6))
     return {
@@ -103,8 +123,9 @@ def measure_ours(vocabulary: str, tokens: int) -> dict[str, Any]:
         "one with chances": tokens / seconds(lambda: one(1, 5)),
         "eight": TOGETHER * tokens / seconds(lambda: eight(2)),
         "prefill": (PROMPT + 1) / seconds(lambda: first(next(starts)), 5),
-        "precision": loaded.choice.precision,
-        "threads": loaded.choice.threads,
+        "record_ms": 1000 * seconds(lambda: loaded.open_decoder.recorded(window), 5),
+        "precision": loaded.tuning.precision,
+        "threads": loaded.tuning.threads,
     }
 
 
@@ -113,7 +134,7 @@ def measure_hugging_face(vocabulary: str, tokens: int) -> dict[str, Any]:
     import torch
     from peers import hugging_face
 
-    model = hugging_face(checkpoint_of(vocabulary).model).eval()
+    model = hugging_face(model_of(vocabulary)).eval()
     options = {
         "do_sample": True, "temperature": TEMPERATURE, "top_k": TOP_K, "pad_token_id": 0,
     }  # fmt: skip
@@ -141,7 +162,7 @@ def measure_llama_cpp(vocabulary: str, tokens: int) -> dict[str, Any]:
 
     from mgpt_tui.cores import cores
 
-    model = checkpoint_of(vocabulary).model
+    model = model_of(vocabulary)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.gguf"
         write_gguf(model, path)
@@ -188,25 +209,28 @@ def measure_long(tokens: int) -> dict[str, Any]:
 
 def measure_score(path: str) -> dict[str, float]:
     """Bits per byte of the stories in a file by each precision, each token read by itself."""
-    import torch
+    import numpy as np
 
+    from mgpt_tui.inference.decoders.precisions import decoder_in, is_available, precisions_of
     from mgpt_tui.inference.engine import Engine
-    from mgpt_tui.inference.precisions import decoder_in, is_available, precisions_of
-    from training.evaluate import stories_to_score
+    from training.evaluation.held_out import stories_to_score
     from training.metrics import Score
 
-    model, tokenizer = (checkpoint := checkpoint_of("trimmed")).model, checkpoint.tokenizer
+    checkpoint = checkpoint_of("trimmed")
+    tokenizer = checkpoint.tokenizer
     stories = stories_to_score(path, tokenizer)
-    scores, cpu = {}, torch.device("cpu")
-    for precision in precisions_of(cpu):
-        if not is_available(precision, cpu):
+    scores = {}
+    for precision in precisions_of("cpu"):
+        if not is_available(precision, "cpu"):
             continue
-        engine = Engine(decoder_in(precision, model), tokenizer)
+        decoder = decoder_in(precision, checkpoint.info.config, checkpoint.weights)
+        engine = Engine(decoder, tokenizer)
         loss, count = 0.0, 0
         for story in stories:
             told = [tokenizer.end_token]
             for token in [*story.tokens, tokenizer.end_token]:
-                loss -= float(torch.log_softmax(engine.next_logits(told), -1)[token])
+                logits = engine.next_logits(told).astype(np.float64)
+                loss += np.logaddexp.reduce(logits) - logits[token]
                 told.append(token)
             count += len(told) - 1
         scores[precision] = Score(loss / count, count, sum(story.bytes for story in stories))
@@ -217,7 +241,7 @@ def memory() -> tuple[int, int]:
     """Bytes of memory that this process uses now, and the most that it used."""
     import torch
 
-    from training.machine import memory_used
+    from training.step.machine import memory_used
 
     now, most = memory_used(torch.device("cpu"))
     assert now is not None and most is not None, "this system does not tell"

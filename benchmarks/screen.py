@@ -62,7 +62,7 @@ class PretendingEngine:
 
     def start(self) -> None:
         """Be ready."""
-        from mgpt_tui.inference.messages import Ready
+        from mgpt_tui.inference.process.messages import Ready
 
         self.events.put(Ready("pretended", 15_000_000, 256, "f" * 64, "on paper"))
 
@@ -72,7 +72,7 @@ class PretendingEngine:
         return 1
 
     def _write(self) -> None:
-        from mgpt_tui.inference.messages import Chunks, Ended, Started
+        from mgpt_tui.inference.process.messages import Chunks, Ended, Started
         from mgpt_tui.inference.request import Finished, FinishReason
         from mgpt_tui.text import TextChunk
 

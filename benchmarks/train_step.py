@@ -72,8 +72,8 @@ def measure(side: str, folder: Path, steps: int) -> dict[str, Any]:
     import torch
 
     from training.config import TrainConfig
-    from training.machine import keep_freed_memory, memory_used
-    from training.prepared import read_prepared
+    from training.data.prepared import read_prepared
+    from training.step.machine import keep_freed_memory, memory_used
 
     settings = (SIDES | OPTIONS)[side]
     if settings is not None:
@@ -108,7 +108,7 @@ def _ours(config: Any, data: Any) -> tuple[Iterator[tuple[float, float, dict[str
     """The product's trainer: steps, a loss function for held-out text, and the device."""
     import torch.nn.functional as F
 
-    from training.checkpoints import RunFolder
+    from training.runs.checkpoints import RunFolder
     from training.trainer import Trainer
 
     trainer = Trainer(config, data, RunFolder("benchmark"))
@@ -133,8 +133,8 @@ def _peer(config: Any, data: Any) -> tuple[Iterator[tuple[float, float, dict[str
     from peers import hugging_face
 
     from mgpt_tui.model.gpt import GPT
-    from training.dataset import BatchSampler
-    from training.machine import choose_device
+    from training.data.batches import BatchSampler
+    from training.step.machine import choose_device
 
     shape = config.model.gpt_config(data.tokenizer.vocab_size)
     device = choose_device(config.machine.device)
@@ -190,7 +190,8 @@ def child(side: str, folder: Path, steps: int) -> dict[str, Any]:
 
 def prepare_both(source: str, vocab_size: int, folder: Path) -> None:
     """The text as tokens, in GPT-2's vocabulary and in a trimmed one, the same split."""
-    from training.prepare import PrepareConfig, prepare
+    from training.data.prepare import prepare
+    from training.data.prepare_config import PrepareConfig
 
     for name, size in zip(VOCABULARIES, (None, vocab_size), strict=True):
         config = PrepareConfig(sources=(source,), out=folder / name, vocab_size=size)

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -237,6 +238,8 @@ def campaign(
     folder = Path(tempfile.mkdtemp(prefix="mgpt-campaign-"))
     print(f"{about.splitlines()[0]}\nseed {seed}, in {folder}", flush=True)
     started, lab = time.monotonic(), Lab(folder)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # children are to hear Ctrl-C
     try:
         ready(lab)
         summary = body(lab, random.Random(seed), options.ends)
@@ -247,3 +250,18 @@ def campaign(
         shutil.rmtree(folder)
     print(f"{summary}; {time.monotonic() - started:.0f} s.")
     return 0
+
+
+def note_texts(log: Path) -> None:
+    """Let the app of this process write down every text that its session has, and when."""
+    from mgpt_tui.ui.session.session import Session
+
+    hear = Session.handle
+
+    def handle(session: Session, events: Any) -> Any:
+        notices = hear(session, events)
+        with log.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps([time.monotonic(), session.story.text]) + "\n")
+        return notices
+
+    Session.handle = handle  # type: ignore[method-assign]

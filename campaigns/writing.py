@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab import Different, Lab, campaign
+from lab import Different, Lab, campaign, note_texts
 
 ROUNDS, KEYS_A_ROUND = 10, 1000
 LOSS = 2.0
@@ -86,7 +86,7 @@ class PretendingEngine:
 
     def start(self) -> None:
         """Be ready."""
-        from mgpt_tui.inference.messages import Ready
+        from mgpt_tui.inference.process.messages import Ready
 
         self.events.put(Ready("pretended", 15_000_000, 256, "f" * 64, "on paper"))
 
@@ -96,7 +96,7 @@ class PretendingEngine:
 
     def generate(self, context: Any, settings: Any, until: Any = None, samples: int = 1) -> int:
         """Write something, mostly to the end."""
-        from mgpt_tui.inference.messages import Chunks, Died, Ended, Failed, Started
+        from mgpt_tui.inference.process.messages import Chunks, Died, Ended, Failed, Started
         from mgpt_tui.inference.request import Finished, FinishReason
         from mgpt_tui.text import TextChunk
 
@@ -119,16 +119,30 @@ class PretendingEngine:
 
     def look(self, context: Any, settings: Any, count: int) -> int:
         """Some words."""
-        from mgpt_tui.inference.messages import Choice, Seen
+        from mgpt_tui.inference.process.messages import Seen
+        from mgpt_tui.inference.request import Alternative, Distribution
 
         self.last += 1
-        choices = (Choice(1, " a", 0.5, 0.7), Choice(2, "", 0.2, 0.3), Choice(3, " [b]", 0.1, 0.0))
-        self.events.put(Seen(self.last, choices, 1.0))
+        choices = (
+            Alternative(1, " a", 0.5, 0.7),
+            Alternative(2, "", 0.2, 0.3),
+            Alternative(3, " [b]", 0.1, 0.0),
+        )
+        self.events.put(Seen(self.last, Distribution(choices, 1.0)))
+        return self.last
+
+    def inspect(self, context: Any, asked: Any) -> int:
+        """Nothing to look into: a view tells so, and the room goes on."""
+        from mgpt_tui.inference.process.messages import Failed, Replaced
+
+        self.last += 1
+        failed = Failed(self.last, "It [failed].", "Try again.")
+        self.events.put(failed if self.draw.random() < 0.5 else Replaced(self.last))
         return self.last
 
     def measure(self, context: Any) -> int:
         """Some number."""
-        from mgpt_tui.inference.messages import Measured
+        from mgpt_tui.inference.process.messages import Measured
 
         self.last += 1
         self.events.put(Measured(self.last, self.draw.randrange(1, 600)))
@@ -136,7 +150,7 @@ class PretendingEngine:
 
     def stop(self, id: int) -> None:
         """A real engine says so, too."""
-        from mgpt_tui.inference.messages import Ended
+        from mgpt_tui.inference.process.messages import Ended
         from mgpt_tui.inference.request import Finished, FinishReason
 
         self.events.put(Ended(id, Finished(FinishReason.CANCELLED, 9, 0.1, 7, 0, 99)))
@@ -212,7 +226,7 @@ async def press_at_random(draw: random.Random, count: int) -> str:
         session = app.session
         await wait(lambda: app.engine.events.empty(), "the engine was heard")
         session.stop()
-        app.room.show_session()
+        app.room.desk.show()
 
         def shown() -> str:
             return app.room.query_one(StoryPane).text
@@ -228,7 +242,7 @@ async def press_at_random(draw: random.Random, count: int) -> str:
             session.redo()
         if session.story.text != told:
             raise Different("Redo does not lead back to the end.")
-        app.room.show_session()
+        app.room.desk.show()
         await wait(lambda: shown() == told, "the story was shown again")
     app.finish()
     return f"{steps} steps of undo, {len(told)} characters, {len(screens)} screens"
@@ -247,19 +261,10 @@ def random_keys(lab: Lab, draw: random.Random) -> None:
 
 def child(log: Path) -> None:
     """The real app, which notes every text that its session has."""
-    from mgpt_tui.inference.client import EngineClient
+    from mgpt_tui.inference.process.client import EngineClient
     from mgpt_tui.ui.app import WritingRoom
-    from mgpt_tui.ui.session import Session
 
-    hear = Session.handle
-
-    def handle(session: Session, events: Any) -> Any:
-        notices = hear(session, events)
-        with log.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps([time.monotonic(), session.story.text]) + "\n")
-        return notices
-
-    Session.handle = handle  # type: ignore[method-assign]
+    note_texts(log)
     WritingRoom(EngineClient(), "storyteller").open()
 
 
@@ -341,7 +346,9 @@ def body(lab: Lab, draw: random.Random, ends: int) -> str:
     print(f"{ROUNDS * KEYS_A_ROUND:,} random keys, pastes and resizes", flush=True)
     random_keys(lab, draw)
     print(f"{ends} kills while the model writes", flush=True)
-    (lab.folder / "home").rename(lab.folder / "home-of-keys")
+    for folder in (lab.folder / "home", lab.folder / "state"):  # a line may be left in there
+        if folder.exists():
+            folder.rename(folder.with_name(f"{folder.name}-of-keys"))
     (lab.folder / "config").mkdir(exist_ok=True)
     sampling = {"max_tokens": 100_000, "ignore_end": True, "finish_sentence": False}
     (lab.folder / "config" / "settings.json").write_text(

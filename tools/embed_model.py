@@ -23,7 +23,8 @@ from mgpt_tui.files import atomic_write
 from mgpt_tui.model.checkpoint import export_checkpoint, load_checkpoint
 from mgpt_tui.model.manifest import CONFIG_FILE, read_info
 from mgpt_tui.model.registry import EMBEDDED, find_model, newest_checkpoints
-from training.evaluate import score, stories_to_score
+from training.evaluation.held_out import stories_to_score
+from training.evaluation.scoring import score
 from training.metrics import Score
 
 MOST_LOST = 0.002

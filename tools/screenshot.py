@@ -1,10 +1,10 @@
-"""Take the pictures of the app that the README shows.
+"""Take the pictures of the app that the README and `docs/` show.
 
     python tools/screenshot.py [--model NAME] [--seed N] [--folder pictures] [LINE ...]
 
 The app runs without a terminal, 100 x 30; each LINE is sent to the model in turn. The first
 picture is taken while the model still writes its answer to the last one, the others show how it
-could go on, and what else it could have said.
+could go on, what else it could have said, and what each of its layers would have.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from textual.pilot import Pilot
+from textual.widgets import OptionList
 
-from mgpt_tui.inference.client import EngineClient, EngineLike
+from mgpt_tui.inference.process.client import EngineClient, EngineLike
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.model.registry import find_model
 from mgpt_tui.settings import Settings
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.ui.app import WritingRoom
+from mgpt_tui.ui.keys import KEY
+from mgpt_tui.ui.screens.inside.screen import InsideScreen
 from mgpt_tui.ui.widgets.prompt import Prompt
 
 SIZE = (100, 30)
@@ -94,17 +97,26 @@ async def take(
             prompt.clear()
             await until(pilot, lambda: not session.is_busy)
             session.undo()  # back to the writer's line, from which there are other ways on
-            app.room.action_compare()
+            await app.room.run(KEY["compare"])
             await until(pilot, lambda: session.comparison and session.comparison.is_over)
             pictures["compare"] = app.export_screenshot(title="mgpt-tui")
             app.screen.dismiss(1)
             await until(pilot, lambda: app.screen is app.room)
-            app.room.action_another_word()
-            await until(pilot, lambda: session.seen)
-            session.seen = None
+            await app.room.run(KEY["another_word"])
+            await until(pilot, lambda: app.screen.query("#alternatives"))
+            alternatives = app.screen.query_one(OptionList)
+            await until(pilot, lambda: alternatives.highlighted is not None)
             await pilot.press(*["left"] * 9)
-            await until(pilot, lambda: session.seen)
+            await until(pilot, lambda: alternatives.highlighted is not None)
             pictures["another-word"] = app.export_screenshot(title="mgpt-tui")
+            app.screen.dismiss(None)
+            await until(pilot, lambda: app.screen is app.room)
+            await app.room.run(KEY["inside"])
+            inside = app.screen
+            assert isinstance(inside, InsideScreen)
+            await pilot.press(*["left"] * 9, "4")
+            await until(pilot, lambda: inside.is_told)
+            pictures["inside"] = app.export_screenshot(title="mgpt-tui")
             return pictures
 
 

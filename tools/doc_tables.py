@@ -1,7 +1,7 @@
-"""Write the README's tables from what the code declares.
+"""Write the tables of the README and of `docs/` from what the code declares.
 
-    python tools/readme_tables.py          # rewrites them
-    python tools/readme_tables.py --check  # exits with 1 where one is out of date
+    python tools/doc_tables.py          # rewrites them
+    python tools/doc_tables.py --check  # names the pages with one out of date; the exit code is 1
 
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`. A test runs the check.
 """
@@ -15,15 +15,18 @@ from pathlib import Path
 
 from mgpt_tui.cli import COMMANDS
 from mgpt_tui.inference.request import DecodingSettings, SamplingSettings
-from mgpt_tui.model.config import PRESETS
+from mgpt_tui.model.config import SHAPES
 from mgpt_tui.paths import LOCATIONS
-from mgpt_tui.presets import PRESETS as WRITING_PRESETS
+from mgpt_tui.presets import SAMPLING_PRESETS
 from mgpt_tui.settings_fields import declared
 from mgpt_tui.ui.keys import KEYS
+from mgpt_tui.ui.screens.lessons.card import flowing
+from mgpt_tui.ui.screens.lessons.screen import CARDS
 from training.config import SECTIONS
-from training.explain import FIGURES, OF_WRITING
+from training.report.figures import FIGURES, OF_WRITING
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
 def table(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -53,7 +56,8 @@ def settings_rows(config_class: type) -> Iterable[tuple[str, str, str, str]]:
             negated = entry.flag.replace("--", "--no-", 1)
             yield (f"`{entry.flag}`, `{negated}`", default, "on or off", help)
         else:
-            yield (f"`{entry.flag}`", default, entry.allowed(), help)
+            values = "text, or off" if entry.many else entry.allowed()
+            yield (f"`{entry.flag}`", default, values, help)
 
 
 def commands() -> str:
@@ -73,8 +77,15 @@ def keys() -> str:
     )
 
 
-def tastes() -> str:
-    names = next(iter(WRITING_PRESETS.values())).values
+def lessons() -> str:
+    return table(
+        ("card", "what it is about", "to do"),
+        ((number, card.title, flowing(card.to_do)) for number, card in enumerate(CARDS, 1)),
+    )
+
+
+def writing_presets() -> str:
+    names = next(iter(SAMPLING_PRESETS.values())).values
     return table(
         ("preset", "what it is", *(f"`{name.replace('_', '-')}`" for name in names)),
         (
@@ -83,7 +94,7 @@ def tastes() -> str:
                 preset.help,
                 *(shown(preset.values[name], "off") for name in names),
             )
-            for preset in WRITING_PRESETS.values()
+            for preset in SAMPLING_PRESETS.values()
         ),
     )
 
@@ -113,7 +124,7 @@ def presets() -> str:
             *(getattr(config, name) for name in names),
             f"{config.parameters() / 1e6:.1f} M",
         )
-        for preset, config in PRESETS.items()
+        for preset, config in SHAPES.items()
     )
     return table(("preset", *(f"`{name}`" for name in names), "parameters"), rows)
 
@@ -143,7 +154,8 @@ def explained(names: Iterable[str]) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "commands": commands,
     "keys": keys,
-    "tastes": tastes,
+    "lessons": lessons,
+    "writing_presets": writing_presets,
     "sampling": sampling,
     "decoding": decoding,
     "training": training,
@@ -156,17 +168,21 @@ MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
-    """The README's text with every table made anew."""
+    """A page's text with every table made anew."""
     return MARKED.sub(lambda match: match[1] + TABLES[match[2]]() + "\n" + match[3], text)
 
 
 def main() -> int:
-    before = README.read_text(encoding="utf-8")
-    after = filled(before)
-    if "--check" in sys.argv[1:]:
-        return int(before != after)
-    README.write_text(after, encoding="utf-8")
-    return 0
+    checking, outdated = "--check" in sys.argv[1:], 0
+    for page in PAGES:
+        before = page.read_text(encoding="utf-8")
+        after = filled(before)
+        if before != after and checking:
+            print(f"{page.relative_to(ROOT)} is out of date; run python tools/doc_tables.py")
+            outdated += 1
+        elif before != after:
+            page.write_text(after, encoding="utf-8")
+    return int(outdated > 0)
 
 
 if __name__ == "__main__":
