@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -38,6 +38,7 @@ from mgpt_tui.inference.request import (
 )
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.ui.app import WritingRoom
+from mgpt_tui.ui.notices import Notice
 from mgpt_tui.ui.room.main import MainScreen
 from mgpt_tui.ui.widgets.prompt import Prompt
 from mgpt_tui.ui.widgets.story_pane import StoryPane
@@ -65,11 +66,14 @@ class FakeEngine:
     Attributes:
         automatic: whether `start` makes it ready and `generate` writes `words` to the end.
         words: one token each.
+        said, heard: how many events it has sent, and how many the app has shown.
     """
 
     automatic: bool = True
     words: tuple[str, ...] = WORDS
     events: queue.Queue[Event] = field(default_factory=queue.Queue)
+    said: int = 0
+    heard: int = 0
     starts: int = 0
     closed: bool = False
     asked: list[tuple[tuple[ContextPart, ...], SamplingSettings]] = field(default_factory=list)
@@ -151,6 +155,7 @@ class FakeEngine:
         return 100 + self.id if seed is None else seed
 
     def say(self, *events: Event) -> None:
+        self.said += len(events)
         for event in events:
             self.events.put(event)
 
@@ -206,6 +211,15 @@ class Writer(Person[WritingRoom]):
     def shown(self) -> str:
         """The story as the pane shows it."""
         return self.room.query_one(StoryPane).text
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether all that the engine said is shown; its queue is empty some time before."""
+        return self.engine.heard == self.engine.said
+
+    @property
+    def moves(self) -> bool:
+        return not self.is_heard or super().moves
 
     @property
     def toasts(self) -> str:
@@ -277,13 +291,22 @@ def size(request: pytest.FixtureRequest) -> tuple[int, int]:
 
 
 @pytest.fixture
-def make_app() -> Iterator[Callable[[FakeEngine], WritingRoom]]:
+def make_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[FakeEngine], WritingRoom]]:
     """Makes the app with an engine, as a test's own; lets go of its story in the end."""
     apps: list[WritingRoom] = []
 
     def app(engine: FakeEngine) -> WritingRoom:
-        apps.append(WritingRoom(engine, "storyteller", library=StoryLibrary()))
-        return apps[-1]
+        made = WritingRoom(engine, "storyteller", library=StoryLibrary())
+        handle = made.session.handle
+
+        def heard(events: Iterable[Event]) -> list[Notice]:
+            taken = list(events)
+            engine.heard += len(taken)
+            return handle(taken)
+
+        monkeypatch.setattr(made.session, "handle", heard)
+        apps.append(made)
+        return made
 
     yield app
     for each in apps:

@@ -12,6 +12,7 @@ from textual.events import Key, Paste
 from textual.pilot import Pilot
 from textual.widget import Widget
 
+from mgpt_tui.ui.terminal.in_order import InOrder
 from tests.waiting import PATIENCE, meaning
 
 SomeApp = TypeVar("SomeApp", bound=App[None])
@@ -35,7 +36,11 @@ class Person(Generic[SomeApp]):
         for key in keys:
             character = {"space": " "}.get(key, key if len(key) == 1 else None)
             self.app.post_message(Key(key, character))
-            await self.settle()
+            if isinstance(self.app, InOrder):
+                await self._acted(self.app)
+            else:
+                await self.settle()
+        await self.settle()
 
     async def type(self, text: str) -> None:
         """Press a key for each letter."""
@@ -62,13 +67,25 @@ class Person(Generic[SomeApp]):
             while getattr(self.app, "is_acting", False):
                 await self.pilot.pause(0)
 
+    async def _acted(self, app: InOrder[None]) -> None:
+        """Wait until an app that does so by itself has taken in a key."""
+        taken = asyncio.Event()
+        if app.call_later(taken.set):  # what is sent after a key is heard after it
+            await self._while(lambda: not taken.is_set() and app.is_running)
+        await self._while(lambda: app.is_acting)
+
+    async def _while(self, holds: Callable[[], object]) -> None:
+        while holds():
+            await asyncio.sleep(0)
+
     async def still(self) -> None:
         """Wait until nothing is left to lay out, to paint or to move, behind a dialog, too."""
         for _ in range(3):  # what is laid out may have others laid out
-            await self.until(lambda: not self._moves, "a screen that is still")
+            await self.until(lambda: not self.moves, "a screen that is still")
 
     @property
-    def _moves(self) -> bool:
+    def moves(self) -> bool:
+        """Whether something is left to do that changes the screen."""
         app = self.app
         return bool(
             app.animator._animations

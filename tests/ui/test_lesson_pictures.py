@@ -30,7 +30,7 @@ def test_a_card_looks_as_it_did(snap_compare, make_app, engine, size, card) -> N
         app.screen.query_one(Input).cursor_blink = False
         for key in ("0", "n") if card == COUNT else (str(card % 10), *TURNED.get(card, ())):
             await writer.press(key)
-            await writer.until(lambda: engine.events.empty())
+            await writer.until(lambda: writer.is_heard)
         if card == COUNT:
             await writer.sees("Word 1 of 10.")
             await writer.type("down")

@@ -42,7 +42,7 @@ def test_a_dialog_looks_as_it_did(snap_compare, make_app, engine, size, dialog) 
         await until(lambda: engine.asked and not app.session.is_busy)
         for key in DIALOGS[dialog]:
             await writer.press(key)
-            await until(lambda: engine.events.empty() and not app.session.is_busy)
+            await until(lambda: writer.is_heard and not app.session.is_busy)
         in_room = dialog in ("settings", "commands")
         await until(lambda: (app.screen is app.room) is in_room)
         await until(lambda: app.screen.focused is not None and app.screen.focused.has_focus)

@@ -168,7 +168,7 @@ async def test_esc_stops_and_keeps_what_was_written(open_room, manual, size) -> 
         assert manual.stopped == [1]
         manual.write(" ground")
         manual.end(FinishReason.CANCELLED)
-        await writer.until(lambda: manual.events.empty())
+        await writer.until(lambda: writer.is_heard)
         assert writer.shown == BEGINNING + " on the"
         await writer.misses("▌")
 
@@ -278,7 +278,7 @@ async def test_no_token_is_dropped_however_fast_they_come(open_room, manual) -> 
         words = [f" w{number}" for number in range(1500)]
         manual.write(*words)
         manual.end()
-        await writer.until(lambda: manual.events.empty() and idle(writer)())
+        await writer.until(lambda: writer.is_heard and idle(writer)())
         assert writer.text == "Go" + "".join(words)
         assert writer.shown == writer.text
         assert writer.screen.count("w1499") == 1
