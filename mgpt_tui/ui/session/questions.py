@@ -21,13 +21,16 @@ class Question(Generic[Answer]):
 
     Attributes:
         kind: the type of the answer.
+        id: the engine's; None where it was never asked.
         answer: None until it is there; of what comes bit by bit the last bit, which tells all.
-        trouble: why there is none and will be none, in a line; "" where that is not so.
+        trouble: why there is none and will be none, and what helps, in a line; "" where that is not
+            so.
         is_lost: whether it died with the engine, or a newer one took its place; it can be asked
             again once the engine is ready.
     """
 
     kind: type[Answer]
+    id: int | None = None
     answer: Answer | None = None
     trouble: str = ""
     is_lost: bool = False
@@ -60,7 +63,7 @@ class Questions:
             kind: the type of the answer.
             then: called with it, once it is there; with each, where it comes bit by bit.
         """
-        question = Question(kind)
+        question = Question(kind, id)
         self._open[id] = question, then
         return question
 
@@ -72,7 +75,7 @@ class Questions:
         if not _has_more(event):
             del self._open[event.id]
         if isinstance(event, Failed):
-            question.trouble = event.message
+            question.trouble = f"{event.message} {event.remedy}".rstrip()
         elif isinstance(event, Replaced):
             question.is_lost = True
         elif isinstance(event, question.kind):

@@ -265,6 +265,11 @@ class Session:
         id = question(self.story.context(self._fingerprints, end))
         return self._questions.ask(id, kind, then)
 
+    def leave(self, question: Question[Inspected]) -> None:
+        """Have no more told of what is told bit by bit; what is known of it stays."""
+        if question.is_open and question.id is not None:
+            self.engine.stop(question.id)
+
     # What the engine says.
 
     def handle(self, events: Iterable[Event]) -> list[Notice]:

@@ -147,9 +147,9 @@ async def test_heads_are_chosen_by_key_and_mouse(open_room, engine) -> None:
         await writer.pilot.click("#numbers", offset=(9 + 3 * 2, 1))
         await writer.sees("L2H3:")
         assert engine.inspected[-1][1] == Asked(View.ATTENTION, N_TOKENS, layer=2, index=3)
-        bars = screen.query_one(Walk)._levels
+        bars = screen.query_one(Walk)._bars
         await writer.press("c")
-        assert screen.query_one(Walk)._levels != bars
+        assert screen.query_one(Walk)._bars != bars
 
 
 async def test_what_a_model_says_is_no_markup(open_room, engine) -> None:

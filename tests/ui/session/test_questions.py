@@ -61,7 +61,7 @@ def test_a_question_that_fails_says_why_and_nobody_else_does(manual, session: Se
     question = ask(session)
     manual.fail(-1001)
     hear(session)
-    assert question.trouble == "The model cannot be [read]."
+    assert question.trouble == "The model cannot be [read]. Train *another*."
     assert (question.answer, question.is_lost) == (None, False)
 
 

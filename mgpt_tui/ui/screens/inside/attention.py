@@ -45,10 +45,15 @@ def draw(answer: Answer, place: Place) -> list[Content]:
     return lines + _most(answer, place, max(1, place.rows - len(lines)))
 
 
-def bars(answer: Answer, chosen: Chosen) -> Bars:
+def bars(answer: Answer, place: Place) -> Bars:
     """How much of all that the chosen head looked at, or what that brought."""
     assert isinstance(answer, AttentionView)
-    by = answer.carried if chosen.carried else answer.weights
+    return bars_of(answer, carried=place.chosen.carried)
+
+
+def bars_of(answer: AttentionView, *, carried: bool = False) -> Bars:
+    """The same, without a place."""
+    by = answer.carried if carried else answer.weights
     largest = max(by, default=0.0)
     levels = [value / largest if largest else 0.0 for value in by]
     return Bars(levels, answer.window_start)

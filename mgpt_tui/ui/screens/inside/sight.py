@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.cells import set_cell_size
@@ -68,9 +68,34 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
-class Place(Spot):
-    """Where one looks, and how much room there is to say it: rows of `width` cells."""
+class Sofar:
+    """What came of a question that is answered bit by bit.
 
+    Attributes:
+        answer: all that is known by now; None where nothing is, or nothing was asked.
+        is_open: whether more is on its way.
+        trouble: why there is no more, in a line; "" where that is not so.
+    """
+
+    answer: Answer | None = None
+    is_open: bool = False
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place(Spot):
+    """Where one looks, what is known there, and how much room there is to say it.
+
+    Attributes:
+        answer: the view's last one.
+        is_stale: whether it is to an earlier question, and another is on its way.
+        slowly: what the view is told bit by bit.
+        rows, width: rows of `width` cells.
+    """
+
+    answer: Answer | None
+    is_stale: bool
+    slowly: Sofar
     rows: int
     width: int
 
@@ -93,12 +118,14 @@ class Bars:
     """What stands below the story.
 
     Attributes:
-        levels: from 0 to 1, a token each.
+        levels: from 0 to 1, a token each; below 0 where there is less of something, down to -1.
         first: number of the token that the first is of; 0 stands before the story.
+        marked: numbers of tokens that are pointed at instead.
     """
 
     levels: Sequence[float]
     first: int = 1
+    marked: Collection[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +134,7 @@ class Field:
 
     Attributes:
         label: what it is for, a word or two.
-        begin: what stands there at first.
+        begin: what stands there at first; None where nothing can be typed.
         take: what is chosen once it was typed.
 
     Raises:
@@ -115,8 +142,23 @@ class Field:
     """
 
     label: str
-    begin: Callable[[Place], str]
+    begin: Callable[[Place], str | None]
     take: Callable[[str, Place], Chosen]
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """What a view is told bit by bit, once its key asks for it; the same key stops that.
+
+    Attributes:
+        key: which.
+        choose: what is chosen by it.
+        ask: what is asked of the engine; None where it was not chosen.
+    """
+
+    key: str
+    choose: Callable[[Place], Chosen]
+    ask: Callable[[Spot], Wanted | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +176,7 @@ class Sight:
         bars: what stands below the story; how surprising its tokens are, where left out.
         keys: what a key changes in what is chosen, given the last answer.
         fields: what a key opens to be typed.
+        slow: what takes long, beside that.
     """
 
     digit: str
@@ -142,9 +185,15 @@ class Sight:
     about: str
     ask: Callable[[Spot], Wanted | str]
     draw: Callable[[Answer, Place], list[Content]]
-    bars: Callable[[Answer, Chosen], Bars] | None = None
+    bars: Callable[[Answer, Place], Bars] | None = None
     keys: Mapping[str, Callable[[Answer, Chosen], Chosen]] = field(default_factory=dict)
     fields: Mapping[str, Field] = field(default_factory=dict)
+    slow: Slow | None = None
+
+    @property
+    def own_keys(self) -> tuple[str, ...]:
+        """All keys that are the view's own."""
+        return (*self.keys, *self.fields, *((self.slow.key,) if self.slow else ()))
 
 
 def said(text: str) -> str:

@@ -15,9 +15,12 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from mgpt_tui.ui.screens.inside.sight import Bars
 from mgpt_tui.ui.widgets.wrapping import Wrapping
 
-BLOCKS = "▁▂▃▄▅▆▇█"
+BLOCKS, SHADES = "▁▂▃▄▅▆▇█", "░▒▓"
+"""Of bars for more and for less of something."""
+MARK = "^"
 UNSEEN = "┊"
 ROWS = 2
 """Of each line: its words, and their bars."""
@@ -30,7 +33,12 @@ class Walk(ScrollView, can_focus=True):
         number: of the token under the cursor, from 1; one more than there are at the end.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"walk--cursor", "walk--bar", "walk--unseen"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "walk--cursor",
+        "walk--bar",
+        "walk--less",
+        "walk--unseen",
+    }
 
     class Pointed(Message):
         """A token was clicked."""
@@ -44,8 +52,7 @@ class Walk(ScrollView, can_focus=True):
         self._wrapping = Wrapping()
         self._text, self._ends = "", [0]
         self.number = 1
-        self._levels: Sequence[float] = ()
-        self._first = 0
+        self._bars = Bars(())
         self._unseen = 0
 
     def show(
@@ -53,8 +60,7 @@ class Walk(ScrollView, can_focus=True):
         text: str,
         ends: Sequence[int],
         number: int,
-        levels: Sequence[float],
-        first: int,
+        bars: Bars,
         unseen: int,
     ) -> None:
         """Show a story.
@@ -63,12 +69,11 @@ class Walk(ScrollView, can_focus=True):
             text: the story.
             ends: where its tokens end, in characters.
             number: of the token under the cursor.
-            levels: how high the bars are, from 0 to 1.
-            first: number of the token that the first bar belongs to; 0 stands before the story.
+            bars: what stands below its tokens.
             unseen: how many tokens the model could not see.
         """
         self._text, self._ends, self.number = text, [0, *ends], number
-        self._levels, self._first, self._unseen = levels, first, unseen
+        self._bars, self._unseen = bars, unseen
         self._fit()
         self.refresh()
 
@@ -159,12 +164,15 @@ class Walk(ScrollView, can_focus=True):
         return []
 
     def _bar(self, token: int, width: int) -> Segment:
-        at = token - self._first
+        levels, at = self._bars.levels, token - self._bars.first
         if token < self._unseen:
             return Segment(UNSEEN * width, self._look("unseen"))
-        level = self._levels[at] if 0 <= at < len(self._levels) else 0.0
-        steps = round(8 * min(1.0, level))
-        return Segment((BLOCKS[steps - 1] if steps else " ") * width, self._look("bar"))
+        if token in self._bars.marked:
+            return Segment(MARK * width, self._look("bar"))
+        level = levels[at] if 0 <= at < len(levels) else 0.0
+        blocks, look = (BLOCKS, "bar") if level >= 0 else (SHADES, "less")
+        steps = round(len(blocks) * min(1.0, abs(level)))
+        return Segment((blocks[steps - 1] if steps else " ") * width, self._look(look))
 
     def _look(self, what: str) -> Style:
         return self.rich_style + self.get_component_rich_style(f"walk--{what}", partial=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual.content import Content
 
 from mgpt_tui.inference.inspection.answers import Answer, Asked, AttentionView, Head, View
-from mgpt_tui.ui.screens.inside.attention import BLOCKS, LETTERS, bars
-from mgpt_tui.ui.screens.inside.sight import START, Chosen, bar, cells, percent
+from mgpt_tui.ui.screens.inside.attention import BLOCKS, LETTERS, bars_of
+from mgpt_tui.ui.screens.inside.sight import START, bar, cells, percent
 from mgpt_tui.ui.screens.lessons.card import Card, Look, Place, Seen, Wanted
 
 NAME, COLUMN = 14, 10
@@ -67,7 +67,7 @@ def _back(steps: int) -> str:
 
 
 def _with_bars(lines: list[Content], told: AttentionView) -> Seen:
-    return Seen(lines, bars(told, Chosen()))
+    return Seen(lines, bars_of(told))
 
 
 def _mask(place: Place) -> Look:

@@ -274,4 +274,4 @@ class LessonsScreen(LiveDialog[None]):
         if self._text is not None:
             ends = [token.end for token in self._text.tokens]
             bars = (self._seen.bars if self._seen else None) or of_text(self._text)
-            walk.show(self._story, ends, self._number, bars.levels, bars.first, 0)
+            walk.show(self._story, ends, self._number, bars, 0)

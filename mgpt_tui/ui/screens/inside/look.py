@@ -1,0 +1,178 @@
+"""What is looked at, and what is known of it by now; the screen shows it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mgpt_tui.inference.inspection.answers import Answer, SurpriseView
+from mgpt_tui.model.config import GPTConfig
+from mgpt_tui.ui.screens.inside import surprise
+from mgpt_tui.ui.screens.inside.asking import Asking
+from mgpt_tui.ui.screens.inside.sight import Bars, Chosen, Place, Sight, Sofar
+from mgpt_tui.ui.session.session import Session
+from mgpt_tui.ui.session.supervisor import Phase
+
+
+class Look:
+    """A look upon the story of a session.
+
+    Args:
+        session: with a model that is ready.
+        sight: the view to begin with.
+
+    Attributes:
+        sight: the view.
+        chosen: in the views.
+        number: of the token, from 1; one more than there are for what could come next.
+        text: all tokens of the story; None until they are known.
+        story: that `text` is about.
+        answer: to what the view asked last; None until there is one.
+        trouble: why there is none, in a line; "" where that is not so.
+        room: rows and cells that the view has.
+    """
+
+    def __init__(self, session: Session, sight: Sight) -> None:
+        self.sight = sight
+        self.chosen = Chosen()
+        self.number = 10**9  # the end; made to fit once it is known
+        self.text: SurpriseView | None = None
+        self.story = session.story
+        self.answer: Answer | None = None
+        self.trouble = ""
+        self.room = 6, 30
+        self._session = session
+        self._asking = Asking(session)
+        self._is_stale = False
+        self._slowly = Sofar()
+
+    @property
+    def is_told(self) -> bool:
+        """Whether nothing more is on its way."""
+        waits = self._asking.is_waiting or self._slowly.is_open
+        return self.answer is not None and not waits
+
+    # What is chosen.
+
+    def go(self, number: int) -> None:
+        """Look at another token, or at the one nearest to that."""
+        self.number = self._within(number)
+
+    def use(self, sight: Sight) -> None:
+        """Choose a view; what another one is told bit by bit ends."""
+        if sight is not self.sight:
+            self.sight, self.answer, self._slowly = sight, None, Sofar()
+            self.leave()
+
+    def leave(self) -> None:
+        """Stop what would still be told bit by bit."""
+        self._asking.stop_all()
+
+    def press(self, key: str) -> bool:
+        """A key of the view's own; whether it changed anything."""
+        slow = self.sight.slow
+        if slow is not None and key == slow.key and self.text is not None:
+            self._begin_or_stop()
+        elif self.answer is not None and key in self.sight.keys:
+            self.chosen = self.sight.keys[key](self.answer, self.chosen)
+        else:
+            return False
+        return True
+
+    def _begin_or_stop(self) -> None:
+        slow, place = self.sight.slow, self.place
+        assert slow is not None
+        wanted = slow.ask(place)
+        if wanted is not None and self._asking.stop(wanted):
+            return
+        self.chosen = slow.choose(place)
+        wanted = slow.ask(self.place)
+        if wanted is not None:
+            self._asking.begin(wanted)
+
+    # What is known.
+
+    def update(self) -> None:
+        """Ask what is not known yet and take in what is; where the story grew, follow it."""
+        if self._session.phase is Phase.READY:
+            self._ask()
+        elif self._session.phase is Phase.DOWN:
+            self.trouble = self._session.trouble
+
+    def _ask(self) -> None:
+        self._follow()
+        question = self._asking.ask(surprise.WANTED)
+        if question.answer is not None and isinstance(question.answer.answer, SurpriseView):
+            self._take(question.answer.answer)
+            wanted = self.sight.ask(self.place)
+            if isinstance(wanted, str):
+                self.trouble, self.answer = wanted, None
+                return
+            question = self._asking.ask(wanted)
+            self._ask_slowly()
+        self.trouble = question.trouble
+        self._is_stale = question.answer is None
+        if question.answer is not None and self.text is not None:
+            self.answer = question.answer.answer
+
+    def _follow(self) -> None:
+        """Ask of a story that grew, and of another model, anew."""
+        asking, session = self._asking, self._session
+        is_other = session.model != asking.model
+        if is_other or (session.story.text != asking.story.text and not asking.is_waiting):
+            asking.stop_all()
+            self._asking = Asking(session)
+        if is_other:
+            self.answer, self.chosen = None, Chosen()
+
+    def _ask_slowly(self) -> None:
+        """What takes long waits until the model has written."""
+        wanted = self.sight.slow.ask(self.place) if self.sight.slow else None
+        if wanted is None or self._session.is_busy:
+            self._slowly = Sofar()
+        else:
+            self._slowly = self._asking.sofar(wanted)
+
+    def _take(self, told: SurpriseView) -> None:
+        at_end = self.text is None or self.number > len(self.text.tokens)
+        self.text, self.story = told, self._asking.story
+        self.number = len(told.tokens) + 1 if at_end else self._within(self.number)
+
+    def _within(self, number: int) -> int:
+        last = len(self.text.tokens) + 1 if self.text else number
+        return min(max(1, number), last)
+
+    @property
+    def place(self) -> Place:
+        """Where one looks; the text is known."""
+        assert self.text is not None
+        model = self._session.model
+        rows, width = self.room
+        return Place(
+            text=self.text,
+            number=self.number,
+            chosen=self.chosen,
+            story=self.story,
+            settings=self._session.settings,
+            fingerprints=model.fingerprints if model is not None else (),
+            answer=self.answer,
+            is_stale=self._is_stale,
+            slowly=self._slowly,
+            rows=rows,
+            width=width,
+        )
+
+    @property
+    def bars(self) -> Bars:
+        """Of the view, or those of all views; the text is known."""
+        if self.sight.bars is not None and self.answer is not None:
+            return self.sight.bars(self.answer, self.place)
+        assert self.text is not None
+        return surprise.of_text(self.text)
+
+    @property
+    def window_start(self) -> int:
+        """The first token that the model saw; 0 stands before the story."""
+        model = self._session.model
+        if model is None:
+            return 0
+        return replace(GPTConfig(), block_size=model.block_size).window_start(self.number)
