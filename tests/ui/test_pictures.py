@@ -15,6 +15,7 @@ DIALOGS = {
     "another word": ("f5", "left", "left"),
     "compare": ("f6",),
     "branches": ("ctrl+r", "f7"),
+    "tokens": ("f9", "left", "left", "0"),
     "surprise": ("f9", "left", "left", "1"),
     "attention": ("f9", "left", "left", "3", "tab"),
     "layers": ("f9", "left", "left", "4"),

@@ -14,7 +14,14 @@ from textual.css.query import NoMatches
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.ui.screens.dialog import STEPS, LiveDialog
-from mgpt_tui.ui.screens.inside import attention, layers, neurons, parts, surprise
+from mgpt_tui.ui.screens.inside import (
+    attention,
+    layers,
+    neurons,
+    parts,
+    surprise,
+    tokens,
+)
 from mgpt_tui.ui.screens.inside.finding import found
 from mgpt_tui.ui.screens.inside.line import Line
 from mgpt_tui.ui.screens.inside.look import Look
@@ -25,7 +32,14 @@ from mgpt_tui.ui.widgets.plain import Plain
 
 SIGHTS = {
     sight.digit: sight
-    for sight in (surprise.SIGHT, attention.SIGHT, layers.SIGHT, parts.SIGHT, neurons.SIGHT)
+    for sight in (
+        tokens.SIGHT,
+        surprise.SIGHT,
+        attention.SIGHT,
+        layers.SIGHT,
+        parts.SIGHT,
+        neurons.SIGHT,
+    )
 }
 OWN_KEYS = sorted({key for sight in SIGHTS.values() for key in sight.own_keys})
 WIDE = 110

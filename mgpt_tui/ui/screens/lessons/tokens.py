@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rich.cells import cell_len
 from textual.content import Content
 
 from mgpt_tui.inference.inspection.answers import Asked, Near, TokensView, View
 from mgpt_tui.ui.screens.inside.sight import bar, cells, said
+from mgpt_tui.ui.screens.inside.tokens import strip
 from mgpt_tui.ui.screens.lessons.card import (
     ALONE,
     Card,
@@ -18,7 +18,6 @@ from mgpt_tui.ui.screens.lessons.card import (
     vocabulary,
 )
 
-GAP = 2
 NEAR = 5
 """Tokens that are told as the nearest."""
 
@@ -32,7 +31,7 @@ def _tokens(place: Place) -> Look:
     name = said(told.target.text)
     lines = [
         Content(f"The {text:,} characters of the text are {tokens:,} tokens, {each} each:"),
-        *_strip(place),
+        *strip(place.text.tokens, place.number, place.width),
         Content(""),
     ]
     made = f"{name} is number {told.target.token:,} of {many:,}"
@@ -47,43 +46,6 @@ def _tokens(place: Place) -> Look:
             Content(", ".join(joined)),
         ]
     )
-
-
-def _strip(place: Place) -> list[Content]:
-    """The tokens around the cursor above their numbers, a column each."""
-    first, last = _around(place)
-    words = list[str | tuple[str, str]]()
-    numbers = list[str | tuple[str, str]]()
-    for number in range(first, last + 1):
-        token = place.text.tokens[number - 1]
-        width = _width(place, number)
-        style = "bold reverse" if number == place.number else ""
-        words += [(cells(said(token.text), width), style), " " * GAP]
-        numbers += [(cells(f"{token.token}", width), "$accent"), " " * GAP]
-    return [Content.assemble(*words[:-1]), Content.assemble(*numbers[:-1])]
-
-
-def _around(place: Place) -> tuple[int, int]:
-    """The first and the last token of those that have room, the cursor's in their midst."""
-    first = last = place.number
-    left = place.width - _width(place, first)
-    while True:
-        before, after = first - 1, last + 1
-        grown = False
-        for number in (before, after):
-            if not 1 <= number <= len(place.text.tokens):
-                continue
-            needed = _width(place, number) + GAP
-            if needed <= left:
-                left, grown = left - needed, True
-                first, last = min(first, number), max(last, number)
-        if not grown:
-            return first, last
-
-
-def _width(place: Place, number: int) -> int:
-    token = place.text.tokens[number - 1]
-    return min(place.width, max(cell_len(said(token.text)), len(f"{token.token}")))
 
 
 def _embeddings(place: Place) -> Look:
