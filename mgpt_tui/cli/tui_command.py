@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import click
 
@@ -28,17 +28,17 @@ def command(model: str | None) -> None:
     entry = find_model(model)
 
     from mgpt_tui.inference.process.client import EngineClient
-    from mgpt_tui.ui.app import WritingRoom
 
-    engine = EngineClient(model)
-    room = WritingRoom(engine, entry.name)
-    try:
-        room.open()
-    finally:
+    with closing(EngineClient(model)) as engine:
+        engine.start()  # it loads the model while the app is imported and painted
+
+        from mgpt_tui.ui.app import WritingRoom
+
+        room = WritingRoom(engine, entry.name)
         try:
-            files = room.finish()
+            room.open()
         finally:
-            engine.close()
+            files = room.finish()
     with suppress(OutputError):  # the terminal may be gone
         for file in files:
             say(f"Your story is in {file}")

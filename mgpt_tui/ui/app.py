@@ -51,7 +51,7 @@ class WritingRoom(InOrder[None]):
     """The full-screen app.
 
     Args:
-        engine: what generates; the app starts it once it has painted.
+        engine: what generates; the app starts it once it has painted, if it does not run by then.
         model_name: what the model is called until the engine is ready.
         settings: what is remembered from the last run.
         library: where stories are kept.

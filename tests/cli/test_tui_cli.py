@@ -71,6 +71,26 @@ def test_enter_sends_though_it_was_typed_before_the_app_had_the_terminal(
     assert r'"A time\n"' in draft.read_text("utf-8")
 
 
+EARLY = """
+import sys
+from mgpt_tui.cli import main
+from mgpt_tui.inference.process.client import EngineClient
+
+def start(self):
+    print("Textual is there" if "textual" in sys.modules else "it comes first")
+    sys.exit(7)
+
+EngineClient.start = start
+main([])
+"""
+
+
+def test_the_engine_is_started_before_the_app_is_imported() -> None:
+    with Terminal("-c", EARLY) as terminal:
+        assert terminal.ends() == 7
+    assert b"it comes first" in terminal.drawn
+
+
 @pytest.mark.parametrize("term", ["dumb", "Unknown"])
 def test_a_terminal_that_can_show_no_screen_is_refused_at_once(term: str) -> None:
     with Terminal(*APP, term=term) as terminal:

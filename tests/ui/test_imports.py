@@ -1,4 +1,4 @@
-"""The app's process never loads torch."""
+"""What the app loads: never torch, and what looks inside only once it is opened."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ import pytest
 
 from tests.waiting import PATIENCE
 
+LOOKS_INSIDE = (
+    "mgpt_tui.inference.inspection.answers",
+    "mgpt_tui.ui.screens.inside",
+    "mgpt_tui.ui.screens.lessons",
+)
+
 
 @pytest.mark.parametrize(
     ("module", "forbidden"),
     [
-        ("mgpt_tui.ui.app", ("torch", "datasets", "training")),
+        ("mgpt_tui.ui.app", ("torch", "numpy", "datasets", "training", *LOOKS_INSIDE)),
         ("mgpt_tui.cli", ("torch", "textual", "datasets", "training")),
         ("mgpt_tui.cli.tui_command", ("torch", "textual", "datasets", "training")),
         ("mgpt_tui.stories.library", ("torch", "textual")),

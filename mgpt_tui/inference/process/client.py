@@ -23,7 +23,7 @@ import mgpt_tui
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import open_own
-from mgpt_tui.inference.inspection.answers import Asked
+from mgpt_tui.inference.inspection.asked import Asked
 from mgpt_tui.inference.process.messages import (
     LONGEST_EVENT,
     Died,
@@ -114,9 +114,10 @@ class EngineClient:
     def start(self) -> None:
         """Start the engine process, unless it runs already; returns at once.
 
-        Requests may follow at once, too: they wait until the model is loaded.
+        Nor is it started again while `events` is still to tell how it ended. Requests may follow
+        at once, too: they wait until the model is loaded.
         """
-        if self._child is not None and self._child.is_alive():
+        if self.pid is not None or self._has_end_to_tell():
             return
         try:
             with _open_log(append=self._started_before) as log:
@@ -179,6 +180,14 @@ class EngineClient:
             self._forget_its_state()
         self._command = _command(model, self._python)
         self.start()
+
+    def _has_end_to_tell(self) -> bool:
+        """Whether nobody has read yet that the engine could not be started, or has died."""
+        with self.events.mutex:
+            return any(
+                isinstance(event, Died) or (isinstance(event, Failed) and event.id is None)
+                for event in self.events.queue
+            )
 
     def _forget_its_state(self) -> None:
         """Drop what nobody has read yet and what would be taken for the next engine's word."""

@@ -13,10 +13,9 @@ import types
 from dataclasses import asdict, dataclass, is_dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.inspection.answers import Answer
 from mgpt_tui.inference.inspection.asked import Asked
 from mgpt_tui.inference.request import (
     ContextPart,
@@ -27,6 +26,9 @@ from mgpt_tui.inference.request import (
 )
 from mgpt_tui.settings_fields import LARGEST_INT
 from mgpt_tui.text import TextChunk
+
+if TYPE_CHECKING:
+    from mgpt_tui.inference.inspection.answers import Answer
 
 LONGEST_EVENT = 2**24
 """Bytes of a line from the engine; no event comes near it."""
@@ -328,4 +330,10 @@ def _build(hint: Any, value: Any) -> Any:
 
 @cache
 def _field_types(message_type: type) -> dict[str, Any]:
-    return get_type_hints(message_type)
+    views: dict[str, Any] = {}
+    if message_type is Inspected:
+        # Thirty types that views are made of, imported when the first view is told.
+        from mgpt_tui.inference.inspection.answers import Answer
+
+        views = {"Answer": Answer}
+    return get_type_hints(message_type, localns=views)

@@ -19,7 +19,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from mgpt_tui import paths
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from mgpt_tui.inference.engine import Engine
     from mgpt_tui.inference.inspector import Inspector
     from mgpt_tui.inference.text.generation import Generation
+
+    GiveInspector = Callable[[], Inspector]
 
 GATHERED = 0.02
 """Seconds between two messages with new text: the screen does not change more often."""
@@ -93,16 +95,16 @@ class Server:
         else:
             raise ProtocolError(f"{type(request).__name__} is no request")
 
-    def answer_next(self, engine: Engine, inspector: Inspector | None = None) -> None:
+    def answer_next(self, engine: Engine, inspector: GiveInspector | None = None) -> None:
         """Wait for something to be asked for and see it through, whatever goes wrong in it.
 
         Args:
             engine: which writes.
-            inspector: of the same model; without one nothing can be looked into.
+            inspector: gives that of the same model; without it nothing can be looked into.
         """
         self._answer(self._waiting.next(), engine, inspector)
 
-    def _answer(self, request: Question, engine: Engine, inspector: Inspector | None) -> None:
+    def _answer(self, request: Question, engine: Engine, inspector: GiveInspector | None) -> None:
         for id in self._waiting.take_replaced():
             self._send(Replaced(id))
             del self._stops[id]
@@ -127,12 +129,12 @@ class Server:
         finally:
             del self._stops[request.id]
 
-    def _inspect(self, request: Inspect, engine: Engine, inspector: Inspector) -> None:
+    def _inspect(self, request: Inspect, engine: Engine, inspector: GiveInspector) -> None:
         """Tell what a view asks, in one answer, or in several with other questions in between."""
         from mgpt_tui.inference.answering import answers
 
         view = request.asked.view
-        for answer, more in answers(engine, inspector, request.context, request.asked):
+        for answer, more in answers(engine, inspector(), request.context, request.asked):
             self._send(Inspected(request.id, answer, more))
             while more and (question := self._waiting.next_short(with_text=True)) is not None:
                 self._answer(question, engine, inspector)
@@ -140,7 +142,7 @@ class Server:
                 self._send(Replaced(request.id))
                 return
 
-    def _generate(self, request: Generate, engine: Engine, inspector: Inspector | None) -> None:
+    def _generate(self, request: Generate, engine: Engine, inspector: GiveInspector | None) -> None:
         context, settings, until = request.context, request.settings, request.until
         should_stop = self._stops[request.id].is_set
         if request.samples == 1:  # whose story the engine remembers, so that it goes on from there
@@ -237,10 +239,9 @@ def _private_streams() -> tuple[BinaryIO, BinaryIO]:
     return requests, events
 
 
-def _load(name: str | None, send: Callable[[Event], None]) -> tuple[Engine, Inspector]:
+def _load(name: str | None, send: Callable[[Event], None]) -> tuple[Engine, GiveInspector]:
     entry = find_model(name)  # before torch is imported: a wrong name is told at once
 
-    from mgpt_tui.inference.inspector import Inspector
     from mgpt_tui.inference.loading import FOR_THE_SCREEN, load_engine
 
     loaded = load_engine(entry.path, spare_cores=FOR_THE_SCREEN)
@@ -256,7 +257,14 @@ def _load(name: str | None, send: Callable[[Event], None]) -> tuple[Engine, Insp
         )
     )
     engine.next_logits(engine.encode(["Once"]))  # the first run is slow; have it before it counts
-    return engine, Inspector(loaded.open_decoder, engine.tokenizer)
+
+    @cache
+    def inspector() -> Inspector:
+        from mgpt_tui.inference.inspector import Inspector  # a fifth of all imports, for later
+
+        return Inspector(loaded.open_decoder, engine.tokenizer)
+
+    return engine, inspector
 
 
 def _listen(server: Server, requests: BinaryIO) -> NoReturn:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.actions import SkipAction
 
 from mgpt_tui.ui.room.desk import Desk
-from mgpt_tui.ui.screens.inside.screen import InsideScreen
-from mgpt_tui.ui.screens.lessons.screen import Bookmark, LessonsScreen
+
+# What looks inside is a seventh of all that the app imports, so it is imported when it is opened.
+if TYPE_CHECKING:
+    from mgpt_tui.ui.screens.lessons.screen import Bookmark
 
 
 class Reading:
@@ -14,7 +18,7 @@ class Reading:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._bookmark = Bookmark()
+        self._bookmark: Bookmark | None = None
 
     def moved(self, *, at_end: bool) -> None:
         """The end came into view or left it: say that there is more below where it is not."""
@@ -37,9 +41,14 @@ class Reading:
         self._desk.story_pane.scroll_page_down(animate=False)
 
     def action_inside(self) -> None:
+        from mgpt_tui.ui.screens.inside.screen import InsideScreen
+
         if self._desk.is_ready():
             self._desk.ask(InsideScreen(self._desk.session))
 
     def action_lessons(self) -> None:
+        from mgpt_tui.ui.screens.lessons.screen import Bookmark, LessonsScreen
+
         if self._desk.is_ready():
+            self._bookmark = self._bookmark or Bookmark()
             self._desk.ask(LessonsScreen(self._desk.session, self._bookmark))

@@ -214,6 +214,19 @@ def test_a_started_client_is_not_started_twice(running):
     assert running.pid == pid
 
 
+def test_an_engine_is_not_started_again_before_its_end_is_heard():
+    client = EngineClient("no-such-model")
+    client.start()
+    until(lambda: not client.events.empty(), "the engine to fail")
+    client.start()  # by the app, which is up only now
+    assert client.pid is None
+    (failed,) = drained(client)
+    assert isinstance(failed, Failed)
+    client.start()
+    assert isinstance(events_until(client, Failed)[-1], Failed)
+    client.close()
+
+
 @posix
 def test_ctrl_c_in_the_terminal_is_none_of_the_engines_business(running):
     assert os.getsid(running.pid) != os.getsid(0)

@@ -347,7 +347,7 @@ def test_what_a_view_tells_comes_through_the_pipe(server, events, engine, inspec
     )
     context = ("The ", (70, 111), "x")
     server.take(encode(Inspect(5, context, asked)))
-    server.answer_next(engine, inspector)
+    server.answer_next(engine, lambda: inspector)
     expected = list(answers(engine, inspector, context, asked))
     assert [(event.answer, event.more) for event in events] == expected
     assert [event.more for event in events] == [True] * (len(events) - 1) + [False]
@@ -374,7 +374,7 @@ def test_what_takes_long_lets_others_in_and_is_stopped(
 
     server._send = go_on
     server.take(encode(Inspect(5, ("The fox",), asked)))
-    server.answer_next(engine, inspector)
+    server.answer_next(engine, lambda: inspector)
     assert isinstance(events[0], Inspected) and events[0].more
     assert [event.id for event in events if isinstance(event, Ended)] == [6]
     assert [event.id for event in events if isinstance(event, Inspected)] == [5, 7]
@@ -403,7 +403,7 @@ def test_what_takes_long_lets_others_in_and_is_stopped(
 )
 def test_what_cannot_be_looked_at_is_told(server, events, engine, inspector, context, asked, said):
     server.take(encode(Inspect(5, context, asked)))
-    server.answer_next(engine, inspector)
+    server.answer_next(engine, lambda: inspector)
     [event] = events
     assert isinstance(event, Failed) and event.id == 5 and said in event.message and event.remedy
 
@@ -412,7 +412,7 @@ def test_what_mutes_nothing_changes_nothing(server, events, engine, inspector):
     server.take(encode(Inspect(5, ("The fox",), Asked(View.MUTE))))
     server.take(encode(Inspect(6, ("The fox",), Asked(View.SURPRISE))))
     for _ in range(2):
-        server.answer_next(engine, inspector)
+        server.answer_next(engine, lambda: inspector)
     muted, whole = (event.answer for event in events)
     assert muted.logprobs == tuple(token.logprob for token in whole.tokens)
     assert (muted.parts, muted.bits, muted.top) == ((), 0, muted.before)
@@ -442,14 +442,14 @@ def test_short_questions_are_answered_between_two_pieces_of_a_text(
 
     server._send = ask_on_the_way
     server.take(encode(Generate(7, ("The fox",), SAMPLING)))
-    server.answer_next(engine, inspector)
+    server.answer_next(engine, lambda: inspector)
     kinds = [type(event) for event in events]
     answers = kinds.index(Measured)
     assert kinds[answers : answers + 3] == [Measured, Inspected, Seen]
     assert len(written(events[:answers])) == 3
     assert isinstance(events[-1], Ended) and events[-1].id == 7
     assert written(events) == plain  # it was written as if nothing had been asked
-    server.answer_next(engine, inspector)
+    server.answer_next(engine, lambda: inspector)
     assert isinstance(events[-1], Ended) and events[-1].id == 9
 
 
@@ -460,8 +460,8 @@ def test_a_newer_question_for_the_same_view_replaces_the_one_that_waits(
     server.take(encode(Inspect(2, ("The fox",), Asked(View.PARTS, 1))))
     server.take(encode(Inspect(3, ("The fox",), Asked(View.LENS, 2))))
     server.take(encode(Inspect(4, ("The fox",), Asked(View.LENS, 3))))
-    server.answer_next(engine, inspector)
-    server.answer_next(engine, inspector)
+    server.answer_next(engine, lambda: inspector)
+    server.answer_next(engine, lambda: inspector)
     assert [(type(event), event.id) for event in events] == [
         (Replaced, 1),
         (Replaced, 3),

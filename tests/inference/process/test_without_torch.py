@@ -9,8 +9,9 @@ import pytest
 
 from mgpt_tui import paths
 from mgpt_tui.inference.decoders import compiling
+from mgpt_tui.inference.inspection.asked import Asked, View
 from mgpt_tui.inference.process.client import EngineClient
-from mgpt_tui.inference.process.messages import Ended, Failed, Ready
+from mgpt_tui.inference.process.messages import Ended, Failed, Inspected, Ready
 from mgpt_tui.inference.request import SamplingSettings
 
 pytestmark = [
@@ -34,9 +35,8 @@ def engine(tmp_path, tiny_checkpoint):
 
 
 def imported():
-    """Top-level packages that the engine has imported by now."""
-    log = paths.engine_log().read_text()
-    return {name.partition(".")[0] for name in re.findall(r"\| +([\w.]+)$", log, re.MULTILINE)}
+    """All that the engine has imported by now."""
+    return set(re.findall(r"\| +([\w.]+)$", paths.engine_log().read_text(), re.MULTILINE))
 
 
 def test_the_engine_writes_looks_and_measures_without_torch(engine):
@@ -54,9 +54,20 @@ def test_the_engine_writes_looks_and_measures_without_torch(engine):
         assert not isinstance(event, Failed), event
         ended += isinstance(event, Ended)
     assert "numpy" in imported()
-    assert imported() & HEAVY == set()
+    assert {name.partition(".")[0] for name in imported()} & HEAVY == set()
     maps = Path(f"/proc/{engine.pid}/maps")
     if maps.exists():
         mapped = {Path(line.split()[-1]).name for line in maps.read_text().splitlines()}
         assert any(name.startswith("decode-") for name in mapped)
         assert not {name for name in mapped if "torch" in name}
+
+
+def test_what_looks_inside_is_imported_when_it_is_asked_for(engine):
+    looks_inside = {"mgpt_tui.inference.inspector", "mgpt_tui.inference.inspection.answers"}
+    engine.generate(["The fo"], SamplingSettings(max_tokens=2, seed=1))
+    while not isinstance(event := engine.events.get(timeout=PATIENCE), Ended):
+        assert not isinstance(event, Failed), event
+    assert imported() & looks_inside == set()
+    engine.inspect(["The fox"], Asked(View.TOKENS))
+    assert isinstance(engine.events.get(timeout=PATIENCE), Inspected)
+    assert imported() >= looks_inside
