@@ -234,9 +234,9 @@ def show(parts: Iterable[RenderableType], console: Console) -> None:
         elif isinstance(part, Text):
             console.print(part, soft_wrap=True)
         else:
-            with console.capture() as told:
+            with console.capture() as printed:
                 console.print(part)
-            for line in told.get().removesuffix("\n").split("\n"):
+            for line in printed.get().removesuffix("\n").split("\n"):
                 console.out(line.rstrip(), highlight=False)
 
 

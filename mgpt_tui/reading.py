@@ -95,8 +95,8 @@ def too_large(path: Path | str, limit: int) -> UserError:
 def _said(error: OSError | ValueError, path: Path) -> tuple[str, str]:
     if not isinstance(error, OSError):  # a NUL or worse in the path
         return "There can be no file of that name.", "Check the path."
-    told = os_error(error, path)
-    return told.message, told.remedy
+    failure = os_error(error, path)
+    return failure.message, failure.remedy
 
 
 def read_text(path: Path, limit: int = SMALL) -> str:

@@ -141,7 +141,7 @@ def _train(trainer: Trainer, log: RunLog | None, explain: bool, warnings: list[s
     Returns:
         The number of the signal that stopped the run before its end, or 0.
     """
-    tell: list[Callable[[], None]] = []
+    listeners: list[Callable[[], None]] = []
     asked: list[int] = []
     lost: list[OutputError] = []
 
@@ -149,8 +149,8 @@ def _train(trainer: Trainer, log: RunLog | None, explain: bool, warnings: list[s
         asked.append(number)
         trainer.ask_to_stop(number)
         with suppress(RuntimeError):  # the signal came while something was being written
-            for told in tell:
-                told()
+            for listener in listeners:
+                listener()
 
     def lose(failure: OutputError) -> None:
         if not asked:  # a terminal that went has sent SIGHUP, which counts
@@ -169,7 +169,7 @@ def _train(trainer: Trainer, log: RunLog | None, explain: bool, warnings: list[s
                 name = trainer.run.name
                 console = console_for(sys.stderr, lose)
                 with Dashboard(trainer, name, history, explain, warnings, console) as dashboard:
-                    tell.append(dashboard.interrupted)
+                    listeners.append(dashboard.interrupted)
                     if asked:  # before there was anybody to say so
                         dashboard.interrupted()
                     _watch(trainer, log, dashboard)

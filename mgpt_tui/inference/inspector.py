@@ -97,14 +97,14 @@ class Inspector:
         """How surprising every token, word and sentence is."""
         found = self.scores(tokens)
         scores = found.scores
-        told = zip(
+        rows = zip(
             tokens[1:],
             text_ends(tokens[1:], self.tokenizer),
             *(scores.logprobs.tolist(), scores.ranks.tolist(), scores.entropies.tolist()),
             strict=False,  # of entropies there is one more
         )
         return SurpriseView(
-            tokens=tuple(Scored(token, self.text_of(token), *rest) for token, *rest in told),
+            tokens=tuple(Scored(token, self.text_of(token), *rest) for token, *rest in rows),
             words=found.words,
             sentences=found.sentences,
             whole=found.whole(),

@@ -129,13 +129,13 @@ def draw_view(
         UserError: as `sampling.stages`.
     """
     found = [(name, _candidates(left)) for name, left in stages(*filters)]
-    told = tuple(_stage(name, left, target, text_of, count) for name, left in found)
+    each = tuple(_stage(name, left, target, text_of, count) for name, left in found)
     last = Filtered(found[-1][1], probabilities(found[-1][1]))
     drawn = None if uniform is None else last.token(uniform)
     low, high = _share(last, target if drawn is None else drawn)
     return DrawView(
         target=Said(target, text_of(target)),
-        stages=told,
+        stages=each,
         uniform=uniform,
         drawn=None if drawn is None else Said(drawn, text_of(drawn)),
         low=low,

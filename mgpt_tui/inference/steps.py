@@ -121,8 +121,8 @@ class Continuation:
 
     def filters(self, logits: Logits) -> tuple[Filters, float]:
         """What the next token goes through, and the number in [0, 1) that draws it."""
-        told = self._rules.filters(logits, self.tokens, self.rest, self._goes_on)
-        return told, next(self._numbers)
+        filters = self._rules.filters(logits, self.tokens, self.rest, self._goes_on)
+        return filters, next(self._numbers)
 
     def draw(self, logits: Logits) -> tuple[int, Chances | None]:
         """The token that is to come next, and its chances."""

@@ -58,14 +58,30 @@ class Person(Generic[SomeApp]):
         await self.pilot.mouse_up(over, offset=end)
 
     async def settle(self, rounds: int = 3) -> None:
-        """Let every widget take in what was sent, and what they sent each other then.
+        """Let all widgets take in what was sent, and what they sent each other then.
 
-        A pilot waits for an idle processor instead, which a busy machine does not have.
+        A pilot waits for an idle processor instead, which a busy machine does not have, or asks
+        every widget, most of which have nothing to take in.
         """
         for _ in range(rounds):
-            await self.pilot.pause(0)
-            while getattr(self.app, "is_acting", False):
-                await self.pilot.pause(0)
+            await self._while(self._taking())
+            if isinstance(self.app, InOrder):
+                await self._acted(self.app)
+            self.app.screen._on_timer_update()
+
+    def _taking(self) -> Callable[[], object]:
+        """Asks whether something is left of all that is on its way by now."""
+        screen, left = self.app.screen, 0
+
+        def taken() -> None:
+            nonlocal left
+            left -= 1
+
+        for pump in (self.app, *screen.walk_children(with_self=True)):
+            is_idle = pump._message_queue.empty() and not pump._next_callbacks
+            if not is_idle or pump in (self.app, screen):
+                left += pump.call_later(taken)
+        return lambda: left > 0 and self.app.is_running
 
     async def _acted(self, app: InOrder[None]) -> None:
         """Wait until an app that does so by itself has taken in a key."""
@@ -75,7 +91,10 @@ class Person(Generic[SomeApp]):
         await self._while(lambda: app.is_acting)
 
     async def _while(self, holds: Callable[[], object]) -> None:
+        """Let others run while something holds."""
+        limit = time.monotonic() + PATIENCE
         while holds():
+            assert time.monotonic() < limit, "a widget takes nothing in"
             await asyncio.sleep(0)
 
     async def still(self) -> None:

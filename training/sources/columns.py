@@ -148,9 +148,9 @@ def _look_at(rows: Iterator[Row]) -> tuple[list[Row], list[str], list[str]]:
 
 def _mixed(row: Row, column: str, other: str) -> UserError:
     both = is_text(row.fields.get(column))
-    told = f"text in {other!r}, too" if both else f"text in {other!r}, and none in {column!r}"
+    trouble = f"text in {other!r}, too" if both else f"text in {other!r}, and none in {column!r}"
     return UserError(
-        f"{row.where}: this row has {told[:200]}.",
+        f"{row.where}: this row has {trouble[:200]}.",
         "Give all stories the same column; or name it with --text-column: of rows that have no "
         "text there, nothing is read then.",
     )

@@ -64,8 +64,8 @@ class Portion:
         """16 bytes that differ where stories do: of the texts, or of what files look like."""
         digest = hashlib.blake2b(digest_size=16)
         for part in self.parts:
-            told = repr(part).encode() if isinstance(part, TextRange) else _utf8(part)
-            digest.update(len(told).to_bytes(8, "big") + told)
+            content = repr(part).encode() if isinstance(part, TextRange) else _utf8(part)
+            digest.update(len(content).to_bytes(8, "big") + content)
         return digest.digest()
 
     def changed(self) -> list[Path]:
@@ -119,9 +119,10 @@ class Source:
 
     def without_stories(self) -> UserError:
         """That nothing was found here."""
-        told = f"{one_line(self.name)} holds no stories."
+        message = f"{one_line(self.name)} holds no stories."
         lines = "; ".join(self.left_out.lines())
-        return UserError(told, "Give a source with text in it" + (f" ({lines})." if lines else "."))
+        remedy = "Give a source with text in it" + (f" ({lines})." if lines else ".")
+        return UserError(message, remedy)
 
     def portions(self, size: int) -> Iterator[Portion]:
         """All stories in portions of about `size` bytes; those of text files are not yet read.

@@ -193,7 +193,7 @@ def has_nul(path: Path) -> UserError:
 
 def not_text(path: Path, before: int, error: UnicodeError, encoding: str = UTF8) -> UserError:
     """The failure to decode what follows the first `before` bytes of a file."""
-    told = f"{shown(path)} is not {encoding.upper()}"
+    message = f"{shown(path)} is not {encoding.upper()}"
     if isinstance(error, UnicodeDecodeError):
-        told += f": byte {before + error.start} is 0x{error.object[error.start]:02X}"
-    return UserError(f"{told}.", "Save it as UTF-8, then run it again.")
+        message += f": byte {before + error.start} is 0x{error.object[error.start]:02X}"
+    return UserError(f"{message}.", "Save it as UTF-8, then run it again.")

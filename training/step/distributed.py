@@ -154,8 +154,8 @@ class World:
         words: tuple[str, str] | None = None
         if failure is not None:
             words = self._here(failure.message), failure.remedy
-        told = self.share(json.dumps(words).encode(), int(failed.argmax()))
-        raise SharedError(*json.loads(told))
+        shared = self.share(json.dumps(words).encode(), int(failed.argmax()))
+        raise SharedError(*json.loads(shared))
 
     def parallel(self, module: nn.Module, device: torch.device) -> nn.Module:
         """`module` with gradients averaged over the processes; its weights become rank 0's."""

@@ -135,8 +135,8 @@ def made_by() -> str:
     """The compiler that made the library, and its version; errors as in `file`."""
     compiler = library().compiler
     compiler.restype = ctypes.c_char_p
-    told: bytes = compiler()
-    return told.decode()
+    version: bytes = compiler()
+    return version.decode()
 
 
 def is_available() -> bool:
@@ -194,8 +194,8 @@ def _taken_for_granted(command: list[str]) -> bytes:
     """
     program = Path(command[0]).stat()
     if processor.described():
-        told = [*command, str(program.st_size), str(program.st_mtime_ns)]
-        return "\n".join(told).encode() + _of_processor()
+        parts = [*command, str(program.st_size), str(program.st_mtime_ns)]
+        return "\n".join(parts).encode() + _of_processor()
     done = _run([*command, "-dM", "-E", os.devnull])
     return " ".join(command).encode() + done.stdout
 

@@ -204,8 +204,8 @@ def sentence_starts(texts: Sequence[str]) -> list[int]:
     A token that has the end of one and the beginning of the next counts to the first.
     """
     reader = Sentences()
-    told = [(at, reader.read(character)) for at, character in enumerate("".join(texts))]
-    ends = [at - back + 1 for at, back in told if back is not None]
+    steps = [(at, reader.read(character)) for at, character in enumerate("".join(texts))]
+    ends = [at - back + 1 for at, back in steps if back is not None]
     starts, at = [1] if texts else [], 0
     for number, text in enumerate(texts, 1):
         if number > 1 and ends and at >= ends[0]:

@@ -281,8 +281,8 @@ def _listen(server: Server, requests: BinaryIO) -> NoReturn:
 
 def _failure(request: int | None, what: str, error: Exception) -> Failed:
     if is_lack_of_memory(error):
-        told = OutOfMemory()
-        return Failed(request, told.message, told.remedy)
+        lack = OutOfMemory()
+        return Failed(request, lack.message, lack.remedy)
     reason = str(error).strip().splitlines() or [""]
     return Failed(
         request,

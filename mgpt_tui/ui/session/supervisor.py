@@ -20,7 +20,7 @@ DEATHS_WITHIN = 20.0
 class Phase(Enum):
     """How the engine is."""
 
-    WAKING = "waking"
+    LOADING = "loading"
     READY = "ready"
     DOWN = "down"
 
@@ -39,7 +39,7 @@ class Supervisor:
     """
 
     def __init__(self, engine: EngineLike, clock: Callable[[], float]) -> None:
-        self.phase = Phase.WAKING
+        self.phase = Phase.LOADING
         self.model: Ready | None = None
         self.trouble = ""
         self._engine = engine
@@ -51,12 +51,12 @@ class Supervisor:
 
     def wake(self) -> None:
         """Start the engine."""
-        self.phase, self.trouble = Phase.WAKING, ""
+        self.phase, self.trouble = Phase.LOADING, ""
         self._engine.start()
 
     def switch(self, model: str | None) -> None:
         """Start another model in its place."""
-        self.phase, self.trouble, self.model = Phase.WAKING, "", None
+        self.phase, self.trouble, self.model = Phase.LOADING, "", None
         self._deaths.clear()
         self._engine.switch(model)
 

@@ -75,9 +75,9 @@ class StatusLine(Plain):
 
 def status(session: Session, width: int, names: KeyNames) -> str:
     """The status in one line of `width` cells; on a narrow screen the bar gives way."""
-    if session.phase is Phase.WAKING:
+    if session.phase is Phase.LOADING:
         waiting = " It will go on with your story in a moment." if session.is_waiting else ""
-        return f"the model is waking up…{waiting}"
+        return f"the model is loading…{waiting}"
     if session.phase is Phase.DOWN:
         return f"{session.trouble} {names.fill('{Send} tries again.')}"
     numbers = [rate(session.meter), seed(session), settings(session.settings)]

@@ -235,7 +235,7 @@ async def test_the_app_paints_and_takes_lines_before_the_engine_is_ready(
     open_room, manual, size
 ) -> None:
     async with open_room(manual, size) as writer:
-        await writer.sees("the model is waking up")
+        await writer.sees("the model is loading")
         await writer.send(BEGINNING)
         await writer.sees("in a moment")
         await writer.misses("F1 shows")
@@ -244,7 +244,7 @@ async def test_the_app_paints_and_takes_lines_before_the_engine_is_ready(
         manual.be_ready()
         await writer.until(lambda: len(manual.asked) == 1)
         await writer.sees("storyteller 14M")
-        await writer.misses("waking up")
+        await writer.misses("is loading")
 
 
 async def test_a_crash_is_told_and_costs_no_text(open_room, manual) -> None:

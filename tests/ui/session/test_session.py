@@ -334,7 +334,7 @@ def test_a_crash_costs_no_text_and_the_engine_is_started_again(manual, session: 
     assert "-11" in notices[0]
     assert "safe" in notices[0]
     assert manual.starts == 2
-    assert session.phase is Phase.WAKING
+    assert session.phase is Phase.LOADING
     assert session.story.text == "A key fell"
     session.submit("")
     manual.be_ready()
@@ -354,7 +354,7 @@ def test_three_deaths_in_a_row_are_enough(manual, session: Session, clock: Clock
     assert manual.starts == 3
     assert "engine.log" in notices[0]
     session.submit("A key")
-    assert (manual.starts, session.phase) == (4, Phase.WAKING)
+    assert (manual.starts, session.phase) == (4, Phase.LOADING)
     manual.be_ready()
     hear(session)
     assert len(manual.asked) == 1
