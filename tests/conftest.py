@@ -25,8 +25,10 @@ from mgpt_tui.paths import LOCATIONS
 from tests.waiting import PATIENCE
 
 # How long an example takes depends on what else the machine does.
-hypothesis.settings.register_profile("patient", deadline=None)
-hypothesis.settings.load_profile("patient")
+# The same examples wherever the same tests run; `--hypothesis-profile search` looks for others.
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("search", deadline=None)
+hypothesis.settings.load_profile("steady")
 
 # Tiny models are fastest on one thread, and the tests may share the machine.
 torch.set_num_threads(1)

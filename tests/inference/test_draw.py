@@ -36,6 +36,7 @@ def drawn(engine, context, settings):
         repetition_penalty=st.sampled_from([1.0, 1.4]),
         bias=st.sampled_from([(), ("a=2",)]),
         ignore_end=st.booleans(),
+        finish_sentence=st.just(False),  # which may cut a token, and what is left is others
         max_tokens=st.just(8),
         seed=st.integers(0, 99),
     ),

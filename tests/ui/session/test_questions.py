@@ -10,6 +10,7 @@ from mgpt_tui.inference.process.messages import Event, Inspected, Measured, Seen
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.ui.session.questions import Question
 from mgpt_tui.ui.session.session import Session
+from mgpt_tui.ui.session.supervisor import Phase
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def hear(session: Session) -> None:
     events: list[Event] = []
     while not session.engine.events.empty():
         events.append(session.engine.events.get())
-    assert session.handle(events) == [] or session.phase.name == "WAKING"
+    assert session.handle(events) == [] or session.phase is Phase.LOADING
 
 
 def ask(session: Session, *, end: int | None = None) -> Question[Measured]:
