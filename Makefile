@@ -30,13 +30,14 @@ test: $(READY)
 coverage: $(READY)
 	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term-missing:skip-covered
 
+# `make campaign SEED=7` draws the same moments and keys again; without it others each time.
 campaign: $(READY)
-	$(BIN)/python campaigns/resume.py
-	$(BIN)/python campaigns/processes.py
-	$(BIN)/python campaigns/writing.py
-	$(BIN)/python campaigns/keystrokes.py
-	$(BIN)/python campaigns/closing.py
-	$(BIN)/python campaigns/races.py
+	$(BIN)/python campaigns/resume.py $(SEED:%=--seed %)
+	$(BIN)/python campaigns/processes.py $(SEED:%=--seed %)
+	$(BIN)/python campaigns/writing.py $(SEED:%=--seed %)
+	$(BIN)/python campaigns/keystrokes.py $(SEED:%=--seed %)
+	$(BIN)/python campaigns/closing.py $(SEED:%=--seed %)
+	$(BIN)/python campaigns/races.py $(SEED:%=--seed %)
 
 # FUZZ_INPUTS=1000000 for so many of each kind, FUZZ_SEED=7 for others, or the same again.
 fuzz: $(READY)
