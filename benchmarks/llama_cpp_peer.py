@@ -1,4 +1,8 @@
-"""llama.cpp with our weights in half precision, for the benchmark of decoding to compare with.
+"""llama.cpp with our weights, for the benchmark of decoding to compare with.
+
+    python benchmarks/llama_cpp_peer.py FILE.gguf
+
+prints the number of the token that it begins a story with, which takes what a cold start takes.
 
 Needs the packages `llama-cpp-python` and `gguf`: `pip install -e ".[peers]"`, which compiles
 llama.cpp for this machine.
@@ -7,15 +11,17 @@ llama.cpp for this machine.
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from decode_parts import TEMPERATURE, TOP_K
 from numpy.typing import NDArray
-from torch import Tensor
 
-from mgpt_tui.model.gpt import GPT
+if TYPE_CHECKING:
+    from mgpt_tui.model.contents import Contents
 
 NAMES = {
     "attn_norm": "attention_norm",
@@ -27,48 +33,88 @@ NAMES = {
 }
 """GGUF's names of a block's parts, and ours."""
 
+FORMS = ("f16", "q8_0", "q4_0")
+"""What matrices are kept in: 2 bytes a weight, or blocks of 32 weights with a scale in f16."""
+
+BLOCK = 32
+EPSILON = 1e-5
+"""Of our norms, as of torch's."""
+
 
 def is_installed() -> bool:
     """Whether there is a llama.cpp to compare with."""
     return all(importlib.util.find_spec(name) for name in ("llama_cpp", "gguf"))
 
 
-def write_gguf(model: GPT, path: Path) -> None:
-    """Write the weights as llama.cpp wants a GPT-2: matrices in f16, the rest in f32.
+def form_of(name: str, shape: Sequence[int], form: str) -> str:
+    """What a tensor is kept in, in a file of that form.
 
-    Biases that our models lack are written as zeros; there is no vocabulary but its size.
+    Vectors stay f32, and positions, which are only ever added; rows that are not made of whole
+    blocks stay f16.
+
+    Args:
+        name: GGUF's.
+        shape: (out, in) of a matrix, (n) of a vector.
     """
+    if len(shape) == 1 or name == "position_embd.weight":
+        return "f32"
+    return form if shape[-1] % BLOCK == 0 else "f16"
+
+
+def gguf_file(vocabulary: str, form: str) -> Path:
+    """The weights of a vocabulary in a form, in our cache folder; written at the first time."""
+    from mgpt_tui import paths
+
+    path = paths.cache_dir() / f"{vocabulary}-{form}.gguf"
+    if not path.exists():
+        from decode_parts.material import checkpoint_of
+
+        write_gguf(checkpoint_of(vocabulary), path, form)
+    return path
+
+
+def tensors(checkpoint: Contents) -> dict[str, NDArray[np.float32]]:
+    """All that llama.cpp wants of a GPT-2, by GGUF's names.
+
+    Biases that our models lack are zeros; the head is the token embedding once more.
+    """
+    weights = checkpoint.weights
+    made = {
+        "token_embd.weight": weights["token_embedding.weight"],
+        "output.weight": weights["token_embedding.weight"],
+        "position_embd.weight": weights["position_embedding.weight"],
+    }
+    parts = {"output_norm": "final_norm"} | {
+        f"blk.{number}.{theirs}": f"blocks.{number}.{ours}"
+        for number in range(checkpoint.info.config.n_layer)
+        for theirs, ours in NAMES.items()
+    }
+    for theirs, ours in parts.items():
+        weight = weights[f"{ours}.weight"]
+        bias = weights.get(f"{ours}.bias")
+        made[f"{theirs}.weight"] = weight
+        made[f"{theirs}.bias"] = np.zeros(len(weight), np.float32) if bias is None else bias
+    return made
+
+
+def write_gguf(checkpoint: Contents, path: Path, form: str) -> None:
+    """Write the weights as a file for llama.cpp, in one of `FORMS`; of the vocabulary, its size."""
     import gguf
 
-    shape = model.config
+    shape = checkpoint.info.config
     writer = gguf.GGUFWriter(path, "gpt2")
     writer.add_block_count(shape.n_layer)
     writer.add_context_length(shape.block_size)
     writer.add_embedding_length(shape.n_embd)
     writer.add_feed_forward_length(4 * shape.n_embd)
     writer.add_head_count(shape.n_head)
-    writer.add_layer_norm_eps(model.final_norm.eps)
-    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+    writer.add_layer_norm_eps(EPSILON)
+    writer.add_file_type(gguf.LlamaFileType[f"MOSTLY_{form.upper()}"])
     writer.add_tokenizer_model("no_vocab")
     writer.add_vocab_size(shape.vocab_size)
-
-    def add(name: str, weight: Tensor, bias: Tensor | None = None, biased: bool = False) -> None:
-        half = np.float16 if weight.dim() == 2 else np.float32
-        writer.add_tensor(f"{name}.weight", weight.detach().float().numpy().astype(half))
-        if biased:
-            zeros = np.zeros(weight.shape[0], np.float32)
-            numbers = zeros if bias is None else bias.detach().float().numpy()
-            writer.add_tensor(f"{name}.bias", numbers)
-
-    add("token_embd", model.token_embedding.weight)
-    add("output", model.token_embedding.weight)
-    position = model.position_embedding.weight.detach().float().numpy()
-    writer.add_tensor("position_embd.weight", position)
-    add("output_norm", model.final_norm.weight, model.final_norm.bias, biased=True)
-    for number, block in enumerate(model.blocks):
-        for theirs, ours in NAMES.items():
-            part: Any = block.get_submodule(ours)
-            add(f"blk.{number}.{theirs}", part.weight, part.bias, biased=True)
+    for name, array in tensors(checkpoint).items():
+        kind = gguf.GGMLQuantizationType[form_of(name, array.shape, form).upper()]
+        writer.add_tensor(name, gguf.quantize(array, kind), raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -82,6 +128,9 @@ class LlamaCpp:
         path: a GGUF file.
         threads: to compute with.
         rows: how many texts side by side, of a context of 256 tokens each.
+
+    Attributes:
+        tokens: size of the vocabulary.
     """
 
     def __init__(self, path: Path, threads: int, rows: int, temperature: float, top_k: int) -> None:
@@ -101,6 +150,7 @@ class LlamaCpp:
         options.no_perf = True
         self._context = c.llama_init_from_model(self._model, options)
         assert self._context, "llama.cpp does not take the model"
+        self.tokens: int = c.llama_vocab_n_tokens(c.llama_model_get_vocab(self._model))
         self._memory = c.llama_get_memory(self._context)
         self._batch = c.llama_batch_init(512, 0, 1)
         self._samplers = []
@@ -143,6 +193,16 @@ class LlamaCpp:
         self._forget()
         last = len(tokens) - 1
         self._decode((token, at, 0, at == last) for at, token in enumerate(tokens))
-        size = self._c.llama_vocab_n_tokens(self._c.llama_model_get_vocab(self._model))
         scores = self._c.llama_get_logits_ith(self._context, -1)
-        return np.ctypeslib.as_array(scores, (size,)).copy()
+        return np.ctypeslib.as_array(scores, (self.tokens,)).copy()
+
+
+def main() -> None:
+    from mgpt_tui.cores import cores
+
+    model = LlamaCpp(Path(sys.argv[1]), cores(), 1, TEMPERATURE, TOP_K)
+    print(*model.write(model.tokens - 1, 1)[0], flush=True)  # <|endoftext|> is the last
+
+
+if __name__ == "__main__":
+    main()
