@@ -250,7 +250,7 @@ def test_the_layout_is_drawn_as_it_is():
     page = text_of(ROOT / "docs" / "architecture.md")
     drawing = page.split("## What lies where")[1].split("```")[1]
     drawn, above = set(), [ROOT]
-    for indent, name in re.findall(r"^((?:  ){0,3})([\w.]+/?)  ", drawing, re.MULTILINE):
+    for indent, name in re.findall(r"^((?:  ){0,4})([\w.]+/?)  ", drawing, re.MULTILINE):
         depth = len(indent) // 2
         above[depth + 1 :] = [above[depth] / name]
         drawn.add(above[-1])

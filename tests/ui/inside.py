@@ -30,7 +30,15 @@ from mgpt_tui.inference.inspection.answers import (
     TokensView,
     View,
 )
-from mgpt_tui.inference.inspection.experiments import MuteView, Shape
+from mgpt_tui.inference.inspection.experiments import (
+    Column,
+    Cost,
+    CostsView,
+    MuteView,
+    Shape,
+    TraceView,
+    WhatIfView,
+)
 from mgpt_tui.inference.request import ContextPart
 
 LAYERS, HEADS = 6, 6
@@ -39,11 +47,7 @@ SHARES, CHANCE = Shares(0.62, 0.11, 0.04, 0.01), Shares(0.05, 0.06, 0.02, 0.01)
 
 def told(context: Sequence[ContextPart], asked: Asked, said: dict[int, str]) -> Answer:
     """What is answered of a story; `said` has what the engine's own tokens say."""
-    text = "".join(
-        part if isinstance(part, str) else "".join(said.get(token, f" w{token}") for token in part)
-        for part in context
-    )
-    words = re.findall(r"\s?[^\s]+|\s", text)
+    words = words_of(context, said)
     number = asked.token or len(words) + 1
     target = Said(number, words[number - 1] if number <= len(words) else " [b]next")
     match asked.view:
@@ -67,10 +71,23 @@ def told(context: Sequence[ContextPart], asked: Asked, said: dict[int, str]) -> 
         case View.DRAW:
             return drawn(asked)
         case View.MUTE:
-            logprobs = tuple(token.logprob - 0.5 for token in surprise(words).tokens)
-            top = tuple(Guess(100 + at, f" w{at}[", 0.4 / (at + 1)) for at in range(asked.count))
-            shape = Shape(LAYERS, HEADS, 1536)
-            return MuteView((asked.mute,), logprobs, 0.72 * len(words), top, top[::-1], shape)
+            return muted(words, asked)
+        case View.COSTS:
+            return CostsView(costs(asked), LAYERS * HEADS)
+        case View.WHAT_IF:
+            return what_if(words, words_of(asked.instead, said))
+        case View.TRACE:
+            first = what_if(words, words_of(asked.instead, said)).first
+            return traced(target, first, number)
+
+
+def words_of(context: Sequence[ContextPart], said: dict[int, str]) -> list[str]:
+    """Its tokens."""
+    text = "".join(
+        part if isinstance(part, str) else "".join(said.get(token, f" w{token}") for token in part)
+        for part in context
+    )
+    return re.findall(r"\s?[^\s]+|\s", text)
 
 
 def surprise(words: list[str]) -> SurpriseView:
@@ -126,6 +143,51 @@ def tokens_view(target: Said, number: int) -> TokensView:
     near = tuple(Near(at, f" near{at}[", 0.9 - 0.2 * at) for at in range(5))
     places = tuple(Near(number + at, "", 0.8 - 0.1 * at) for at in range(1, 4))
     return TokensView(target, merges, near, number, places)
+
+
+def muted(words: list[str], asked: Asked) -> MuteView:
+    """Each part takes a bit from every token but each third, which gains one."""
+    parts = tuple(filter(None, asked.mute.split(",")))
+    added = [(-1 if at % 3 == 2 else 1) * len(parts) for at in range(len(words))]
+    logprobs = tuple(
+        token.logprob - math.log(2) * bits
+        for token, bits in zip(surprise(words).tokens, added, strict=True)
+    )
+    top = tuple(Guess(100 + at, f" w{at}[", 0.4 / (at + 1)) for at in range(asked.count))
+    without = (top[1], top[0], Guess(99, " [b]new", 0.1), *top[3:]) if parts else top
+    return MuteView(parts, logprobs, float(sum(added)), top, without, Shape(LAYERS, HEADS, 1536))
+
+
+def costs(asked: Asked, known: int = LAYERS * HEADS) -> tuple[Cost, ...]:
+    """The nth head costs n bits, half of that by the mean, and less than nothing if it is third."""
+    amounts = [(-1 if at % 3 == 2 else 1) * (at + 1.0) for at in range(known)]
+    return tuple(
+        Cost(f"L{at // HEADS + 1}H{at % HEADS + 1}", amount / (2 if asked.mean else 1))
+        for at, amount in enumerate(amounts)
+    )
+
+
+def what_if(words: list[str], changed: list[str]) -> WhatIfView:
+    """The first token behind the change has a bit for each of its letters; from there it is a bit
+    less a token, down to 3 below 0."""
+    pairs = zip(words, changed, strict=False)
+    first = next((at for at, (a, b) in enumerate(pairs, 1) if a != b), len(words))
+    end = len(words) + 1
+    while end > first + 1 and words[end - 2] == changed[end - 2 + len(changed) - len(words)]:
+        end -= 1
+    most = len("".join(changed[first - 1 : end - 1]).strip())
+    return WhatIfView(first, end, tuple(max(-3.0, most - at) for at in range(len(words) + 1 - end)))
+
+
+def traced(target: Said, first: int, number: int, known: int = 10**9) -> TraceView:
+    """The later the station, the less is undone at the changed token, the more at the last."""
+    columns = []
+    for token in range(number - 1, first - 1, -1)[:known]:
+        sign = {first: -1, number - 1: 1}.get(token, 0)
+        shares = [(station if sign > 0 else 12 - station) / 12 for station in range(2 * LAYERS + 1)]
+        columns.append(Column(token, tuple(share if sign else -0.07 for share in shares)))
+    changed = -math.log(2) * 9.5
+    return TraceView(target, -math.log(2) * 2.5, changed, tuple(columns), number - first)
 
 
 CANDIDATES = 500

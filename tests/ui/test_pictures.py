@@ -21,6 +21,13 @@ DIALOGS = {
     "layers": ("f9", "left", "left", "4"),
     "parts": ("f9", "left", "left", "5"),
     "neurons": ("f9", "left", "left", "6", "tab"),
+    "mute": ("f9", "left", "left", "7", "tab", "m", "x"),
+    "a part is mistyped": ("f9", "7", "p", "M", "9", "enter"),
+    "what if": ("f9", "home", "right", "8", "w", "ctrl+u", "f", "o", "x", "enter"),
+    "trace": (
+        *("f9", "home", "right", "8", "w", "ctrl+u", "f", "o", "x", "enter"),
+        *("right", "right", "right", "right", "t"),
+    ),
     "a word is found": ("f9", "slash", "k", "e", "y", "enter"),
     "how it is computed": ("f9", "3", "question_mark"),
     "settings": ("ctrl+t",),

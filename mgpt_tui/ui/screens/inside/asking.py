@@ -63,6 +63,12 @@ class Asking:
         self._session.leave(question)
         return True
 
+    def let_go(self, wanted: Wanted) -> None:
+        """Have no more told for now; it is asked anew when it is wanted again."""
+        question = self._asked.get(wanted)
+        if question is not None and wanted not in self._stopped:
+            self._session.leave(question)
+
     def stop_all(self) -> None:
         """Have no more told of anything."""
         for wanted in self._asked:

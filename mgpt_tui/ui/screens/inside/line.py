@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input
 
@@ -16,7 +16,7 @@ from mgpt_tui.text import clean_text
 from mgpt_tui.ui.widgets.plain import Plain
 
 
-class Line(Horizontal):
+class Line(Vertical):
     """Hidden until something is to be typed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", show=False)]
@@ -29,8 +29,10 @@ class Line(Horizontal):
         self._take: Callable[[str], None] | None = None
 
     def compose(self) -> ComposeResult:
-        yield Plain(id="asked")
-        yield Input(compact=True, id="typed")
+        yield Plain(id="wrong")
+        with Horizontal():
+            yield Plain(id="asked")
+            yield Input(compact=True, id="typed")
 
     def on_mount(self) -> None:
         self.display = False
@@ -50,6 +52,7 @@ class Line(Horizontal):
         """
         self._take, self.display = take, True
         self.say(label)
+        self.refuse("")
         field = self.query_one(Input)
         field.value = text
         field.focus()
@@ -57,6 +60,12 @@ class Line(Horizontal):
     def say(self, label: str) -> None:
         """Say something else in front of what is typed."""
         self.query_one("#asked", Plain).say(f"{label} ")
+
+    def refuse(self, why: str) -> None:
+        """Say above what is typed why that cannot be; "" for nothing."""
+        wrong = self.query_one("#wrong", Plain)
+        wrong.display = bool(why)
+        wrong.say(why)
 
     def action_close(self) -> None:
         """Hide."""

@@ -8,7 +8,7 @@ from mgpt_tui.inference.inspection.answers import Answer, SurpriseView
 from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.ui.screens.inside import surprise
 from mgpt_tui.ui.screens.inside.asking import Asking
-from mgpt_tui.ui.screens.inside.sight import Bars, Chosen, Place, Sight, Sofar
+from mgpt_tui.ui.screens.inside.sight import Bars, Chosen, Place, Sight, Sofar, Wanted
 from mgpt_tui.ui.session.session import Session
 from mgpt_tui.ui.session.supervisor import Phase
 
@@ -43,6 +43,7 @@ class Look:
         self._session = session
         self._asking = Asking(session)
         self._is_stale = False
+        self._slow: Wanted | None = None  # what was asked last that takes long
         self._slowly = Sofar()
 
     @property
@@ -79,14 +80,12 @@ class Look:
         return True
 
     def _begin_or_stop(self) -> None:
-        slow, place = self.sight.slow, self.place
+        slow = self.sight.slow
         assert slow is not None
-        wanted = slow.ask(place)
-        if wanted is not None and self._asking.stop(wanted):
-            return
-        self.chosen = slow.choose(place)
+        before = slow.ask(self.place)
+        self.chosen = slow.choose(self.place)
         wanted = slow.ask(self.place)
-        if wanted is not None:
+        if wanted is not None and not (wanted == before and self._asking.stop(wanted)):
             self._asking.begin(wanted)
 
     # What is known.
@@ -125,10 +124,15 @@ class Look:
             self.answer, self.chosen = None, Chosen()
 
     def _ask_slowly(self) -> None:
-        """What takes long waits until the model has written."""
+        """What takes long waits until the model has written, and ends for another."""
         wanted = self.sight.slow.ask(self.place) if self.sight.slow else None
-        if wanted is None or self._session.is_busy:
+        if self._slow is not None and wanted != self._slow:
+            self._asking.let_go(self._slow)
+        self._slow = wanted
+        if wanted is None:
             self._slowly = Sofar()
+        elif self._session.is_busy:
+            self._slowly = Sofar(is_open=True)
         else:
             self._slowly = self._asking.sofar(wanted)
 

@@ -22,6 +22,7 @@ from mgpt_tui.ui.screens.inside import (
     surprise,
     tokens,
 )
+from mgpt_tui.ui.screens.inside.experiments import mute, what_if
 from mgpt_tui.ui.screens.inside.finding import found
 from mgpt_tui.ui.screens.inside.line import Line
 from mgpt_tui.ui.screens.inside.look import Look
@@ -39,6 +40,8 @@ SIGHTS = {
         layers.SIGHT,
         parts.SIGHT,
         neurons.SIGHT,
+        mute.SIGHT,
+        what_if.SIGHT,
     )
 }
 OWN_KEYS = sorted({key for sight in SIGHTS.values() for key in sight.own_keys})
@@ -150,7 +153,7 @@ class InsideScreen(LiveDialog[None]):
         try:
             chosen = field.take(typed, self._look.place)
         except UserError as error:
-            self._line.say(f"{error.message} {error.remedy} {field.label}")
+            self._line.refuse(f"{error.message} {error.remedy}")
             return
         self._line.action_close()
         self._choose(chosen)
@@ -158,6 +161,10 @@ class InsideScreen(LiveDialog[None]):
     def action_head(self, layer: int, head: int) -> None:
         """Choose a head; clicks on one do so."""
         self._choose(replace(self._look.chosen, layer=layer, head=head))
+
+    def action_part(self, part: str) -> None:
+        """Choose a part of the map; clicks on one do so."""
+        self._choose(replace(self._look.chosen, part=part))
 
     def _choose(self, chosen: Chosen) -> None:
         self._look.chosen = chosen

@@ -19,17 +19,37 @@ START, END = "⟨start⟩", "⟨the end⟩"
 
 
 @dataclass(frozen=True, slots=True)
+class Put:
+    """Words that are put in place of characters `start` to `end` of the story."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Chosen:
     """What one has chosen in the views, each of which looks at its own.
 
     Attributes:
         layer, head: from 1.
         carried: whether to show what attention brought rather than its weights.
+        part: name of the part that the cursor of the map is on.
+        muted: names of the parts that are muted, by their mean or by zero.
+        costs: whether it is asked what each head costs.
+        put: what stands in place of a word.
+        traced: number of the token whose chance is traced; 0 for none.
     """
 
     layer: int = 1
     head: int = 1
     carried: bool = False
+    part: str = "L1H1"
+    muted: tuple[str, ...] = ()
+    mean: bool = False
+    costs: bool = False
+    put: Put | None = None
+    traced: int = 0
 
 
 @dataclass(frozen=True, slots=True)

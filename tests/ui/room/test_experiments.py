@@ -1,0 +1,443 @@
+"""Views of the look that change something: parts muted, another word, and what they tell of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mgpt_tui.inference.inspection.answers import Asked, Said, View
+from mgpt_tui.inference.inspection.experiments import CostsView
+from mgpt_tui.inference.process.messages import Failed, Inspected, Replaced
+from mgpt_tui.ui.room.main import MainScreen
+from mgpt_tui.ui.screens.inside.screen import InsideScreen
+from mgpt_tui.ui.screens.inside.walk import BLOCKS, MARK, SHADES, Walk
+from tests.ui.conftest import READY, FakeEngine, Writer
+from tests.ui.inside import HEADS, LAYERS, costs, traced
+
+BEGINNING = "The girl found a key"
+N_TOKENS = 11
+"""Of the story that is told: five words of the writer and six of the model."""
+N_HEADS = LAYERS * HEADS
+
+
+async def look(writer: Writer, digit: str) -> InsideScreen:
+    """Open a view of the look on a story that is told."""
+    await writer.tell(BEGINNING)
+    await writer.press("f9")
+    await writer.on(InsideScreen)
+    await writer.sees(f"after {N_TOKENS} tokens")
+    await writer.press(digit)
+    screen = writer.app.screen
+    assert isinstance(screen, InsideScreen)
+    return screen
+
+
+def last(engine: FakeEngine, **expected: Any) -> bool:
+    """Whether what was asked last is this, in what is named."""
+    asked = engine.inspected[-1][1]
+    return all(getattr(asked, name) == value for name, value in expected.items())
+
+
+def below(writer: Writer, word: str) -> str:
+    """What stands below a word of the story."""
+    lines = writer.screen.splitlines()
+    row, column = next((at, line.index(word)) for at, line in enumerate(lines) if word in line)
+    return lines[row + 1][column : column + len(word)]
+
+
+# Parts that are muted.
+
+
+async def test_a_part_is_muted_and_lets_be_again(open_room, engine, size) -> None:
+    async with open_room(engine, size) as writer:
+        await look(writer, "7")
+        await writer.sees("Nothing is muted")
+        assert below(writer, "girl") == "    "
+        await writer.press("home", "tab", "m")
+        await writer.sees("without L1H2: ")
+        assert last(engine, view=View.MUTE, token=1, mute="L1H2", mean=False)
+        assert "by zero" in writer.screen
+        assert writer.screen.count("✕") == 1
+        assert "2.0 bits before, 3.0 bits without (+1.0 bits)" in writer.screen
+        assert set(below(writer, "girl")) <= set(BLOCKS)
+        assert set(below(writer, "found")) <= set(SHADES)
+        await writer.press("shift+tab", "shift+tab", "m")
+        await writer.sees("without L1H2, M6: ")
+        assert last(engine, mute="L1H2,M6")
+        await writer.press("m")
+        await writer.misses("M6: ")
+        assert last(engine, mute="L1H2,M6")  # the answer without it was there already
+        await writer.press("z")
+        await writer.sees("by its mean")
+        assert last(engine, mute="L1H2", mean=True)
+
+
+async def test_a_mark_says_what_became_of_each_guess(open_room, engine, size) -> None:
+    async with open_room(engine, size) as writer:
+        await look(writer, "7")
+        await writer.press("m")
+        await writer.sees("↑␣w1[ ")
+        await writer.sees("↓␣w0[ ")
+        await writer.sees("+␣[b]new ")
+
+
+async def test_parts_are_clicked(open_room, engine, size) -> None:
+    async with open_room(engine, size) as writer:
+        await look(writer, "7")
+        await writer.sees("L1H1 a head")
+        await writer.pilot.click("#numbers", offset=(3 + 6 * 2 + 2, 4))
+        await writer.sees("L2H3 a head")
+        await writer.pilot.click("#numbers", offset=(3 + 6 * 6 + 2, 5))
+        await writer.sees("M3 an MLP")
+        await writer.press("m")
+        await writer.sees("M3 an MLP, muted")
+
+
+async def test_parts_are_typed_and_a_wrong_name_can_be_mended(open_room, engine, size) -> None:
+    async with open_room(engine, size) as writer:
+        await look(writer, "7")
+        await writer.sees("Nothing is muted")
+        asked = len(engine.inspected)
+        await writer.press("p")
+        await writer.answer("l2, [b]")
+        await writer.sees("There is no part '[b]' in a model. Name L2H3")
+        await writer.answer("l2, M9")
+        await writer.sees("The model has no layer 9. Name one from 1 to 6.")
+        await writer.misses("[b]' in")
+        await writer.answer("l2 n4.1537")
+        await writer.sees("The model has no neuron 1537. Name one from 1 to 1536.")
+        assert len(engine.inspected) == asked
+        await writer.press("backspace", "enter")
+        await writer.sees("without L2, N4.153: ")
+        assert last(engine, mute="L2,N4.153")
+        assert writer.screen.count("✕") == HEADS + 1
+        await writer.press("p")
+        await writer.sees("N4.77: L2, N4.153")
+        await writer.press("escape")
+        await writer.press("tab", "tab", "tab", "tab", "tab", "tab", "tab", "m")  # within L2
+        await writer.sees("without N4.153: ")
+        await writer.press("p")
+        await writer.answer(" ,")
+        await writer.sees("Nothing is muted")
+
+
+async def test_each_head_has_its_cost(open_room, engine, size) -> None:
+    async with open_room(engine, size) as writer:
+        await look(writer, "7")
+        await writer.press("x")
+        await writer.sees("the most L6H5")
+        assert last(engine, view=View.COSTS, mean=False)
+        for cost in costs(Asked(View.COSTS)):
+            assert f"{cost.bits:+.1f}" in writer.screen, cost
+        assert "L1H1 a head; muted alone it costs the story +1.0 bits" in writer.screen
+        await writer.press("tab", "tab")
+        await writer.sees("it costs the story -3.0 bits")
+        await writer.press("z")
+        await writer.sees("it costs the story -1.5 bits")
+        asked = len(engine.inspected)
+        await writer.press("z", "x")
+        await writer.sees("it costs the story -3.0 bits")
+        assert len(engine.inspected) == asked
+
+
+# Another word.
+
+
+async def put(writer: Writer, word: str, *keys: str) -> None:
+    """Walk to a word from the story's beginning and put another in its place."""
+    await writer.press("home", *keys, "w")
+    await writer.answer(word)
+
+
+async def test_another_word_is_put_and_taken_back(open_room, engine, size) -> None:
+    async with open_room(engine, size) as writer:
+        await look(writer, "8")
+        await writer.sees("Walk to a word and press w")
+        assert set(below(writer, "found")) <= set(BLOCKS)  # surprise, as before any change
+        await writer.press("home", "right", "w")
+        await writer.sees("instead girl")
+        await writer.answer("girl")
+        await writer.sees("That is the word that stands there. Type another, or nothing.")
+        await writer.answer("fox")
+        await writer.sees("fox instead of girl: -6.0 bits on what follows")
+        context, asked = engine.inspected[-1]
+        assert (asked.view, context) == (View.WHAT_IF, (BEGINNING, tuple(range(1001, 1009))))
+        assert asked.instead == ("The fox found a key", tuple(range(1001, 1009)))
+        assert below(writer, "girl") == MARK * 4
+        assert set(below(writer, "found")) <= set(BLOCKS)
+        assert set(below(writer, "shiny")) <= set(SHADES)
+        assert "this is what was changed" in writer.screen
+        await writer.press("right")
+        await writer.sees("4.0 bits before, 7.0 bits now (+3.0 bits)")
+        await writer.press("home")
+        await writer.sees("before the change all is as it was")
+        await writer.press("end")
+        await writer.sees("what could come next has no bits yet")
+        await writer.press("w")  # there is no word
+        await writer.press("left")
+        await writer.sees("token 11 of 11")
+        asked_before = len(engine.inspected)
+        await put(writer, "", "right")
+        await writer.sees("Walk to a word and press w")
+        assert len(engine.inspected) == asked_before
+        assert writer.text == writer.shown
+
+
+@pytest.mark.parametrize("typed", ["[b]cat", "a big dog", " cat ", "\x1b[31mcat"])
+async def test_whatever_is_typed_is_put_and_shown_as_it_is(open_room, engine, size, typed) -> None:
+    async with open_room(engine, size) as writer:
+        await look(writer, "8")
+        await put(writer, typed, "right")
+        await writer.sees(" instead of girl: ")
+        shown = typed.strip().replace("\x1b", "␛")
+        assert f"{shown} instead of" in writer.screen
+        changed = f"The {shown} found a key"
+        assert engine.inspected[-1][1].instead[0] == changed
+
+
+async def test_marks_around_a_word_stay(open_room, engine) -> None:
+    async with open_room(engine, (160, 48)) as writer:
+        await writer.tell('"Oh, no!" he said')
+        await writer.press("f9", "8")
+        await put(writer, "my", "right")
+        await writer.sees("my instead of no: ")
+        assert engine.inspected[-1][1].instead[0] == '"Oh, my!" he said'
+        await writer.press("w")
+        await writer.sees("instead my")
+
+
+async def test_a_change_is_traced(open_room, engine, size) -> None:
+    async with open_room(engine, size) as writer:
+        await look(writer, "8")
+        await put(writer, "fox", "right")
+        await writer.sees("what it changes most:")
+        await writer.press("right", "right", "right", "t")
+        await writer.sees("␣key as token 5: 2.5 bits before, 9.5 now; percent undone:")
+        asked = engine.inspected[-1][1]
+        assert (asked.view, asked.token) == (View.TRACE, 5)
+        assert asked.instead == ("The fox found a key", tuple(range(1001, 1009)))
+        rows = [line for line in writer.screen.splitlines() if "│ ␣girl " in line or "␣a " in line]
+        assert "█100" in rows[0]
+        assert re.search(r"█100 █ 92 .*▓ 67 .*▒ 50 .*░  8 +0", rows[0])
+        assert re.search(r"  0 ░  8 .*█100", rows[1])
+        await writer.sees("-7   -7")
+        assert "restored    E   A1   M1" in writer.screen
+        await writer.press("right")  # the map stays, of the token that it is about
+        await writer.sees("token 6 of 11")
+        assert "␣key as token 5" in writer.screen
+        await writer.press("end", "t")
+        await writer.sees("␣[b]next as token 12")
+        assert engine.inspected[-1][1].token is None
+        await put(writer, "boy", "right")  # another change is not traced yet
+        await writer.sees("what it changes most:")
+
+
+# An engine that answers bit by bit, late, or never.
+
+
+async def ask(writer: Writer, manual: FakeEngine, digit: str) -> InsideScreen:
+    """Open a view before an engine that answers when the test has it answer."""
+    await writer.begin(BEGINNING, " on")
+    manual.end()
+    await writer.until(lambda: not writer.app.session.is_busy)
+    await writer.press("f9")
+    await writer.on(InsideScreen)
+    await writer.until(lambda: manual.inspected)
+    manual.answer(0)
+    await writer.sees("after 6 tokens")
+    await writer.press(digit)
+    screen = writer.app.screen
+    assert isinstance(screen, InsideScreen)
+    return screen
+
+
+async def nth(manual: FakeEngine, writer: Writer, count: int) -> int:
+    """Wait for so many questions; the id of the last."""
+    await writer.until(lambda: len(manual.inspected) == count)
+    return -100_000 - count
+
+
+def some(id: int, known: int) -> Inspected:
+    return Inspected(id, CostsView(costs(Asked(View.COSTS), known), N_HEADS), known < N_HEADS)
+
+
+async def test_costs_fill_in_and_stop(open_room, manual, size) -> None:
+    async with open_room(manual, size) as writer:
+        await ask(writer, manual, "7")
+        await nth(manual, writer, 2)
+        manual.answer(1)
+        await writer.sees("Nothing is muted")
+        await writer.press("x")
+        id = await nth(manual, writer, 3)
+        await writer.sees("the first head")
+        manual.say(some(id, 2))
+        await writer.sees("2 of 36 heads")
+        assert "+2.0" in writer.screen
+        await writer.press("home")  # the map is of the whole story, and goes on
+        await nth(manual, writer, 4)
+        manual.answer(3)
+        manual.say(some(id, 4))
+        await writer.sees("4 of 36 heads")
+        await writer.press("x")
+        assert manual.stopped == [id]
+        await writer.sees("stopped after 4 of 36 heads")
+        manual.say(Replaced(id))
+        await writer.until(lambda: writer.is_heard)
+        await writer.sees("stopped after 4 of 36 heads")
+        assert len(manual.inspected) == 4  # it is not asked again by itself
+        await writer.press("x")
+        id = await nth(manual, writer, 5)
+        manual.say(some(id, N_HEADS))
+        await writer.sees("the most L6H5")
+
+
+async def test_leaving_stops_what_is_told_bit_by_bit(open_room, manual) -> None:
+    async with open_room(manual) as writer:
+        await ask(writer, manual, "7")
+        await nth(manual, writer, 2)
+        manual.answer(1)
+        await writer.sees("Nothing is muted")
+        await writer.press("x")
+        first = await nth(manual, writer, 3)
+        await writer.press("1")
+        assert manual.stopped == [first]
+        await writer.sees("entropy of the choice")
+        await writer.press("7")
+        await writer.sees("Nothing is muted")
+        await writer.press("x")
+        second = await nth(manual, writer, 4)
+        await writer.press("escape")
+        await writer.on(MainScreen)
+        await writer.until(lambda: manual.stopped == [first, second])
+
+
+async def test_a_refusal_is_told_with_its_remedy(open_room, manual, size) -> None:
+    async with open_room(manual, size) as writer:
+        await ask(writer, manual, "7")
+        id = await nth(manual, writer, 2)
+        manual.say(Failed(id, "There is no [room] for it.", "Mute *less*."))
+        await writer.sees("There is no [room] for it. Mute *less*.")
+        await writer.press("left")
+        await nth(manual, writer, 3)
+        manual.answer(2)
+        await writer.sees("Nothing is muted")
+        await writer.press("x")
+        id = await nth(manual, writer, 4)
+        manual.say(some(id, 3), Failed(id, "No [memory] is left.", "Close *others*."))
+        await writer.sees("No [memory] is left. Close *others*.")
+        await writer.press("x")
+        await nth(manual, writer, 5)
+
+
+async def test_an_engine_that_dies_is_asked_again_for_all(open_room, manual) -> None:
+    async with open_room(manual) as writer:
+        await ask(writer, manual, "7")
+        await nth(manual, writer, 2)
+        manual.answer(1)
+        await writer.sees("Nothing is muted")
+        await writer.press("m")
+        await nth(manual, writer, 3)
+        manual.answer(2)
+        await writer.sees("without L1H1")
+        await writer.press("x")
+        id = await nth(manual, writer, 4)
+        manual.say(some(id, 2))
+        await writer.sees("2 of 36")
+        manual.die()
+        manual.be_ready()
+        id = await nth(manual, writer, 5)
+        manual.say(some(id, N_HEADS))
+        await writer.sees("the most L6H5")
+
+
+async def test_another_model_is_asked_anew(open_room, manual) -> None:
+    async with open_room(manual) as writer:
+        await ask(writer, manual, "7")
+        await nth(manual, writer, 2)
+        manual.answer(1)
+        await writer.sees("Nothing is muted")
+        await writer.press("m")
+        await nth(manual, writer, 3)
+        manual.answer(2)
+        await writer.sees("without L1H1")
+        writer.app.session.switch("another")
+        manual.say(replace(READY, model="another", fingerprint="e" * 64))
+        await nth(manual, writer, 4)
+        manual.answer(3)
+        await nth(manual, writer, 5)
+        assert last(manual, view=View.MUTE, mute="")
+
+
+async def test_while_the_model_writes_costs_wait(open_room, manual) -> None:
+    async with open_room(manual) as writer:
+        await writer.begin(BEGINNING, " on")
+        await writer.until(lambda: writer.text.endswith("on"))
+        await writer.press("f9")
+        await writer.on(InsideScreen)
+        await nth(manual, writer, 1)
+        manual.answer(0)
+        await writer.sees("after 6 tokens")
+        await writer.press("7")
+        await nth(manual, writer, 2)
+        manual.answer(1)
+        await writer.sees("Nothing is muted")
+        await writer.press("x")
+        manual.write(" the")
+        await nth(manual, writer, 3)
+        manual.answer(2)
+        await nth(manual, writer, 4)
+        manual.answer(3)
+        await writer.sees("after 7 tokens")
+        assert {asked.view for _, asked in manual.inspected} == {View.SURPRISE, View.MUTE}
+        manual.end()
+        id = await nth(manual, writer, 5)
+        assert last(manual, view=View.COSTS)
+        manual.say(some(id, N_HEADS))
+        await writer.sees("the most L6H5")
+
+
+async def test_a_trace_fills_in_and_stops(open_room, manual, size) -> None:
+    async with open_room(manual, size) as writer:
+        await ask(writer, manual, "8")
+        await writer.sees("Walk to a word")
+        await put(writer, "fox", "right")
+        await nth(manual, writer, 2)
+        manual.answer(1)
+        await writer.sees("fox instead of girl")
+        await writer.press("right", "right", "right", "t")
+        id = await nth(manual, writer, 3)
+        await writer.sees("the last token…")
+        said = Said(1, " key")
+        manual.say(Inspected(id, traced(said, 2, 5, known=1), more=True))
+        await writer.sees("1 of 3 tokens")
+        await writer.press("t")
+        assert manual.stopped == [id]
+        await writer.sees("stopped after 1 of 3 tokens")
+        manual.say(Replaced(id))
+        await writer.press("right", "t")  # another token's
+        id = await nth(manual, writer, 4)
+        assert last(manual, view=View.TRACE, token=6)
+        manual.say(Failed(id, "There is [no] room.", "Ask *less*."))
+        await writer.sees("There is [no] room. Ask *less*.")
+        assert "what it changes most:" in writer.screen
+        await writer.press("t")
+        id = await nth(manual, writer, 5)
+        await writer.press("left", "t")  # asks in place of the one that runs
+        later = await nth(manual, writer, 6)
+        assert id in manual.stopped
+        manual.say(Replaced(id), Inspected(later, traced(said, 2, 5)))
+        await writer.sees("␣key as token 5")
+
+
+async def test_a_story_of_one_word_can_be_muted(open_room, engine, size) -> None:
+    engine.words = ()
+    async with open_room(engine, size) as writer:
+        await writer.tell("Once")
+        await writer.press("f9", "7", "m")
+        await writer.sees("without L1H1: +1.0 bits over the story")
+        await writer.press("left")
+        await writer.sees("2.0 bits before, 3.0 bits without")
+        assert writer.app.screen.query_one(Walk).number == 1
