@@ -11,7 +11,6 @@ import json
 import math
 import os
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +169,8 @@ def read_toml(path: Path, limit: int = 2**20) -> dict[str, Any]:
     Raises:
         UserError: as `read_text`, and where it is no TOML that can be used.
     """
+    import tomllib  # where there is TOML: neither the app nor its engine reads any at its start
+
     text = read_text(path, limit)
     try:
         if _LONG_KEY.search(text):  # the parser takes its length squared

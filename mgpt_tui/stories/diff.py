@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 MOST = 400_000_000
 """Words of one text times words of the other that are compared at once; it takes 50 MB."""
 
-# A letter of a script without blanks between words, from U+2E80 on, is a word by itself.
-_WORD = re.compile(r"[^\W\u2e80-\U0003ffff]+(?:['\u2019][^\W\u2e80-\U0003ffff]+)*|\w")
+
+@cache  # when texts are compared: it takes longer than all else that is imported here
+def _word() -> re.Pattern[str]:
+    """A letter of a script without blanks between words, from U+2E80 on, is a word by itself."""
+    return re.compile(r"[^\W\u2e80-\U0003ffff]+(?:['\u2019][^\W\u2e80-\U0003ffff]+)*|\w")
 
 
 class Stretch(NamedTuple):
@@ -62,7 +66,7 @@ class _Words:
     """
 
     def __init__(self, text: str) -> None:
-        found = list(_WORD.finditer(text))
+        found = list(_word().finditer(text))
         self.words = [match.group() for match in found]
         self.starts = [*(match.start() for match in found), len(text)]
         ends = [0, *(match.end() for match in found)]
@@ -149,7 +153,7 @@ def _ends(old: str, new: str) -> tuple[int, int]:
 def _common(old: str, new: str, *, blank: bool = False) -> int:
     """How many characters at the beginning of two texts are the same and of no word."""
     same = _same(old, new)
-    kind = str.isspace if blank else lambda character: not _WORD.match(character)
+    kind = str.isspace if blank else lambda character: not _word().match(character)
     return next((at for at in range(same) if not kind(old[at])), same)
 
 

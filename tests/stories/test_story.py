@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.stories.changes import apply, changes
-from mgpt_tui.stories.diff import _WORD
+from mgpt_tui.stories.diff import _word
 from mgpt_tui.stories.story import Author, Maker, Node, Story
 from mgpt_tui.text import clean_text, joint
 from tests.stories.conftest import Step, anything, assert_sound, played, steps, taken
@@ -110,8 +110,8 @@ def test_an_edit_inside_keeps_the_authors_around_it(
     was = sum(len(span.text) for span in story.spans if span.author is Author.MODEL)
     assert model <= was
     if all(span.author is Author.MODEL for span in story.spans):  # else twins may change places
-        assert len(_WORD.findall(old[:start])) - 1 + len(_WORD.findall(old[end:])) - 1 <= sum(
-            len(_WORD.findall(span.text)) for span in changed.spans if span.author is Author.MODEL
+        assert len(_word().findall(old[:start])) - 1 + len(_word().findall(old[end:])) - 1 <= sum(
+            len(_word().findall(span.text)) for span in changed.spans if span.author is Author.MODEL
         )
 
 
