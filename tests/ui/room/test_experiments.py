@@ -12,6 +12,7 @@ from mgpt_tui.inference.inspection.answers import Asked, Said, View
 from mgpt_tui.inference.inspection.experiments import CostsView
 from mgpt_tui.inference.process.messages import Failed, Inspected, Replaced
 from mgpt_tui.ui.room.main import MainScreen
+from mgpt_tui.ui.screens.inside.experiments.changes import short
 from mgpt_tui.ui.screens.inside.screen import InsideScreen
 from mgpt_tui.ui.screens.inside.walk import BLOCKS, MARK, SHADES, Walk
 from tests.ui.conftest import READY, FakeEngine, Writer
@@ -141,6 +142,15 @@ async def test_each_head_has_its_cost(open_room, engine, size) -> None:
         await writer.press("z", "x")
         await writer.sees("it costs the story -3.0 bits")
         assert len(engine.inspected) == asked
+
+
+@pytest.mark.parametrize(
+    ("bits", "said"),
+    [(0.04, "+0.0"), (-0.04, "+0.0"), (-99.9, "-99.9"), (99.96, "+100"), (12_345.0, "+12k")],
+)
+def test_a_cost_fits_its_column(bits, said) -> None:
+    assert short(bits) == said
+    assert len(short(bits)) <= 5
 
 
 # Another word.
@@ -385,6 +395,7 @@ async def test_while_the_model_writes_costs_wait(open_room, manual) -> None:
         manual.answer(1)
         await writer.sees("Nothing is muted")
         await writer.press("x")
+        await writer.sees("This comes once the model has written.")
         manual.write(" the")
         await nth(manual, writer, 3)
         manual.answer(2)

@@ -132,7 +132,7 @@ class Look:
         if wanted is None:
             self._slowly = Sofar()
         elif self._session.is_busy:
-            self._slowly = Sofar(is_open=True)
+            self._slowly = Sofar(is_open=True, trouble="This comes once the model has written.")
         else:
             self._slowly = self._asking.sofar(wanted)
 

@@ -94,7 +94,7 @@ class Sofar:
     Attributes:
         answer: all that is known by now; None where nothing is, or nothing was asked.
         is_open: whether more is on its way.
-        trouble: why there is no more, in a line; "" where that is not so.
+        trouble: why there is no more, or none yet, in a line; "" where that is not so.
     """
 
     answer: Answer | None = None

@@ -18,9 +18,16 @@ def bars_of(added: Sequence[float], first: int = 1, marked: Collection[int] = ()
 
 def more(bits: float) -> str:
     """An amount with its sign: +3.2 bits."""
-    return f"{bits + 0.0:+.1f} bits"
+    return f"{_tenths(bits):+.1f} bits"
 
 
 def short(bits: float) -> str:
-    """The same in 5 cells, as far as it fits."""
-    return f"{bits + 0.0:+.1f}" if abs(bits) < 99.95 else f"{bits:+.0f}"
+    """The same in 5 cells; thousands of bits in thousands."""
+    if abs(bits) < 99.95:
+        return f"{_tenths(bits):+.1f}"
+    return f"{bits:+.0f}" if abs(bits) < 9999.5 else f"{bits / 1000:+.0f}k"
+
+
+def _tenths(bits: float) -> float:
+    """Rounded; what is next to nothing has no sign of less."""
+    return round(bits, 1) + 0.0
