@@ -70,7 +70,7 @@ def _look(inspector: Inspector, tokens: list[int], asked: Asked) -> Answer:
         case View.LENS:
             return inspector.lens(tokens, token, target, asked.count)
         case View.PARTS:
-            return inspector.parts(tokens, token, target, minus)
+            return inspector.parts(tokens, token, target, minus, rival=asked.rival)
         case View.NEURONS:
             return inspector.neurons(tokens, token, target, minus, asked.count)
         case _:
@@ -81,15 +81,17 @@ def _draw(
     engine: Engine, inspector: Inspector, context: Sequence[ContextPart], asked: Asked
 ) -> DrawView:
     drawing = asked.draw
-    if drawing is None or not drawing.tokens:
+    if drawing is None:
         raise UserError("There is no token whose draw could be told.", "Choose one of the story.")
     lead, tokens, settings = drawing.lead, drawing.tokens, drawing.settings
-    if drawing.seed is not None:
+    target = tokens[-1] if tokens else None
+    if drawing.seed is not None and tokens:
         filters, uniform = filters_of(engine, context, lead, tokens, settings, drawing.seed)
         return draw_view(filters, uniform, tokens[-1], inspector.text_of, asked.count)
-    before = engine.encode([*context, lead, tokens])[:-1]
+    before = engine.encode([*context, lead, tokens])
+    del before[len(before) - len(tokens[-1:]) :]
     filters = engine.rules(settings).filters(engine.next_logits(before), before)
-    return draw_view(filters, None, tokens[-1], inspector.text_of, asked.count)
+    return draw_view(filters, None, target, inspector.text_of, asked.count)
 
 
 def _mute(inspector: Inspector, tokens: list[int], asked: Asked) -> MuteView:

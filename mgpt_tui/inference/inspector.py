@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.inference.decoders.record import Floats
 from mgpt_tui.inference.inspection.answers import (
     AttentionView,
     Guess,
@@ -156,10 +157,18 @@ class Inspector:
         number: int | None,
         target: int | str | None = None,
         minus: int | str | None = None,
+        *,
+        rival: bool = False,
     ) -> PartsView:
-        """What the target's logit, or its difference to that of `minus`, is made of."""
+        """What the target's logit is made of, or its difference to that of `minus`.
+
+        With `rival`, where there is no `minus`, to that of the likeliest other token.
+        """
         window, number = self._window(tokens, number)
         chosen, other = self._compared(tokens, number, target, minus)
+        if rival and other is None:
+            best = likeliest(self._logits(tokens, number), 2)
+            other = next(token for token in best if token != chosen)
         found = parts(window, number, self.weights, chosen, other)
         return PartsView(self.said(chosen), None if other is None else self.said(other), found)
 
@@ -220,9 +229,14 @@ class Inspector:
             return asked
         if number < len(tokens):
             return tokens[number]
+        return likeliest(self._logits(tokens, number), 1)[0]
+
+    def _logits(self, tokens: Sequence[int], number: int) -> Floats:
+        """(V,), by which a token was chosen."""
         window = self.read(tokens).window(number)
         record = window.record("logits")
-        return likeliest(record.logits[record.logit_rows.index(window.row(number))], 1)[0]
+        found: Floats = record.logits[record.logit_rows.index(window.row(number))]
+        return found
 
     def _compared(
         self, tokens: Sequence[int], number: int, target: int | str | None, minus: int | str | None

@@ -13,7 +13,7 @@ import numpy as np
 
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.held_back import RestDecoder
-from mgpt_tui.inference.inspection.answers import DrawView, Guess, Said, Stage
+from mgpt_tui.inference.inspection.answers import DrawView, Guess, Interval, Said, Stage
 from mgpt_tui.inference.request import ContextPart, SamplingSettings
 from mgpt_tui.inference.sampling import Candidates, Filtered, Logits, probabilities, stages
 from mgpt_tui.inference.steps import Continuation, Filters
@@ -112,7 +112,7 @@ def _draw_lead(engine: Engine, continuation: Continuation, lead: str) -> bool:
 def draw_view(
     filters: Filters,
     uniform: float | None,
-    target: int,
+    target: int | None,
     text_of: Callable[[int], str],
     count: int = 5,
 ) -> DrawView:
@@ -121,7 +121,7 @@ def draw_view(
     Args:
         filters: what the choice went through, see `Rules.filters`.
         uniform: the number that decided; None where none did, as for a word of the writer's.
-        target: the token whose share is told.
+        target: the token whose share is told; the likeliest that is left, where None.
         text_of: what a token says.
         count: how many of the likeliest to tell of, after each filter.
 
@@ -129,8 +129,11 @@ def draw_view(
         UserError: as `sampling.stages`.
     """
     found = [(name, _candidates(left)) for name, left in stages(*filters)]
-    each = tuple(_stage(name, left, target, text_of, count) for name, left in found)
     last = Filtered(found[-1][1], probabilities(found[-1][1]))
+    likeliest = _likeliest(last, count)
+    if target is None:
+        target = int(last.candidates.tokens[likeliest[0]])
+    each = tuple(_stage(name, left, target, text_of, count) for name, left in found)
     drawn = None if uniform is None else last.token(uniform)
     low, high = _share(last, target if drawn is None else drawn)
     return DrawView(
@@ -140,6 +143,7 @@ def draw_view(
         drawn=None if drawn is None else Said(drawn, text_of(drawn)),
         low=low,
         high=high,
+        line=_line(last, sorted(likeliest), text_of),
     )
 
 
@@ -155,12 +159,23 @@ def _stage(
     name: str, left: Candidates, target: int, text_of: Callable[[int], str], count: int
 ) -> Stage:
     shares = probabilities(left)
-    order = np.lexsort((left.tokens, -shares))[:count]
     top = (
         Guess(int(left.tokens[at]), text_of(int(left.tokens[at])), float(shares[at]))
-        for at in order
+        for at in _likeliest(Filtered(left, shares), count)
     )
     return Stage(name, len(left.tokens), tuple(top), float(shares[left.tokens == target].sum()))
+
+
+def _likeliest(left: Filtered, count: int) -> list[int]:
+    """Places of the tokens with the largest shares, the largest first."""
+    found: list[int] = np.lexsort((left.candidates.tokens, -left.shares))[:count].tolist()
+    return found
+
+
+def _line(left: Filtered, places: list[int], text_of: Callable[[int], str]) -> tuple[Interval, ...]:
+    """Where the shares of some tokens lie in [0, 1)."""
+    tokens = [int(left.candidates.tokens[at]) for at in places]
+    return tuple(Interval(token, text_of(token), *_share(left, token)) for token in tokens)
 
 
 def _share(left: Filtered, token: int) -> tuple[float, float]:

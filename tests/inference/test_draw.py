@@ -1,6 +1,7 @@
 """How a token was drawn, told afterwards."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -77,6 +78,25 @@ def test_every_filter_is_told_in_its_order(engine):
     raised[engine.tokenizer.ranks[b"b"]] = 0
     assert bias.p == pytest.approx(raised[target] / raised.sum(), rel=1e-5)
     assert bias.left == 256 and view.stages[3].left == 40
+
+
+def test_shares_lie_in_the_order_of_ids_from_nought_to_one(engine):
+    settings = SamplingSettings(temperature=1.3, top_k=40)
+    tokens = engine.encode(["The fox"])
+    filters = engine.rules(settings).filters(engine.next_logits(tokens), tokens)
+    view = draw_view(filters, None, None, str, count=40)
+    likeliest = view.stages[-1].top
+    assert view.target.token == likeliest[0].token
+    assert [each.token for each in view.line] == sorted(guess.token for guess in likeliest)
+    assert view.line[0].low == 0.0 and view.line[-1].high == pytest.approx(1.0)
+    for one, next in pairwise(view.line):
+        assert one.high == next.low
+    shares = {guess.token: guess.p for guess in likeliest}
+    for each in view.line:
+        assert each.high - each.low == pytest.approx(shares[each.token], abs=1e-9)
+    few = draw_view(filters, None, None, str, count=3).line
+    assert len(few) == 3 and set(few) <= set(view.line)
+    assert {each.token for each in few} == {guess.token for guess in likeliest[:3]}
 
 
 def test_what_nobody_drew_has_no_number(engine):

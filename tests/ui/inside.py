@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mgpt_tui.inference.inspection.answers import (
     Answer,
@@ -13,6 +13,7 @@ from mgpt_tui.inference.inspection.answers import (
     DrawView,
     Guess,
     Head,
+    Interval,
     LensView,
     Merge,
     Near,
@@ -48,17 +49,18 @@ SHARES, CHANCE = Shares(0.62, 0.11, 0.04, 0.01), Shares(0.05, 0.06, 0.02, 0.01)
 def told(context: Sequence[ContextPart], asked: Asked, said: dict[int, str]) -> Answer:
     """What is answered of a story; `said` has what the engine's own tokens say."""
     words = words_of(context, said)
+    own = dict(own_tokens(context, said))
     number = asked.token or len(words) + 1
     target = Said(number, words[number - 1] if number <= len(words) else " [b]next")
     match asked.view:
         case View.SURPRISE:
-            return surprise(words)
+            return surprise(words, own)
         case View.ATTENTION:
             return attention(number, asked)
         case View.LENS:
             return LensView(target, tuple(map(station, range(2 * LAYERS + 1))))
         case View.PARTS:
-            return PartsView(target, None, parts(number))
+            return PartsView(target, said_of(1) if asked.rival else None, parts(number))
         case View.NEURONS:
             strongest = tuple(
                 Neuron(layer, 10 * layer + at, 3.0 / at, (-1) ** at * 0.5 / at)
@@ -69,7 +71,7 @@ def told(context: Sequence[ContextPart], asked: Asked, said: dict[int, str]) -> 
         case View.TOKENS:
             return tokens_view(target, number)
         case View.DRAW:
-            return drawn(asked)
+            return drawn(asked, said)
         case View.MUTE:
             return muted(words, asked)
         case View.COSTS:
@@ -90,13 +92,27 @@ def words_of(context: Sequence[ContextPart], said: dict[int, str]) -> list[str]:
     return re.findall(r"\s?[^\s]+|\s", text)
 
 
-def surprise(words: list[str]) -> SurpriseView:
+def own_tokens(
+    context: Sequence[ContextPart], said: dict[int, str]
+) -> Iterator[tuple[tuple[int, str], int]]:
+    """The model's own tokens, by where they begin and what they say."""
+    start = 0
+    for part in context:
+        for token in part:
+            text = token if isinstance(token, str) else said.get(token, f" w{token}")
+            if isinstance(token, int):
+                yield (start, text), token
+            start += len(text)
+
+
+def surprise(words: list[str], own: Mapping[tuple[int, str], int] = {}) -> SurpriseView:
     """The nth token has n bits up to 12; each word is a token."""
     tokens, end = [], 0
     for number, word in enumerate(words, 1):
+        token = own.get((end, word), number)
         end += len(word)
         logprob = -math.log(2) * (1 + number % 12)
-        tokens.append(Scored(number, word, end, logprob, 2**number % 997, 1.5))
+        tokens.append(Scored(token, word, end, logprob, 2**number % 997, 1.5))
     stretches = tuple(
         Stretch(at, at + 1, token.logprob, len(token.text)) for at, token in enumerate(tokens, 1)
     )
@@ -193,22 +209,38 @@ def traced(target: Said, first: int, number: int, known: int = 10**9) -> TraceVi
 CANDIDATES = 500
 
 
-def drawn(asked: Asked) -> DrawView:
-    """Of 500 candidates each has a logit lower by one than the one before it."""
+UNLUCKY = 13
+"""The seed whose numbers fall on another token than the one that came."""
+
+
+def drawn(asked: Asked, said: dict[int, str]) -> DrawView:
+    """Of 500 candidates each has a logit lower by one than the one before it.
+
+    A number falls on what the model wrote with it, or on a candidate where it wrote nothing.
+    """
     assert asked.draw is not None
-    settings = asked.draw.settings
+    settings, seed = asked.draw.settings, asked.draw.seed
     left = 1 if settings.temperature == 0 else settings.top_k or CANDIDATES
     warm = settings.temperature or 1.0
     stages = [stage("model", CANDIDATES, 1.0, asked.count)]
     if settings.top_k is not None and settings.temperature:
         stages.append(stage("top_k", left, 1.0, asked.count))
     stages.append(stage("temperature", left, warm, asked.count))
-    uniform = (asked.draw.seed or 0) * 0.37 % 1.0
     shares = shares_of(left, warm)
     ends = [sum(shares[: at + 1]) for at in range(left)]
+    line = tuple(
+        Interval(100 + at, f" w{at}[", ends[at] - shares[at], ends[at])
+        for at in range(min(left, asked.count))
+    )
+    target = said_of(0)
+    if asked.draw.tokens and asked.draw.tokens[-1] in said:
+        target = Said(asked.draw.tokens[-1], said[asked.draw.tokens[-1]])
+    if seed is None:
+        return DrawView(target, tuple(stages), None, None, 0.0, ends[0], line)
+    uniform = seed * 0.37 % 1.0
     at = next((at for at, end in enumerate(ends) if uniform < end), left - 1)
-    low, high = ends[at] - shares[at], ends[at]
-    return DrawView(said_of(0), tuple(stages), uniform, said_of(at), low, high)
+    came = said_of(at) if target == said_of(0) or seed == UNLUCKY else target
+    return DrawView(target, tuple(stages), uniform, came, ends[at] - shares[at], ends[at], line)
 
 
 def stage(name: str, left: int, warm: float, count: int) -> Stage:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from mgpt_tui.inference.inspection import BITS
 from mgpt_tui.inference.inspection.asked import Asked as Asked
 from mgpt_tui.inference.inspection.asked import Guess as Guess
+from mgpt_tui.inference.inspection.asked import Interval as Interval
 from mgpt_tui.inference.inspection.asked import Said as Said
 from mgpt_tui.inference.inspection.asked import View as View
 from mgpt_tui.inference.inspection.experiments import CostsView, MuteView, TraceView, WhatIfView
@@ -321,6 +322,7 @@ class DrawView:
         uniform: the number in [0, 1) that decided; None where none did.
         drawn: what it drew; other than the target where another machine or model drew that.
         low, high: the share of [0, 1) that it fell into; of the target where there is no number.
+        line: the shares of the likeliest, in the order in which they lie, that of ids.
     """
 
     target: Said
@@ -329,6 +331,7 @@ class DrawView:
     drawn: Said | None
     low: float
     high: float
+    line: tuple[Interval, ...]
 
 
 Answer = (

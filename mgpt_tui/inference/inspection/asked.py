@@ -37,7 +37,7 @@ class Drawing:
 
     Attributes:
         settings: with which it was drawn.
-        tokens: of the passage, that token the last.
+        tokens: of the passage, that token the last; none for what could come next, undrawn.
         lead: text of the passage that no token brought, see `held_back`.
         seed: of the passage; None where nobody drew the token, as it is the writer's.
     """
@@ -64,6 +64,7 @@ class Asked:
         mute: names of parts, as `names` reads them; "" for none.
         mean: mute them by their mean over the shipped stories rather than by zero.
         instead: the changed story, beside which the context is the original.
+        rival: take off the logit of the likeliest other token, where `minus` names none.
     """
 
     view: View
@@ -77,6 +78,7 @@ class Asked:
     mute: str = ""
     mean: bool = False
     instead: tuple[ContextPart, ...] = ()
+    rival: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +101,13 @@ class Guess:
     token: int
     text: str
     p: float
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The part of [0, 1) in which a number draws a token."""
+
+    token: int
+    text: str
+    low: float
+    high: float

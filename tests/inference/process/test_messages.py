@@ -10,6 +10,7 @@ from mgpt_tui.inference.inspection.answers import (
     AttentionView,
     DrawView,
     Head,
+    Interval,
     LensView,
     Merge,
     Near,
@@ -161,6 +162,7 @@ answers = st.one_of(
         st.none() | shares,
         st.none() | said,
         *(shares, shares),
+        st.lists(st.builds(Interval, counts, texts, shares, shares), max_size=3).map(tuple),
     ),
     st.builds(
         MuteView,
@@ -184,7 +186,7 @@ asked = st.builds(
     *(st.sampled_from(View), st.none() | counts, targets, targets, counts, counts),
     st.integers(1, LARGEST_COUNT),
     st.none() | st.builds(Drawing, sampling, tokens, texts, st.none() | seeds),
-    *(texts, st.booleans(), contexts),
+    *(texts, st.booleans(), contexts, st.booleans()),
 )
 messages = st.one_of(
     st.builds(Inspect, ids, contexts, asked),

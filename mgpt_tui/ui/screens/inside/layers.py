@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.content import Content
 
-from mgpt_tui.inference.inspection.answers import Answer, Asked, LensView, Station, View
+from mgpt_tui.inference.inspection.answers import Answer, Asked, Guess, LensView, Station, View
 from mgpt_tui.ui.screens.inside.sight import Place, Sight, Spot, Wanted, cells, percent, said
 
 BEFORE = 27
@@ -32,15 +34,29 @@ def draw(answer: Answer, place: Place) -> list[Content]:
 
 
 def _station(station: Station, answer: LensView, place: Place) -> Content:
-    left = place.width - BEFORE
-    width = min(BROAD, max(NARROW, left // max(1, len(station.top))))
-    shown: list[str | tuple[str, str]] = []
-    for guess in station.top[: left // width]:
-        word = cells(said(guess.text), width - 4)
-        style = "bold $accent" if guess.token == answer.target.token else ""
-        shown.append((f"{word}{100 * guess.p:3.0f} ", style))
     return Content.assemble(
-        f"{station.station:<10}{percent(station.p)}{f'#{station.rank:,}':>8}  ", *shown
+        f"{station.station:<10}{percent(station.p)}{f'#{station.rank:,}':>8}  ",
+        guesses(station.top[:COUNT], answer.target.token, place.width - BEFORE),
+    )
+
+
+def guesses(top: Sequence[Guess], target: int, width: int) -> Content:
+    """As many of the likeliest as so many cells have room for, with their percents.
+
+    Args:
+        top: the likeliest first.
+        target: the token that is marked among them.
+        width: cells.
+    """
+    each = min(BROAD, max(NARROW, width // max(1, len(top))))
+    return Content.assemble(
+        *(
+            (
+                f"{cells(said(guess.text), each - 4)}{100 * guess.p:3.0f} ",
+                "bold $accent" if guess.token == target else "",
+            )
+            for guess in top[: width // each]
+        )
     )
 
 

@@ -16,6 +16,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.ui.screens.dialog import STEPS, LiveDialog
 from mgpt_tui.ui.screens.inside import (
     attention,
+    drawn,
     layers,
     neurons,
     parts,
@@ -36,6 +37,7 @@ SIGHTS = {
     for sight in (
         tokens.SIGHT,
         surprise.SIGHT,
+        drawn.SIGHT,
         attention.SIGHT,
         layers.SIGHT,
         parts.SIGHT,

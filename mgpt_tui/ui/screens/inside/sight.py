@@ -39,6 +39,7 @@ class Chosen:
         costs: whether it is asked what each head costs.
         put: what stands in place of a word.
         traced: number of the token whose chance is traced; 0 for none.
+        rival: whether to compare the token with the likeliest other one.
     """
 
     layer: int = 1
@@ -50,6 +51,7 @@ class Chosen:
     costs: bool = False
     put: Put | None = None
     traced: int = 0
+    rival: bool = False
 
 
 @dataclass(frozen=True, slots=True)
