@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.widgets import Input, TextArea
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.inspection.answers import Asked
@@ -270,6 +271,17 @@ OpenRoom = Callable[..., AbstractAsyncContextManager[Writer]]
 def colour(monkeypatch: pytest.MonkeyPatch) -> None:
     """The terminal that runs the tests has no say in what they see."""
     monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def steady_cursors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No cursor blinks.
+
+    Textual (8.2) goes on showing a line that it has drawn with a cursor blinked off, even to a
+    field that is told not to blink.
+    """
+    monkeypatch.setattr(TextArea, "_toggle_cursor_blink_visible", lambda _: None)
+    monkeypatch.setattr(Input, "_toggle_cursor", lambda _: None)
 
 
 @pytest.fixture

@@ -18,6 +18,11 @@ from tests.waiting import PATIENCE, meaning
 SomeApp = TypeVar("SomeApp", bound=App[None])
 
 
+def _is_dirty(widget: Widget) -> bool:
+    """Whether a widget is to be laid out or painted, which it is once it has nothing else to do."""
+    return widget._layout_required or widget._repaint_required or widget._scroll_required
+
+
 class Person(Generic[SomeApp]):
     """Whoever sits before an app."""
 
@@ -77,10 +82,11 @@ class Person(Generic[SomeApp]):
             nonlocal left
             left -= 1
 
-        for pump in (self.app, *screen.walk_children(with_self=True)):
-            is_idle = pump._message_queue.empty() and not pump._next_callbacks
-            if not is_idle or pump in (self.app, screen):
-                left += pump.call_later(taken)
+        left += self.app.call_later(taken)
+        for widget in (screen, *screen.walk_children(Widget)):
+            has_messages = widget._next_callbacks or not widget._message_queue.empty()
+            if widget is screen or has_messages or _is_dirty(widget):
+                left += widget.call_later(taken)
         return lambda: left > 0 and self.app.is_running
 
     async def _acted(self, app: InOrder[None]) -> None:
@@ -114,10 +120,7 @@ class Person(Generic[SomeApp]):
             or any(
                 screen._layout_required
                 or screen._scroll_required
-                or any(
-                    node._layout_required or node._repaint_required or node._scroll_required
-                    for node in screen.walk_children(Widget)
-                )
+                or any(map(_is_dirty, screen.walk_children(Widget)))
                 for screen in (app.screen, *app._background_screens)
             )
         )

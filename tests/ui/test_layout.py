@@ -20,11 +20,10 @@ TOLD = (" on the", " ground.", " It was a shiny gold key.", "\n\n", '"Look, Momm
 
 
 async def frozen(pilot) -> None:
-    """The same screen at every run: a told story and a cursor that does not blink."""
+    """The same screen at every run: a told story."""
     app, engine = pilot.app, pilot.app.engine
     writer = Writer(app, pilot, engine)
     await writer.until(lambda: engine.starts and app.room.focused)
-    writer.prompt.cursor_blink = False
     engine.words = TOLD
     for line in (BEGINNING, "\n\nSuddenly the key began to sing."):
         asked = len(engine.asked)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from textual.widgets import Input
 
 from mgpt_tui.ui.screens.lessons.screen import CARDS, COUNT, LessonsScreen
-from mgpt_tui.ui.widgets.prompt import Prompt
 from tests.ui.conftest import Writer
 
 BEGINNING = "The girl found a golden key on the ground, and she took it home to her cat"
@@ -21,13 +19,11 @@ def test_a_card_looks_as_it_did(snap_compare, make_app, engine, size, card) -> N
         app.animation_level = "none"
         writer = Writer(app, pilot, engine)
         await writer.until(lambda: app.room.focused is not None and engine.starts)
-        app.room.query_one(Prompt).cursor_blink = False
         app.session.submit(BEGINNING)
         app.room.desk.show_end()
         await writer.until(lambda: engine.asked and not app.session.is_busy)
         await writer.command("/lessons")
         await writer.on(LessonsScreen)
-        app.screen.query_one(Input).cursor_blink = False
         for key in ("0", "n") if card == COUNT else (str(card % 10), *TURNED.get(card, ())):
             await writer.press(key)
             await writer.until(lambda: writer.is_heard)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from mgpt_tui.ui.widgets.plain import Plain
-from mgpt_tui.ui.widgets.prompt import Prompt
 from tests.ui.conftest import Writer
 
 BEGINNING = "The girl found a small key"
@@ -50,7 +49,6 @@ def test_a_dialog_looks_as_it_did(snap_compare, make_app, engine, size, dialog) 
         writer = Writer(app, pilot, engine)
         until = writer.until
         await until(lambda: app.room.focused is not None and engine.starts)
-        app.room.query_one(Prompt).cursor_blink = False
         app.session.submit(BEGINNING)
         app.room.desk.show_end()
         await until(lambda: engine.asked and not app.session.is_busy)
@@ -64,8 +62,6 @@ def test_a_dialog_looks_as_it_did(snap_compare, make_app, engine, size, dialog) 
         await until(lambda: keeper.document is not None and not keeper.needs(story))
         title = app.room.query_one("#top .title", Plain)
         await until(lambda: title.said == app.room.desk.title)
-        for field in app.screen.query("Input, TextArea"):
-            field.cursor_blink = False
         await writer.still()
 
     engine.words = WRITES.get(dialog, engine.words)
