@@ -114,6 +114,7 @@ async def take(
             await app.room.run(KEY["inside"])
             inside = app.screen
             assert isinstance(inside, InsideScreen)
+            await until(pilot, lambda: inside.is_told)
             await pilot.press(*["left"] * 9, "4")
             await until(pilot, lambda: inside.is_told)
             pictures["inside"] = app.export_screenshot(title="mgpt-tui")
