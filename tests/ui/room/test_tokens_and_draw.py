@@ -139,7 +139,11 @@ async def test_while_the_model_writes_draws_are_seen(open_room, manual) -> None:
         await writer.until(lambda: len(manual.inspected) == 4)
         manual.answer(3)
         await writer.sees("fell on ␣on, from")
-        manual.write(" ground")
+        await writer.press("left")
+        await writer.sees("the model looks…")
+        await writer.misses("fell on ␣on")
+        manual.answer(4)
+        await writer.sees("You wrote it, so no number drew it.")
         assert writer.app.session.is_writing
 
 

@@ -39,7 +39,10 @@ def draw(answer: Answer, place: Place) -> list[Content]:
     origin = _origin(place)
     settings = place.settings if origin is None else origin.drawing.settings
     stages = [_stage(stage, settings, answer, place.width) for stage in answer.stages]
-    lines = [*_verdict(answer, origin, settings), *line_of(answer, place.width)]
+    verdict = _verdict(answer, origin, settings)
+    if place.is_stale:  # the answer is still another token's
+        verdict = [Content("the model looks…")]
+    lines = [*verdict, *line_of(answer, place.width)]
     if len(lines) + len(stages) < place.rows:
         target = cells(said(answer.target.text), 9)
         head = f"{cells('after', NAME)}   left  {target}the likeliest then, in percent"
