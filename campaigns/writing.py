@@ -110,7 +110,7 @@ class PretendingEngine:
             chunk = TextChunk(self.draw.choice(WORDS), (number,))
             put(Chunks(id, (chunk,), self.draw.randrange(samples)))
         if fate < 0.04:
-            put(Died(-9, id))
+            put(Died(-9))
         elif fate < 0.9:
             for sample in range(samples):
                 finished = Finished(FinishReason.LENGTH, 9, 0.1, 7 + sample, 0, 99)

@@ -183,7 +183,7 @@ class FakeEngine:
         self.say(Ended(self.id, finished, sample))
 
     def die(self, exit_code: int = -11) -> None:
-        self.say(Died(exit_code, self.id or None))
+        self.say(Died(exit_code))
 
     def fail(self, id: int | None) -> None:
         self.say(Failed(id, "The model cannot be [read].", "Train *another*."))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +13,7 @@ from mgpt_tui.inference.inspection.answers import Asked, SurpriseView, View
 from mgpt_tui.inference.process.client import EngineClient, EngineLike
 from mgpt_tui.inference.process.messages import (
     Chunks,
+    Died,
     Ended,
     Event,
     Inspected,
@@ -21,6 +24,8 @@ from mgpt_tui.inference.process.messages import (
 )
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.model.checkpoint import save_checkpoint
+from mgpt_tui.ui.session.session import Session
+from mgpt_tui.ui.session.supervisor import Phase
 from tests.ui.conftest import FakeEngine
 from tests.waiting import PATIENCE
 
@@ -140,3 +145,34 @@ def test_another_model_says_that_it_is_ready(engine, checkpoint) -> None:
     assert isinstance(ready, Ready) and ready.model == checkpoint
     engine.generate((STORY,), SETTINGS)
     assert isinstance(passage(engine, 1)[-1], Ended)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+@pytest.mark.parametrize("is_real", [True, False], ids=["the real one", "the scripted one"])
+def test_a_death_loses_all_that_was_asked_and_nothing_else_is_said(is_real, checkpoint) -> None:
+    engine = EngineClient(checkpoint) if is_real else FakeEngine(automatic=False)
+    session = Session(engine, SETTINGS)
+    session.wake()
+    if isinstance(engine, FakeEngine):
+        engine.be_ready()
+    assert session.handle([answer(engine)]) == []
+    session.write(STORY)
+    if isinstance(engine, EngineClient):
+        assert engine.pid is not None
+        os.kill(engine.pid, signal.SIGSTOP)  # so that it answers nothing
+    session.go_on()
+    questions = [session.ask(Measured, engine.measure, end) for end in (4, 8)]
+    if isinstance(engine, EngineClient):
+        os.kill(engine.pid or 0, signal.SIGKILL)
+    else:
+        engine.die(-signal.SIGKILL)
+    died = answer(engine)
+    assert died == Died(-signal.SIGKILL)
+    (notice,) = session.handle([died])
+    assert "Your text is safe" in notice.text
+    assert (session.phase, session.is_writing) == (Phase.LOADING, False)
+    assert [(question.is_lost, question.trouble) for question in questions] == [(True, "")] * 2
+    if isinstance(engine, FakeEngine):
+        engine.be_ready()
+    assert isinstance(answer(engine), Ready)  # of the one that was started in its place
+    engine.close()

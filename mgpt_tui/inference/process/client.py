@@ -311,11 +311,11 @@ class _Child:
         with self._lock:
             self._is_over = True
             unanswered = self._pending.give_up()
-        waiting = unanswered if self._expected else unanswered[1:]
-        for id in waiting:
-            self._events.put(Failed(id, "The engine ended.", "Try again once it is ready."))
         if not self._expected:
-            self._events.put(Died(exit_code, unanswered[0] if unanswered else None))
+            self._events.put(Died(exit_code))
+            return
+        for id in unanswered:
+            self._events.put(Failed(id, "The engine ended.", "Try again once it is ready."))
 
 
 def _tells_state(event: Event) -> bool:

@@ -242,14 +242,13 @@ class Failed:
 class Died:
     """The engine process ended without being asked to; made by the client, never sent.
 
+    What it was asked and has not answered is lost with it: no more is said of that.
+
     Attributes:
         exit_code: as the operating system gives it; negative for a signal.
-        generation: the request it was busy with, or None. Ones still waiting behind it get
-            a `Failed` each.
     """
 
     exit_code: int
-    generation: int | None
 
 
 Question = Generate | Look | Measure | Inspect

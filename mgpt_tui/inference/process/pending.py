@@ -64,7 +64,7 @@ class Pending:
                 self._drop(event.id)
 
     def give_up(self) -> list[int]:
-        """Nothing more will come; the questions that were left, the one in progress first."""
+        """Nothing more will come; the questions that were left, as they were asked."""
         left = list(self._left)
         self._left, self._kinds = {}, {}
         return left

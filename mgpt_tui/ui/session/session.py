@@ -115,6 +115,7 @@ class Session:
     def switch(self, model: str | None) -> None:
         """Write with another model from now on; the story stays."""
         self.stop()
+        self._questions.lose()
         self._supervisor.switch(model)
 
     # What can be done.
@@ -258,9 +259,9 @@ class Session:
             then: called with the answer, once it is there.
 
         Returns:
-            The question, which is lost already where there is no model to ask.
+            The question, which is lost already where the engine is not ready.
         """
-        if self.model is None:
+        if self.phase is not Phase.READY:
             return Question(kind, is_lost=True)
         id = question(self.story.context(self._fingerprints, end))
         return self._questions.ask(id, kind, then)
@@ -299,6 +300,7 @@ class Session:
                 if not self.is_writing:
                     self._show_length()
             case Failed(id=None):
+                self._questions.lose()
                 return self._supervisor.down(_told(event))
             case Failed() if self._page.is_of(event.id):
                 self._finish()
@@ -306,9 +308,10 @@ class Session:
             case Seen() | Measured() | Inspected() | Replaced() | Failed():
                 self._questions.take(event)
             case Died():
-                self._finish()
                 self._questions.lose()
-                return self._supervisor.died(event)
+                notices = self._supervisor.died(event)
+                self._finish()
+                return notices
         return []
 
     def _finish(self) -> None:

@@ -309,4 +309,4 @@ def test_a_whole_number_may_stand_for_a_fraction():
 
 def test_a_death_is_never_sent():
     with pytest.raises(ProtocolError):
-        decode(encode(Died(-9, None)))
+        decode(encode(Died(-9)))

@@ -96,8 +96,30 @@ def test_a_question_dies_with_the_engine_and_an_answer_does_not(manual, session:
     assert (open_.answer, open_.is_lost) == (None, True)
 
 
-def test_without_a_model_a_question_is_lost_at_once(manual) -> None:
-    session = Session(manual, SamplingSettings())
-    session.wake()
-    question = session.look(0)
-    assert (question.kind, question.is_lost, manual.looked) == (Seen, True, [])
+def test_what_another_model_was_asked_is_lost(manual, session: Session) -> None:
+    question = ask(session)
+    session.switch("tiny")
+    manual.fail(-1001)  # as what is open does when an engine is sent away
+    hear(session)
+    assert (question.trouble, question.is_lost) == ("", True)
+
+
+def test_a_question_is_lost_where_the_engine_cannot_start_again(manual, session: Session) -> None:
+    question = ask(session)
+    manual.fail(None)
+    manual.fail(-1001)
+    assert len(session.handle(list(manual.events.queue))) == 1
+    assert (question.trouble, question.is_lost) == ("", True)
+
+
+def test_a_question_is_lost_at_once_where_no_engine_is_ready(manual, session: Session) -> None:
+    fresh = Session(manual, SamplingSettings())
+    fresh.wake()
+    manual.die()
+    hear(session)
+    assert session.phase is Phase.LOADING
+    for question in (fresh.look(0), session.look(0)):
+        assert (question.kind, question.is_lost, manual.looked) == (Seen, True, [])
+    manual.be_ready()
+    hear(session)
+    assert session.look(0).is_open
