@@ -93,19 +93,15 @@ def measure_ours(rounds: int) -> dict[str, Any]:
             asked = Asked(View.MUTE, None, mute=f"L{layer}H{layer}")
             taken["mute"].append(milliseconds(ask, text, asked))
         taken["costs"].append(milliseconds(ask, text, Asked(View.COSTS)))
-    taken["trace"] = [milliseconds(_trace, ask) for _ in range(rounds)]
+    tokenizer = _tokenizer()
+    traced = [tuple(tokenizer.encode(next(texts)))[:TRACED] for _ in range(rounds)]
+    taken["trace"] = [
+        milliseconds(ask, text, Asked(View.TRACE, TRACED, instead=((*text[:2], 300, *text[3:]),)))
+        for text in traced
+    ]
     client.close()
     found = {f"{name}_ms": round(statistics.median(times), 1) for name, times in taken.items()}
     return found | {"decoding": ready.decoding}
-
-
-def _trace(ask: Callable[..., Any]) -> None:
-    """The third of some tokens another one, and the last of them traced."""
-    from mgpt_tui.inference.inspection.answers import Asked, View
-
-    tokens = tuple(_tokenizer().encode(next(stories())))[:TRACED]
-    instead = (*tokens[:2], tokens[20], *tokens[3:])
-    ask(tokens, Asked(View.TRACE, TRACED, instead=(instead,)))
 
 
 def measure_hugging_face(rounds: int) -> dict[str, Any]:

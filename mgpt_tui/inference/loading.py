@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mgpt_tui.cores import cores
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.decoders.decoder import OpenDecoder
+from mgpt_tui.inference.decoders.native import NativeDecoder
 from mgpt_tui.inference.decoders.precisions import CPU, decoders_in, precisions_of
 from mgpt_tui.inference.decoders.tuning import Tuning, tuned
 from mgpt_tui.inference.engine import Engine
@@ -32,9 +34,10 @@ class Loaded:
         device: type of the device.
         tuning: precision and threads in use.
         made_by: what computes: a compiler, or torch, with the version.
-        open_decoder: can be looked into: what the engine decodes with in native, so that what it
-            shows is what drew the text; else the readable model in fp32, which has the same
-            weights before they were rounded. `Engine(open_decoder.edited(...))` writes with edits.
+        open_decoder: can be looked into: in native what the engine decodes with, on all cores, so
+            that what it shows is what drew the text; else the readable model in fp32, which has the
+            same weights before they were rounded. `Engine(open_decoder.edited(...))` writes with
+            edits.
     """
 
     engine: Engine
@@ -97,5 +100,7 @@ def engine_of(
     tuning = tuned(settings, config, weights, device, spare_cores)
     decoder, open_decoder = decoders_in(tuning.precision, config, weights, device)
     decoder.threads = tuning.threads
+    if isinstance(open_decoder, NativeDecoder):  # whoever looks waits, and needs no core meanwhile
+        open_decoder.threads = settings.threads or cores()
     engine = Engine(decoder, checkpoint.tokenizer)
     return Loaded(engine, checkpoint.info, kind, tuning, decoder.made_by, open_decoder)

@@ -215,7 +215,7 @@ KEYS = (
     Key(
         id="inside", group=Group.READING, keys="f9", action="inside", label="look inside",
         slash="/inside", footer=Footer.WIDE, palette=True,
-        help="see how the model came to every word: surprise, attention, layers, parts, neurons",
+        help="see how the model came to every word, and what a change of word or model does",
         can=_has_story,
         unless="There is no story to look into yet.",
     ),

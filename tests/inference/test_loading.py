@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mgpt_tui.cores import cores
 from mgpt_tui.inference.decoders.edits import Edit
 from mgpt_tui.inference.decoders.native import NativeDecoder
 from mgpt_tui.inference.engine import Engine
@@ -32,12 +33,23 @@ def test_a_look_shows_what_drew_the_text(loaded):
         tokens.append(token)
     found = loaded.open_decoder.recorded(tokens[:-1], ["logits"]).logits[len(CONTEXT) - 1 :]
     if isinstance(loaded.open_decoder, NativeDecoder):
-        assert loaded.open_decoder is loaded.engine.decoder
+        assert loaded.open_decoder._model is loaded.engine.decoder._model
         assert np.array_equal(found, np.stack(logits))
         assert found[:, :END].argmax(-1).tolist() == tokens[len(CONTEXT) :]
     else:
         tolerance = 1e-4 if loaded.tuning.precision == "fp32" else 0.1
         np.testing.assert_allclose(found, np.stack(logits), rtol=0, atol=tolerance)
+
+
+def test_whoever_looks_has_all_cores_or_as_many_as_were_asked_for(
+    native_decoder, tmp_path, random_model, tiny_model, byte_tokenizer
+):
+    save_checkpoint(tmp_path / "random", random_model(tiny_model.config), byte_tokenizer, {})
+    asked = DecodingSettings(precision="native")
+    assert load_engine(tmp_path / "random", asked).open_decoder.threads == cores()
+    asked = DecodingSettings(precision="native", threads=3)
+    loaded = load_engine(tmp_path / "random", asked)
+    assert loaded.open_decoder.threads == loaded.engine.decoder.threads == 3
 
 
 def test_an_engine_writes_on_with_edits(loaded):

@@ -48,12 +48,12 @@ def decoders_in(
 ) -> tuple[FastDecoder[Any], OpenDecoder]:
     """`decoder_in`, and a decoder of the same model to look into.
 
-    In `NATIVE` they are one and the same, else the other one is the readable model in fp32, which
-    has the weights before they were rounded.
+    In `NATIVE` they differ in nothing but their threads, which may be set apart; else the other one
+    is the readable model in fp32, which has the weights before they were rounded.
     """
     if precision == NATIVE:
         native = NativeDecoder(config, weights)
-        return native, native
+        return native, native.edited(())
     from mgpt_tui.inference.decoders.in_torch.making import packed_and_plain
 
     return packed_and_plain(precision, config, weights, device)
