@@ -25,12 +25,13 @@ N_HEADS = LAYERS * HEADS
 
 
 async def look(writer: Writer, digit: str) -> InsideScreen:
-    """Open a view of the look on a story that is told."""
+    """Open a view of the look on a story that is told, and wait until it is answered."""
     await writer.tell(BEGINNING)
     await writer.press("f9")
     await writer.on(InsideScreen)
     await writer.sees(f"after {N_TOKENS} tokens")
     await writer.press(digit)
+    await writer.until(lambda: writer.is_heard)
     screen = writer.app.screen
     assert isinstance(screen, InsideScreen)
     return screen
@@ -211,7 +212,9 @@ async def test_whatever_is_typed_is_put_and_shown_as_it_is(open_room, engine, si
 async def test_marks_around_a_word_stay(open_room, engine) -> None:
     async with open_room(engine, (160, 48)) as writer:
         await writer.tell('"Oh, no!" he said')
-        await writer.press("f9", "8")
+        await writer.press("f9")
+        await writer.sees("What could come next")
+        await writer.press("8")
         await put(writer, "my", "right")
         await writer.sees("my instead of no: ")
         assert engine.inspected[-1][1].instead[0] == '"Oh, my!" he said'
@@ -447,7 +450,11 @@ async def test_a_story_of_one_word_can_be_muted(open_room, engine, size) -> None
     engine.words = ()
     async with open_room(engine, size) as writer:
         await writer.tell("Once")
-        await writer.press("f9", "7", "m")
+        await writer.press("f9")
+        await writer.sees("What could come next")
+        await writer.press("7")
+        await writer.sees("Nothing is muted")
+        await writer.press("m")
         await writer.sees("without L1H1: +1.0 bits over the story")
         await writer.press("left")
         await writer.sees("2.0 bits before, 3.0 bits without")

@@ -20,10 +20,11 @@ SURPRISE = Asked(View.SURPRISE)
 
 
 async def look(writer: Writer) -> InsideScreen:
-    """Open the look on a story that is told."""
+    """Open the look on a story that is told, and wait until its tokens are known."""
     await writer.tell(BEGINNING)
     await writer.press("f9")
     await writer.on(InsideScreen)
+    await writer.sees("What could come next")
     screen = writer.app.screen
     assert isinstance(screen, InsideScreen)
     return screen
@@ -59,7 +60,6 @@ async def test_a_cursor_walks_over_the_writers_words_and_the_models(
 async def test_a_token_can_be_clicked(open_room, engine, size) -> None:
     async with open_room(engine, size) as writer:
         screen = await look(writer)
-        await writer.sees("What could come next")
         await writer.pilot.click(Walk, offset=(1 + len("The gi"), 0))
         await writer.until(lambda: number(screen) == 2)
         await writer.pilot.click(Walk, offset=(1 + len("The girl fo"), 1))
@@ -70,7 +70,6 @@ async def test_lines_can_be_walked(open_room, engine) -> None:
     engine.words = (" on",) * 60
     async with open_room(engine) as writer:
         screen = await look(writer)
-        await writer.sees("What could come next")
         await writer.press("home", "down", "down")
         below = number(screen)
         assert 30 < below < 65
@@ -82,7 +81,6 @@ async def test_a_word_is_found_and_found_again(open_room, engine, size) -> None:
     engine.words = (" on", " A", " key", " is", " [a]", " key")
     async with open_room(engine, size) as writer:
         screen = await look(writer)
-        await writer.sees("What could come next")
         await writer.press("slash")
         await writer.type("KE")
         await writer.press("tab", "Y")
@@ -110,7 +108,6 @@ async def test_a_view_tells_of_the_token_under_the_cursor(open_room, engine, siz
     sight = SIGHTS[digit]
     async with open_room(engine, size) as writer:
         await look(writer)
-        await writer.sees("What could come next")
         await writer.press("home", "right", digit)
         await writer.sees(sight.line)
         asks = sight not in (surprise.SIGHT, what_if.SIGHT)  # one asked at once, one not yet
@@ -159,6 +156,7 @@ async def test_what_a_model_says_is_no_markup(open_room, engine) -> None:
         for digit in SIGHTS:
             await writer.press(digit)
             await writer.sees(SIGHTS[digit].line)
+            await writer.until(lambda: writer.is_heard)
             assert "\x1b" not in writer.screen
         await writer.press("1")
         await writer.sees("␣[b]x")
@@ -233,6 +231,7 @@ async def test_while_the_model_writes_the_look_follows(open_room, manual) -> Non
         await writer.until(lambda: writer.text.endswith("on"))
         await writer.press("f9")
         await writer.on(InsideScreen)
+        await writer.until(lambda: manual.inspected)
         manual.answer(0)
         await writer.sees("after 6 tokens")
         manual.write(" the", " ground")

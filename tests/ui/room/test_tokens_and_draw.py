@@ -133,6 +133,7 @@ async def test_while_the_model_writes_draws_are_seen(open_room, manual) -> None:
         await writer.until(lambda: writer.text.endswith("the"))
         await writer.press("f9")
         await writer.on(InsideScreen)
+        await writer.until(lambda: manual.inspected)
         manual.answer(0)
         await writer.sees("after 7 tokens")
         await writer.press("2", "left", "left")
@@ -154,6 +155,7 @@ async def test_a_refused_draw_is_told_in_the_view(open_room, manual) -> None:
         await writer.until(lambda: not writer.app.session.is_busy)
         await writer.press("f9")
         await writer.on(InsideScreen)
+        await writer.until(lambda: manual.inspected)
         manual.answer(0)
         await writer.sees("after 6 tokens")
         await writer.press("2")
@@ -164,7 +166,9 @@ async def test_a_refused_draw_is_told_in_the_view(open_room, manual) -> None:
 
 async def test_a_word_is_compared_with_the_likeliest_other(open_room, engine, size) -> None:
     async with open_room(engine, size) as writer:
-        await look(writer, "5", "home", "d")
+        await look(writer, "5")
+        await writer.sees("= the logit of")
+        await writer.press("home", "d")
         await writer.sees("Why The and not ␣w1[? To the model it was")
         await writer.sees("= the logit of The less that of ␣w1[,")
         assert engine.inspected[-1][1] == Asked(View.PARTS, 1, rival=True)
