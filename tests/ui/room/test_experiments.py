@@ -307,6 +307,17 @@ async def test_costs_fill_in_and_stop(open_room, manual, size) -> None:
         await writer.sees("the most L6H5")
 
 
+async def test_a_cursor_moves_while_the_model_looks(open_room, manual, size) -> None:
+    async with open_room(manual, size) as writer:
+        await ask(writer, manual, "7")
+        await nth(manual, writer, 2)
+        manual.answer(1)
+        await writer.sees("L1H1 a head")
+        await writer.press("left", "tab")
+        await writer.sees("L1H2 a head")
+        assert "bits …" in writer.screen
+
+
 async def test_leaving_stops_what_is_told_bit_by_bit(open_room, manual) -> None:
     async with open_room(manual) as writer:
         await ask(writer, manual, "7")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from mgpt_tui.inference.inspection.answers import Asked, View
-from mgpt_tui.inference.process.messages import Failed, Replaced
+from mgpt_tui.inference.process.messages import Failed, Inspected, Replaced
 from mgpt_tui.ui.room.main import MainScreen
 from mgpt_tui.ui.screens.inside import surprise
 from mgpt_tui.ui.screens.inside.experiments import what_if
 from mgpt_tui.ui.screens.inside.screen import SIGHTS, InsideScreen
 from mgpt_tui.ui.screens.inside.walk import Walk
 from tests.ui.conftest import FakeEngine, Writer
+from tests.ui.inside import surprise as surprise_of
 
 BEGINNING = "The girl found a key"
 N_TOKENS = 11
@@ -222,6 +223,59 @@ async def test_an_engine_that_dies_is_asked_again(open_room, manual) -> None:
         await writer.until(lambda: len(manual.inspected) == 2)
         manual.answer(1)
         await writer.sees("after 6 tokens")
+
+
+async def test_an_answer_is_told_of_the_token_that_it_is_about(open_room, manual, size) -> None:
+    async with open_room(manual, size) as writer:
+        await ask(writer, manual)
+        manual.answer(0)
+        await writer.sees("after 6 tokens")
+        await writer.press("0")
+        await writer.until(lambda: len(manual.inspected) == 2)
+        manual.answer(1)
+        await writer.sees("␣[b]next, the likeliest to come, is token 7")
+        await writer.press("left")
+        await writer.sees("token 6 of 6, 7.0 bits …")
+        assert "␣[b]next, the likeliest to come, is token 7" in writer.screen
+        manual.answer(2)
+        await writer.sees("␣on is token 6, joined so")
+        assert "bits …" not in writer.screen
+
+
+async def test_an_answer_is_told_of_the_head_that_it_is_about(open_room, manual) -> None:
+    async with open_room(manual) as writer:
+        await ask(writer, manual)
+        manual.answer(0)
+        await writer.sees("after 6 tokens")
+        await writer.press("3")
+        await writer.until(lambda: len(manual.inspected) == 2)
+        manual.answer(1)
+        await writer.sees("L1H1: previous")
+        await writer.press("tab")
+        await writer.sees("after 6 tokens …")
+        assert "L1H1: previous" in writer.screen
+        manual.answer(2)
+        await writer.sees("L1H2: first")
+
+
+async def test_an_answer_may_be_about_more_tokens_than_there_are_now(open_room, manual) -> None:
+    async with open_room(manual, (160, 48)) as writer:
+        await writer.begin(BEGINNING, " on")
+        await writer.until(lambda: writer.text.endswith("on"))
+        await writer.press("f9")
+        await writer.on(InsideScreen)
+        await writer.until(lambda: manual.inspected)
+        manual.answer(0)
+        await writer.sees("after 6 tokens")
+        await writer.press("3")
+        await writer.until(lambda: len(manual.inspected) == 2)
+        manual.answer(1)
+        await writer.sees("L1H1: previous")
+        manual.write("to")  # the end of a word may make one token of several
+        await writer.until(lambda: len(manual.inspected) == 3)
+        manual.say(Inspected(-100_003, surprise_of(["The girl", " found a key onto"])))
+        await writer.sees("after 2 tokens …")
+        await writer.sees(f"{'␣on':<13}{6:>5}")
 
 
 async def test_while_the_model_writes_the_look_follows(open_room, manual) -> None:

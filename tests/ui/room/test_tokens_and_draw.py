@@ -148,6 +148,65 @@ async def test_while_the_model_writes_draws_are_seen(open_room, manual) -> None:
         assert writer.app.session.is_writing
 
 
+async def test_each_draw_is_told_with_its_own_settings(open_room, manual) -> None:
+    async with open_room(manual) as writer:
+        await writer.begin(BEGINNING, " on")
+        manual.end()
+        await writer.until(lambda: not writer.app.session.is_busy)
+        await writer.command("/set top-k off")
+        await writer.until(lambda: writer.app.session.settings.top_k is None)
+        await writer.press("enter")
+        await writer.until(lambda: len(manual.asked) == 2)
+        manual.begin()
+        manual.write(" on")
+        manual.end()
+        await writer.until(lambda: writer.is_heard)
+        await writer.press("f9")
+        await writer.on(InsideScreen)
+        await writer.until(lambda: manual.inspected)
+        manual.answer(0)
+        await writer.sees("after 7 tokens")
+        await writer.press("2", "left", "left")
+        await writer.until(lambda: len(manual.inspected) == 4)
+        manual.answer(3)
+        await writer.sees("top-k 50")
+        await writer.press("right")
+        await writer.sees("the model looks…")
+        assert "top-k 50" in writer.screen
+        manual.answer(2)
+        await writer.sees("Seed 102.")
+        assert "top-k" not in writer.screen
+        await writer.press("left")
+        await writer.sees("top-k 50")
+
+
+async def test_while_the_engine_starts_anew_no_draw_is_told_of_another_token(
+    open_room, manual
+) -> None:
+    async with open_room(manual) as writer:
+        await writer.begin(BEGINNING, " on")
+        manual.end()
+        await writer.until(lambda: not writer.app.session.is_busy)
+        await writer.press("f9")
+        await writer.on(InsideScreen)
+        await writer.until(lambda: manual.inspected)
+        manual.answer(0)
+        await writer.sees("after 6 tokens")
+        await writer.press("2", "left")
+        await writer.until(lambda: len(manual.inspected) == 3)
+        manual.answer(2)
+        await writer.sees("fell on ␣on, from")
+        manual.die()
+        await writer.until(lambda: manual.starts == 2)
+        await writer.press("left")
+        await writer.sees("the model looks…")
+        assert "fell on ␣on" not in writer.screen
+        manual.be_ready()
+        await writer.until(lambda: len(manual.inspected) == 4)
+        manual.answer(3)
+        await writer.sees("You wrote it, so no number drew it.")
+
+
 async def test_a_refused_draw_is_told_in_the_view(open_room, manual) -> None:
     async with open_room(manual) as writer:
         await writer.begin(BEGINNING, " on")

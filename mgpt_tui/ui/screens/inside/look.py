@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mgpt_tui.inference.inspection.answers import Answer, SurpriseView
 from mgpt_tui.model.config import GPTConfig
@@ -11,6 +11,15 @@ from mgpt_tui.ui.screens.inside.asking import Asking
 from mgpt_tui.ui.screens.inside.sight import Bars, Chosen, Place, Sight, Sofar, Wanted
 from mgpt_tui.ui.session.session import Session
 from mgpt_tui.ui.session.supervisor import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer, to what was asked, and where."""
+
+    answer: Answer
+    wanted: Wanted
+    at: Place
 
 
 class Look:
@@ -26,7 +35,7 @@ class Look:
         number: of the token, from 1; one more than there are for what could come next.
         text: all tokens of the story; None until they are known.
         story: that `text` is about.
-        answer: to what the view asked last; None until there is one.
+        told: the view's last answer, be it to an earlier question; None until there is one.
         trouble: why there is none, in a line; "" where that is not so.
         room: rows and cells that the view has.
     """
@@ -37,12 +46,11 @@ class Look:
         self.number = 10**9  # the end; made to fit once it is known
         self.text: SurpriseView | None = None
         self.story = session.story
-        self.answer: Answer | None = None
+        self.told: Told | None = None
         self.trouble = ""
         self.room = 6, 30
         self._session = session
         self._asking = Asking(session)
-        self._is_stale = False
         self._slow: Wanted | None = None  # what was asked last that takes long
         self._slowly = Sofar()
 
@@ -50,7 +58,7 @@ class Look:
     def is_told(self) -> bool:
         """Whether nothing more is on its way."""
         waits = self._asking.is_waiting or self._slowly.is_open
-        return self.answer is not None and not waits
+        return self.told is not None and not waits
 
     # What is chosen.
 
@@ -61,7 +69,7 @@ class Look:
     def use(self, sight: Sight) -> None:
         """Choose a view; what another one is told bit by bit ends."""
         if sight is not self.sight:
-            self.sight, self.answer, self._slowly = sight, None, Sofar()
+            self.sight, self.told, self._slowly = sight, None, Sofar()
             self.leave()
 
     def leave(self) -> None:
@@ -73,8 +81,8 @@ class Look:
         slow = self.sight.slow
         if slow is not None and key == slow.key and self.text is not None:
             self._begin_or_stop()
-        elif self.answer is not None and key in self.sight.keys:
-            self.chosen = self.sight.keys[key](self.answer, self.chosen)
+        elif self.told is not None and key in self.sight.keys:
+            self.chosen = self.sight.keys[key](self.told.answer, self.chosen)
         else:
             return False
         return True
@@ -104,14 +112,13 @@ class Look:
             self._take(question.answer.answer)
             wanted = self.sight.ask(self.place)
             if isinstance(wanted, str):
-                self.trouble, self.answer = wanted, None
+                self.trouble, self.told = wanted, None
                 return
             question = self._asking.ask(wanted)
             self._ask_slowly()
+            if question.answer is not None:
+                self.told = Told(question.answer.answer, wanted, self.place)
         self.trouble = question.trouble
-        self._is_stale = question.answer is None
-        if question.answer is not None and self.text is not None:
-            self.answer = question.answer.answer
 
     def _follow(self) -> None:
         """Ask of a story that grew, and of another model, anew."""
@@ -121,7 +128,7 @@ class Look:
             asking.stop_all()
             self._asking = Asking(session)
         if is_other:
-            self.answer, self.chosen = None, Chosen()
+            self.told, self.chosen = None, Chosen()
 
     def _ask_slowly(self) -> None:
         """What takes long waits until the model has written, and ends for another."""
@@ -147,7 +154,7 @@ class Look:
 
     @property
     def place(self) -> Place:
-        """Where one looks; the text is known."""
+        """Where one looks; the text is known. See `shown` for where the answer is to be drawn."""
         assert self.text is not None
         model = self._session.model
         rows, width = self.room
@@ -158,18 +165,36 @@ class Look:
             story=self.story,
             settings=self._session.settings,
             fingerprints=model.fingerprints if model is not None else (),
-            answer=self.answer,
-            is_stale=self._is_stale,
+            answer=self.told.answer if self.told else None,
+            is_stale=False,
             slowly=self._slowly,
             rows=rows,
             width=width,
         )
 
     @property
+    def shown(self) -> Place:
+        """The place that the last answer is about, be it an earlier one; the text is known.
+
+        What changes nothing in that answer, such as a cursor, is as it is chosen now.
+        """
+        now, told = self.place, self.told
+        if told is None or (told.at.text is now.text and self.sight.ask(now) == told.wanted):
+            return now
+        at = replace(told.at, chosen=now.chosen)
+        return replace(
+            at if self.sight.ask(at) == told.wanted else told.at,
+            is_stale=True,
+            slowly=now.slowly,
+            rows=now.rows,
+            width=now.width,
+        )
+
+    @property
     def bars(self) -> Bars:
         """Of the view, or those of all views; the text is known."""
-        if self.sight.bars is not None and self.answer is not None:
-            return self.sight.bars(self.answer, self.place)
+        if self.sight.bars is not None and self.told is not None:
+            return self.sight.bars(self.told.answer, self.shown)
         assert self.text is not None
         return surprise.of_text(self.text)
 

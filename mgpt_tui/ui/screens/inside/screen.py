@@ -218,14 +218,15 @@ class InsideScreen(LiveDialog[None]):
         if look.text is None:
             numbers.update(Content(look.trouble or "the model reads…"))
             return
-        place = look.place
-        self._show_story(place)
-        self.query_one("#token", Plain).update(_title(place))
+        self._show_story(look.place)
+        shown = look.shown
+        looks = " …" if shown.is_stale and not look.trouble else ""
+        self.query_one("#token", Plain).update(Content.assemble(_title(look.place), looks))
         self.query_one("#plainly", Plain).say(look.sight.line)
         if self._about:
             numbers.update(Content(_flowing(look.sight.about)))
-        elif look.answer is not None and not look.trouble:
-            numbers.update(Content("\n").join(look.sight.draw(look.answer, place)))
+        elif look.told is not None and not look.trouble:
+            numbers.update(Content("\n").join(look.sight.draw(look.told.answer, shown)))
         else:
             numbers.update(Content(look.trouble or "the model looks…"))
 

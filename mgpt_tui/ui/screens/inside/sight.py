@@ -110,7 +110,7 @@ class Place(Spot):
 
     Attributes:
         answer: the view's last one.
-        is_stale: whether it is to an earlier question, and another is on its way.
+        is_stale: whether it is where one looked before, as what is asked now has no answer yet.
         slowly: what the view is told bit by bit.
         rows, width: rows of `width` cells.
     """

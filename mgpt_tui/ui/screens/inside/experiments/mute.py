@@ -94,11 +94,10 @@ def _added(told: MuteView, place: Place) -> list[float]:
 
 
 def _whole(told: MuteView, place: Place) -> Content:
-    looks = " …" if place.is_stale else ""
     if not told.parts:
-        return Content.styled(f"Nothing is muted: the model as it is.{looks}", "bold")
+        return Content.styled("Nothing is muted: the model as it is.", "bold")
     by = "its mean" if place.chosen.mean else "zero"
-    tail = f": {more(told.bits)} over the story, by {by}{looks}"
+    tail = f": {more(told.bits)} over the story, by {by}"
     names = f"without {', '.join(told.parts)}"
     if len(names) > (room := max(12, place.width - len(tail))):
         names = names[: room - 1] + "…"

@@ -82,7 +82,7 @@ def draw(answer: Answer, place: Place) -> list[Content]:
     lines = -(-len(place.slowly.trouble) // place.width) or 1  # of what is said of the trace
     room = max(3, place.rows - len(head) - len(foot) - lines + 1)
     traced = place.slowly.answer
-    if isinstance(traced, TraceView):
+    if isinstance(traced, TraceView) and not place.is_stale:
         return [*head, *draw_trace(traced, place, room), *foot]
     return [*head, *_largest(told, place, room), *foot]
 
@@ -94,12 +94,11 @@ def _told(answer: Answer) -> WhatIfView:
 
 def _whole(told: WhatIfView, place: Place, put: Put) -> Content:
     before = place.story.text[put.start : put.end]
-    looks = " …" if place.is_stale else ""
     return Content.assemble(
         (_clipped(put.text), "bold"),
         " instead of ",
         (_clipped(before), "bold"),
-        f": {more(sum(told.added))} on what follows{looks}",
+        f": {more(sum(told.added))} on what follows",
     )
 
 
