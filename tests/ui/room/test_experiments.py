@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from textual.widgets import Input
 
 from mgpt_tui.inference.inspection.answers import Asked, Said, View
 from mgpt_tui.inference.inspection.experiments import CostsView
 from mgpt_tui.inference.process.messages import Failed, Inspected, Replaced
 from mgpt_tui.ui.room.main import MainScreen
 from mgpt_tui.ui.screens.inside.experiments.changes import short
+from mgpt_tui.ui.screens.inside.line import Line
 from mgpt_tui.ui.screens.inside.screen import InsideScreen
 from mgpt_tui.ui.screens.inside.walk import BLOCKS, MARK, SHADES, Walk
 from tests.ui.conftest import READY, FakeEngine, Writer
@@ -207,6 +209,23 @@ async def test_whatever_is_typed_is_put_and_shown_as_it_is(open_room, engine, si
         assert f"{shown} instead of" in writer.screen
         changed = f"The {shown} found a key"
         assert engine.inspected[-1][1].instead[0] == changed
+
+
+async def test_a_blank_is_no_word_and_a_field_has_no_lines(open_room, engine) -> None:
+    engine.words = (" on.", "\n", "\nThe", " end")
+    async with open_room(engine) as writer:
+        await writer.tell(BEGINNING)
+        await writer.press("f9")
+        await writer.sees("after 9 tokens")
+        await writer.press("8", "left", "left", "left")
+        await writer.sees("↵ token 7 of 9")
+        await writer.press("w")
+        line = writer.app.screen.query_one(Line)
+        assert not line.is_open
+        await writer.press("right", "w")
+        await writer.sees("instead The")
+        line.open("instead", "two\nlines", lambda _: None)
+        assert line.query_one(Input).value == "two lines"
 
 
 async def test_marks_around_a_word_stay(open_room, engine) -> None:

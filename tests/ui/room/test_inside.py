@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.widgets import Input
 
 from mgpt_tui.inference.inspection.answers import Asked, View
 from mgpt_tui.inference.process.messages import Failed, Inspected, Replaced
@@ -102,6 +103,18 @@ async def test_a_word_is_found_and_found_again(open_room, engine, size) -> None:
         await writer.press("left", "1", "escape", "left")
         await writer.until(lambda: number(screen) == 9)
         assert isinstance(writer.app.screen, InsideScreen)
+
+
+@pytest.mark.parametrize("row", [0, 4], ids=["on a word", "below the story"])
+async def test_a_click_on_the_story_ends_what_is_typed(open_room, engine, size, row) -> None:
+    async with open_room(engine, size) as writer:
+        screen = await look(writer)
+        await writer.press("slash")
+        assert isinstance(screen.focused, Input)
+        await writer.pilot.click(Walk, offset=(3, row))
+        await writer.until(lambda: isinstance(screen.focused, Walk))
+        await writer.press("escape")
+        await writer.on(MainScreen)
 
 
 @pytest.mark.parametrize("digit", SIGHTS)

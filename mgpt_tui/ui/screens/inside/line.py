@@ -47,14 +47,14 @@ class Line(Vertical):
 
         Args:
             label: what it is for.
-            text: that stands there at first.
+            text: that stands there at first; lines of it become one.
             take: called with what was typed, cleaned, at every enter.
         """
         self._take, self.display = take, True
         self.say(label)
         self.refuse("")
         field = self.query_one(Input)
-        field.value = text
+        field.value = " ".join(text.splitlines())
         field.focus()
 
     def say(self, label: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
@@ -175,6 +175,11 @@ class InsideScreen(LiveDialog[None]):
     @property
     def _line(self) -> Line:
         return self.query_one(Line)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """A click on the story ends what is typed, as it takes the keys."""
+        if isinstance(event.widget, Walk) and self._line.is_open:
+            self._line.action_close()
 
     @on(Line.Closed)
     def walk_on(self) -> None:

@@ -173,8 +173,9 @@ def _word_at(place: Place) -> tuple[int, int] | None:
             core = CORE.search(place.story.text[first : ends[word.end - 1]])
             if core and first + core.start() < end and start < first + core.end():
                 return first + core.start(), first + core.end()
-    blanks = len(place.story.text[start:end]) - len(place.story.text[start:end].lstrip(" "))
-    return (start + blanks, end) if start + blanks < end else None
+    piece = place.story.text[start:end]
+    start, end = start + len(piece) - len(piece.lstrip()), end - len(piece) + len(piece.rstrip())
+    return (start, end) if start < end else None
 
 
 def _begin(place: Place) -> str | None:
