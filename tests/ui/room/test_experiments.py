@@ -12,13 +12,17 @@ from textual.widgets import Input
 from mgpt_tui.inference.inspection.answers import Asked, Said, View
 from mgpt_tui.inference.inspection.experiments import CostsView
 from mgpt_tui.inference.process.messages import Failed, Inspected, Replaced
+from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.stories.story import Story
 from mgpt_tui.ui.room.main import MainScreen
 from mgpt_tui.ui.screens.inside.experiments.changes import short
+from mgpt_tui.ui.screens.inside.experiments.trace import draw_trace
 from mgpt_tui.ui.screens.inside.line import Line
 from mgpt_tui.ui.screens.inside.screen import InsideScreen
+from mgpt_tui.ui.screens.inside.sight import Chosen, Place, Sofar
 from mgpt_tui.ui.screens.inside.walk import BLOCKS, MARK, SHADES, Walk
 from tests.ui.conftest import READY, FakeEngine, Writer
-from tests.ui.inside import HEADS, LAYERS, costs, traced
+from tests.ui.inside import HEADS, LAYERS, costs, surprise, traced
 
 BEGINNING = "The girl found a key"
 N_TOKENS = 11
@@ -429,6 +433,10 @@ async def test_while_the_model_writes_costs_wait(open_room, manual) -> None:
         await writer.sees("Nothing is muted")
         await writer.press("x")
         await writer.sees("This comes once the model has written.")
+        await writer.press("x")
+        await writer.sees("x: what does each head cost")
+        await writer.press("x")
+        await writer.sees("This comes once the model has written.")
         manual.write(" the")
         await nth(manual, writer, 3)
         manual.answer(2)
@@ -474,6 +482,70 @@ async def test_a_trace_fills_in_and_stops(open_room, manual, size) -> None:
         assert id in manual.stopped
         manual.say(Replaced(id), Inspected(later, traced(said, 2, 5)))
         await writer.sees("␣key as token 5")
+
+
+async def test_a_word_that_is_taken_back_ends_its_trace(open_room, manual, size) -> None:
+    async with open_room(manual, size) as writer:
+        await ask(writer, manual, "8")
+        await put(writer, "fox", "right")
+        await nth(manual, writer, 2)
+        manual.answer(1)
+        await writer.sees("fox instead of girl")
+        await writer.press("right", "t")
+        id = await nth(manual, writer, 3)
+        await writer.press("left", "w")
+        await writer.answer("")
+        await writer.sees("Walk to a word")
+        assert manual.stopped == [id]
+
+
+async def test_what_could_come_next_is_traced_at_the_end_of_a_story_that_grew(
+    open_room, manual
+) -> None:
+    async with open_room(manual) as writer:
+        await writer.begin(BEGINNING, " on")
+        await writer.until(lambda: writer.text.endswith("on"))
+        await writer.press("f9")
+        await writer.on(InsideScreen)
+        await nth(manual, writer, 1)
+        manual.answer(0)
+        await writer.sees("after 6 tokens")
+        await writer.press("8")
+        await put(writer, "fox", "right")
+        await nth(manual, writer, 2)
+        manual.answer(1)
+        await writer.sees("fox instead of girl")
+        await writer.press("end", "t")
+        await writer.sees("This comes once the model has written.")
+        manual.write(" the")
+        await nth(manual, writer, 3)
+        manual.answer(2)
+        await nth(manual, writer, 4)
+        manual.answer(3)
+        await writer.sees("after 7 tokens")
+        manual.end()
+        await nth(manual, writer, 5)
+        assert last(manual, view=View.TRACE, token=None)
+
+
+def test_stations_without_room_are_counted() -> None:
+    words = ["The", " girl", " found"]
+    place = Place(
+        text=surprise(words),
+        number=2,
+        chosen=Chosen(),
+        story=Story(),
+        settings=SamplingSettings(),
+        fingerprints=(),
+        answer=None,
+        is_stale=False,
+        slowly=Sofar(),
+        rows=10,
+        width=30,
+    )
+    told = traced(Said(1, " found"), 1, 3)
+    assert "10 of 13 stations" in str(draw_trace(told, place, 10)[1])
+    assert "of 13" not in str(draw_trace(told, replace(place, width=40), 10)[1])
 
 
 async def test_a_story_of_one_word_can_be_muted(open_room, engine, size) -> None:

@@ -199,6 +199,15 @@ async def ask(writer: Writer, manual: FakeEngine) -> InsideScreen:
     return screen
 
 
+async def test_steps_count_before_the_tokens_are_known(open_room, manual) -> None:
+    async with open_room(manual) as writer:
+        await ask(writer, manual)
+        await writer.press("home", "right")
+        await writer.sees("the model reads…")
+        manual.answer(0)
+        await writer.sees("␣girl token 2 of 6")
+
+
 async def test_a_question_that_fails_is_told_where_it_was_asked(open_room, manual) -> None:
     async with open_room(manual) as writer:
         await ask(writer, manual)

@@ -12,6 +12,9 @@ from mgpt_tui.ui.screens.inside.sight import Bars, Chosen, Place, Sight, Sofar, 
 from mgpt_tui.ui.session.session import Session
 from mgpt_tui.ui.session.supervisor import Phase
 
+WAITS = Sofar(is_open=True, trouble="This comes once the model has written.")
+"""What takes long, before it is asked."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -43,7 +46,8 @@ class Look:
     def __init__(self, session: Session, sight: Sight) -> None:
         self.sight = sight
         self.chosen = Chosen()
-        self.number = 10**9  # the end; made to fit once it is known
+        self.number = 1  # the end, once it is known
+        self._steps = list[int]()  # from there, until then
         self.text: SurpriseView | None = None
         self.story = session.story
         self.told: Told | None = None
@@ -63,8 +67,16 @@ class Look:
     # What is chosen.
 
     def go(self, number: int) -> None:
-        """Look at another token, or at the one nearest to that."""
-        self.number = self._within(number)
+        """Look at another token, or at the one nearest to that, once they are known."""
+        if self.text is not None:
+            self.number = min(max(1, number), len(self.text.tokens) + 1)
+
+    def step(self, by: int) -> None:
+        """Go on by so many tokens; before they are known, once they are."""
+        if self.text is None:
+            self._steps.append(by)
+        else:
+            self.go(self.number + by)
 
     def use(self, sight: Sight) -> None:
         """Choose a view; what another one is told bit by bit ends."""
@@ -90,10 +102,12 @@ class Look:
     def _begin_or_stop(self) -> None:
         slow = self.sight.slow
         assert slow is not None
-        before = slow.ask(self.place)
+        before, waits = slow.ask(self.place), self._slowly is WAITS
         self.chosen = slow.choose(self.place)
         wanted = slow.ask(self.place)
-        if wanted is not None and not (wanted == before and self._asking.stop(wanted)):
+        if waits and wanted == before:
+            self.chosen = slow.take_back(self.chosen)
+        elif wanted is not None and not (wanted == before and self._asking.stop(wanted)):
             self._asking.begin(wanted)
 
     # What is known.
@@ -113,6 +127,7 @@ class Look:
             wanted = self.sight.ask(self.place)
             if isinstance(wanted, str):
                 self.trouble, self.told = wanted, None
+                self._ask_slowly()
                 return
             question = self._asking.ask(wanted)
             self._ask_slowly()
@@ -139,18 +154,16 @@ class Look:
         if wanted is None:
             self._slowly = Sofar()
         elif self._session.is_busy:
-            self._slowly = Sofar(is_open=True, trouble="This comes once the model has written.")
+            self._slowly = WAITS
         else:
             self._slowly = self._asking.sofar(wanted)
 
     def _take(self, told: SurpriseView) -> None:
         at_end = self.text is None or self.number > len(self.text.tokens)
         self.text, self.story = told, self._asking.story
-        self.number = len(told.tokens) + 1 if at_end else self._within(self.number)
-
-    def _within(self, number: int) -> int:
-        last = len(self.text.tokens) + 1 if self.text else number
-        return min(max(1, number), last)
+        self.go(len(told.tokens) + 1 if at_end else self.number)
+        while self._steps:
+            self.step(self._steps.pop(0))
 
     @property
     def place(self) -> Place:

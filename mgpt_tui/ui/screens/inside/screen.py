@@ -114,7 +114,8 @@ class InsideScreen(LiveDialog[None]):
 
     def action_step(self, by: int) -> None:
         """Go to the token before or after."""
-        self._go(self._look.number + by)
+        self._look.step(by)
+        self.show_session()
 
     def action_rise(self, lines: int) -> None:
         """Go to the token a line above or below."""

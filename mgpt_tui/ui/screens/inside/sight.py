@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from rich.cells import set_cell_size
 from textual.content import Content
@@ -38,7 +39,7 @@ class Chosen:
         muted: names of the parts that are muted, by their mean or by zero.
         costs: whether it is asked what each head costs.
         put: what stands in place of a word.
-        traced: number of the token whose chance is traced; 0 for none.
+        traced: number of the token whose chance is traced, or that of what could come next.
         rival: whether to compare the token with the likeliest other one.
     """
 
@@ -50,7 +51,7 @@ class Chosen:
     mean: bool = False
     costs: bool = False
     put: Put | None = None
-    traced: int = 0
+    traced: int | Literal["next"] | None = None
     rival: bool = False
 
 
@@ -175,11 +176,13 @@ class Slow:
     Attributes:
         key: which.
         choose: what is chosen by it.
+        take_back: what is chosen without it.
         ask: what is asked of the engine; None where it was not chosen.
     """
 
     key: str
     choose: Callable[[Place], Chosen]
+    take_back: Callable[[Chosen], Chosen]
     ask: Callable[[Spot], Wanted | None]
 
 

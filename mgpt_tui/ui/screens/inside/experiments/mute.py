@@ -210,5 +210,10 @@ In gpt.py: what a Hook returns for "gathered", "added" or "neurons" is used.""",
         "z": lambda _, chosen: replace(chosen, mean=not chosen.mean),
     },
     fields={"p": Field("mute, as L2H3 A2 M4 L2 N4.77:", _begin, _take)},
-    slow=Slow("x", lambda place: replace(place.chosen, costs=True), ask_costs),
+    slow=Slow(
+        "x",
+        lambda place: replace(place.chosen, costs=True),
+        lambda chosen: replace(chosen, costs=False),
+        ask_costs,
+    ),
 )

@@ -28,7 +28,9 @@ def draw_trace(told: TraceView, place: Place, rows: int) -> list[Content]:
     names = stations(len(told.columns[0].undone)) if told.columns else []
     cell = BROAD if NAME + BROAD * len(names) <= place.width else NARROW
     across = max(1, (place.width - NAME) // cell)
-    heads = "".join(f"{name if cell == BROAD else '':>{cell - 1}} " for name in names[:across])
+    heads = "".join(f"{name:>{cell - 1}} " for name in names) if cell == BROAD else ""
+    if across < len(names):
+        heads = f"{across} of {len(names)} stations"
     return [
         _about(told, last + 1),
         Content.styled(cells("restored", NAME) + heads, "dim"),

@@ -49,10 +49,10 @@ def ask(spot: Spot) -> Wanted | str:
 
 def ask_trace(spot: Spot) -> Wanted | None:
     """Where the change of the token's chance comes about, once that is wanted."""
-    put, number = spot.chosen.put, spot.chosen.traced
-    if put is None or not number:
+    put, traced = spot.chosen.put, spot.chosen.traced
+    if put is None or traced is None:
         return None
-    token = number if number <= len(spot.text.tokens) else None
+    token = traced if isinstance(traced, int) and traced <= len(spot.text.tokens) else None
     return Wanted(Asked(View.TRACE, token, instead=_changed(spot, put)))
 
 
@@ -195,10 +195,10 @@ def _take(typed: str, place: Place) -> Chosen:
     """
     at, word = _word_at(place), typed.strip()
     if at is None or not word:
-        return replace(place.chosen, put=None, traced=0)
+        return replace(place.chosen, put=None, traced=None)
     if word == place.story.text[slice(*at)]:
         raise UserError("That is the word that stands there.", "Type another, or nothing.")
-    return replace(place.chosen, put=Put(*at, word), traced=0)
+    return replace(place.chosen, put=Put(*at, word), traced=None)
 
 
 SIGHT = Sight(
@@ -220,5 +220,10 @@ In gpt.py: what a Hook returns for "stream" is used.""",
     draw=draw,
     bars=bars,
     fields={"w": Field("instead", _begin, _take)},
-    slow=Slow("t", lambda place: replace(place.chosen, traced=place.number), ask_trace),
+    slow=Slow(
+        "t",
+        lambda place: replace(place.chosen, traced=place.asked_number or "next"),
+        lambda chosen: replace(chosen, traced=None),
+        ask_trace,
+    ),
 )
