@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 Found = TypeVar("Found")
@@ -38,3 +40,18 @@ def until(
         )
         time.sleep(0.005)
     return found
+
+
+def runs(pid: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat")
+        return not (state.exists() and " Z " in state.read_text())  # dead, but not looked at yet
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+def gone(pid: int) -> None:
+    """Wait until there is no such process any more."""
+    until(lambda: not runs(pid), f"the end of process {pid}")

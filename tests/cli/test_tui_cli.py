@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ if sys.platform == "win32":
     pytest.skip("terminals of their own are for Unix", allow_module_level=True)
 
 from tests.real_terminal import Terminal
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, gone
 
 APP = ("-m", "mgpt_tui")
 
@@ -89,6 +90,37 @@ def test_the_engine_is_started_before_the_app_is_imported() -> None:
     with Terminal("-c", EARLY) as terminal:
         assert terminal.ends() == 7
     assert b"it comes first" in terminal.drawn
+
+
+INTERRUPTED = """
+import sys
+from mgpt_tui.cli import main
+from mgpt_tui.inference.process import client
+
+class CtrlC:
+    def find_spec(self, name, path=None, target=None):
+        if name == "mgpt_tui.ui.app":
+            raise KeyboardInterrupt
+
+start = client.EngineClient.start
+
+def start_and_tell(self):
+    start(self)
+    print(f"engine {self.pid}.", flush=True)
+
+client.EngineClient.start = start_and_tell
+client._command = lambda model, python: ["sleep", "600"]  # which minds no end of its input
+sys.meta_path.insert(0, CtrlC())
+main([])
+"""
+
+
+def test_ctrl_c_while_the_app_is_imported_leaves_no_engine() -> None:
+    with Terminal("-c", INTERRUPTED) as terminal:
+        assert terminal.ends() == 130
+    found = re.search(rb"engine (\d+)\.", terminal.drawn)
+    assert found is not None
+    gone(int(found[1]))
 
 
 @pytest.mark.parametrize("term", ["dumb", "Unknown"])

@@ -231,7 +231,8 @@ class _Child:
 
     def is_alive(self) -> bool:
         """Whether its end has not been noticed yet."""
-        return not self._is_over
+        with self._lock:  # once this says no, its end stands in `events`
+            return not self._is_over
 
     def ask(self, request: Request) -> bool:
         """Have `request` sent; False where the process is over."""
@@ -311,11 +312,11 @@ class _Child:
         with self._lock:
             self._is_over = True
             unanswered = self._pending.give_up()
-        if not self._expected:
-            self._events.put(Died(exit_code))
-            return
-        for id in unanswered:
-            self._events.put(Failed(id, "The engine ended.", "Try again once it is ready."))
+            if not self._expected:
+                self._events.put(Died(exit_code))
+                return
+            for id in unanswered:
+                self._events.put(Failed(id, "The engine ended.", "Try again once it is ready."))
 
 
 def _tells_state(event: Event) -> bool:

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from mgpt_tui.inference.process.messages import (
 )
 from mgpt_tui.inference.request import Distribution, Finished, FinishReason, SamplingSettings
 from mgpt_tui.model.checkpoint import save_checkpoint
-from tests.waiting import PATIENCE, until
+from tests.waiting import PATIENCE, gone, runs, until
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs signals and shell scripts")
 LONG = SamplingSettings(temperature=0, max_tokens=10**6)
@@ -69,21 +70,6 @@ def events_until(client, *kinds):
     while not isinstance(events[-1], kinds):
         events.append(next_event(client))
     return events
-
-
-def runs(pid):
-    """Whether there is such a process."""
-    try:
-        os.kill(pid, 0)
-        state = Path(f"/proc/{pid}/stat")
-        return not (state.exists() and " Z " in state.read_text())  # dead, but not looked at yet
-    except (ProcessLookupError, FileNotFoundError):
-        return False
-
-
-def gone(pid):
-    """Wait until there is no such process any more."""
-    until(lambda: not runs(pid), f"the end of process {pid}")
 
 
 def script(tmp_path, text):
@@ -225,6 +211,41 @@ def test_an_engine_is_not_started_again_before_its_end_is_heard():
     client.start()
     assert isinstance(events_until(client, Failed)[-1], Failed)
     client.close()
+
+
+class Told(queue.Queue):
+    """Events that are held back, each, until the test lets them in."""
+
+    def __init__(self):
+        super().__init__()
+        self.comes, self.let_in = threading.Event(), threading.Event()
+
+    def put(self, *arguments):
+        self.comes.set()
+        assert self.let_in.wait(PATIENCE)
+        super().put(*arguments)
+
+
+@posix
+@pytest.mark.parametrize(
+    "end", [Died(4), Failed(None, "No model today.", "Come back tomorrow.")], ids=["dead", "failed"]
+)
+def test_an_engine_is_not_started_again_while_its_end_is_being_told(tmp_path, end):
+    (tmp_path / "said").write_bytes(encode(end) if isinstance(end, Failed) else b"")
+    once = f"test -e {tmp_path}/ran && exec sleep 600; touch {tmp_path}/ran"
+    client = EngineClient(python=script(tmp_path, f"{once}; cat {tmp_path}/said; exit 4"))
+    client.events = Told()
+    client.start()
+    assert client.events.comes.wait(PATIENCE)
+    again = threading.Thread(target=client.start)
+    again.start()
+    again.join(0.2)  # long enough for one that does not wait
+    client.events.let_in.set()
+    again.join()
+    second = client.pid
+    client.close()
+    assert second is None
+    assert list(drained(client)) == [end]
 
 
 @posix
