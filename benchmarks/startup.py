@@ -21,7 +21,6 @@ import os
 import pty
 import re
 import select
-import signal
 import statistics
 import struct
 import subprocess
@@ -29,6 +28,7 @@ import sys
 import tempfile
 import termios
 import time
+from contextlib import suppress
 from pathlib import Path
 
 EMPTY_APP = (
@@ -42,6 +42,8 @@ EMPTY_APP = (
 
 PROGRAM = [sys.executable, "-m", "mgpt_tui"]
 SEED = 1
+PATIENCE = 120.0
+"""Seconds without anything drawn after which a program counts as stuck."""
 WRITING = 2.0
 """Seconds that the app writes before its memory is looked at."""
 
@@ -59,27 +61,31 @@ class Program:
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self._started = time.perf_counter()
         self._drawn = b""
-        self.pid, self._terminal = pty.fork()
-        if self.pid == 0:
-            os.execvpe(command[0], command, environment)
-        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self._terminal, inside = pty.openpty()
+        fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self._process = subprocess.Popen(
+            command, stdin=inside, stdout=inside, stderr=inside, start_new_session=True,
+            env=environment,
+        )  # fmt: skip
+        os.close(inside)
+        self.pid = self._process.pid
 
     def __enter__(self) -> Program:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+        self._process.kill()
+        self._process.wait()
         os.close(self._terminal)  # its engine ends with it
 
     def seconds_to(self, pattern: bytes) -> float:
         """Wait until that is drawn; seconds since the start.
 
         Raises:
-            RuntimeError: where nothing is drawn for 30 seconds.
+            RuntimeError: where nothing is drawn for `PATIENCE` seconds.
         """
         while not re.search(pattern, self._drawn):
-            self._read(30)
+            self._read()
         return time.perf_counter() - self._started
 
     def type(self, keys: bytes) -> None:
@@ -91,10 +97,10 @@ class Program:
         """Let it draw for so long; it must go on drawing to the end."""
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
-            self._read(30)
+            self._read()
 
-    def _read(self, seconds: float) -> None:
-        if not select.select([self._terminal], [], [], seconds)[0]:
+    def _read(self) -> None:
+        if not select.select([self._terminal], [], [], PATIENCE)[0]:
             raise RuntimeError(f"nothing was drawn after {self._drawn[-200:]!r}")
         self._drawn += os.read(self._terminal, 65536)
 
@@ -135,8 +141,11 @@ def ready_seconds(environment: dict[str, str]) -> float:
 
 def children(pid: int) -> list[int]:
     """Processes that a process has started, whichever of its threads it was."""
-    files = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for file in files for child in file.read_text().split()]
+    found: list[int] = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # of a thread that has just ended
+            found += map(int, file.read_text().split())
+    return found
 
 
 def memory(pid: int) -> dict[str, int]:

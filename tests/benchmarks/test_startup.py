@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,18 @@ def test_the_first_word_is_one_that_is_drawn_after_the_key() -> None:
         os.kill(pid, 0)
 
 
+def test_a_program_starts_beside_other_threads() -> None:
+    """Python 3.12 and newer warn where a process with threads is forked."""
+    over = threading.Event()
+    threading.Thread(target=over.wait).start()
+    try:
+        with startup.Program([sys.executable, "-c", PLAY], dict(os.environ)) as program:
+            program.seconds_to(b"storyteller")
+            assert os.getsid(program.pid) == program.pid
+    finally:
+        over.set()
+
+
 def test_a_program_that_ends_is_no_fast_one() -> None:
     with (
         startup.Program([sys.executable, "-c", "print('no')"], dict(os.environ)) as program,
@@ -42,7 +56,16 @@ def test_a_program_that_ends_is_no_fast_one() -> None:
         program.seconds_to(b"storyteller")
 
 
-def test_memory_and_children_are_those_of_a_process() -> None:
+def test_memory_and_children_are_those_of_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not Path(f"/proc/self/task/{os.getpid()}/children").exists():
+        pytest.skip("a kernel that tells no children")
+    glob = Path.glob
+
+    def with_one_that_ended(folder: Path, pattern: str) -> Iterator[Path]:
+        yield folder / "0" / "children"
+        yield from glob(folder, pattern)
+
+    monkeypatch.setattr(Path, "glob", with_one_that_ended)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         assert child.pid in startup.children(os.getpid())
         told = startup.memory(child.pid)
