@@ -36,8 +36,8 @@ def test_the_first_word_is_one_that_is_drawn_after_the_key() -> None:
         os.kill(pid, 0)
 
 
-def test_a_program_starts_beside_other_threads() -> None:
-    """Python 3.12 and newer warn where a process with threads is forked."""
+def test_a_program_starts_beside_other_threads(recwarn: pytest.WarningsRecorder) -> None:
+    """Python 3.12 and newer warn where a process with threads is forked, but raise nothing."""
     over = threading.Event()
     threading.Thread(target=over.wait).start()
     try:
@@ -46,6 +46,7 @@ def test_a_program_starts_beside_other_threads() -> None:
             assert os.getsid(program.pid) == program.pid
     finally:
         over.set()
+    assert recwarn.list == []
 
 
 def test_a_program_that_ends_is_no_fast_one() -> None:
