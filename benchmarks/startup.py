@@ -6,8 +6,8 @@ Timed: `--help`, and beside it the bare interpreter; the app's first paint in a 
 beside it an empty Textual app. Of the app also, counted from its start: when its engine is ready,
 and when the first word of a story stands there, enter having been pressed as soon as it had
 painted. While it goes on writing, the memory of the app and of its engine (Linux): "resident" is
-all that a process has in memory, "own" what would be free if it ended, as pages that both have
-count half for each; and whether either has torch's libraries mapped.
+all that a process has in memory, "proportional" counts a page that n processes share as an nth; and
+whether either has torch's libraries mapped.
 
 One JSON line on standard output: medians in seconds and bytes, and ratios to the peers.
 """
@@ -155,7 +155,7 @@ def memory(pid: int) -> dict[str, int]:
     mapped = re.findall(r"\S*libtorch\S*", Path(f"/proc/{pid}/maps").read_text())
     return {
         "resident": 1024 * kilobytes["Rss"],
-        "own": 1024 * kilobytes["Pss"],
+        "proportional": 1024 * kilobytes["Pss"],
         "torch_libraries": len(set(mapped)),
     }
 

@@ -71,7 +71,7 @@ def test_memory_and_children_are_those_of_a_process(monkeypatch: pytest.MonkeyPa
         assert child.pid in startup.children(os.getpid())
         told = startup.memory(child.pid)
         child.kill()
-    assert 0 < told["own"] <= told["resident"]
+    assert 0 < told["proportional"] <= told["resident"]
     assert told["torch_libraries"] == 0
     assert torch.__version__  # which is loaded here
     assert startup.memory(os.getpid())["torch_libraries"] > 0
