@@ -194,7 +194,9 @@ def test_what_cannot_be_read_is_named_with_a_remedy(tmp_path, name, content, mes
 
 
 @pytest.mark.parametrize("name", ["/nowhere/stories.txt", "data/stories.txt", "../data", "data"])
-def test_a_missing_path_is_not_looked_for_on_the_hub(name, offline):
+def test_a_missing_path_is_not_looked_for_on_the_hub(name, offline, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     with pytest.raises(UserError, match="does not exist"):
         open_source(name)
 
