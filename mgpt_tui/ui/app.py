@@ -270,6 +270,8 @@ class WritingRoom(InOrder[None]):
                 yield SystemCommand(title, f"{key.help} ({way})", partial(self._do, key))
 
     async def _do(self, key: Key) -> None:
+        if not self.is_running:  # chosen as the app was left, whose room is empty by now
+            return
         if key.needs_argument:
             self.room.desk.prompt.begin(key)
         else:

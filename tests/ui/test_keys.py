@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
+import pytest
 from textual.actions import parse
 from textual.binding import Binding
 from textual.command import CommandPalette
+from textual.widget import Widget
 
 from mgpt_tui.ui.app import WritingRoom
 from mgpt_tui.ui.declaration import Footer, Where
@@ -143,6 +148,30 @@ async def test_the_palette_offers_the_same_and_runs_it(open_room, engine, size) 
         await writer.until(lambda: writer.app.screen.query("CommandList")[0].option_count == 1)
         await writer.press("enter")
         await writer.until(lambda: writer.shown == "A key")
+
+
+@pytest.mark.parametrize("id", ["save", "rename", "settings", "undo", "quit"])
+async def test_what_the_palette_runs_as_the_app_is_left_does_nothing(
+    open_room, engine, monkeypatch, id
+) -> None:
+    ran = []
+    async with open_room(engine) as writer:
+        app = writer.app
+        (key,) = (key for key in KEYS if key.id == id)
+        prune = app._prune
+
+        async def prune_first(*nodes: Widget, **rest: Any) -> None:
+            """The room is empty, and still the screen."""
+            await prune(*nodes, **rest)
+            if app.room in nodes:
+                app.call_later(app._do, key)
+                app.call_later(app.room._adjusting.resized)
+                app.call_later(ran.append, key)
+                while not (ran or app._exception):
+                    await asyncio.sleep(0)
+
+        monkeypatch.setattr(app, "_prune", prune_first)
+    assert ran == [key]
 
 
 async def test_no_key_of_the_room_works_behind_a_dialog(open_room, engine) -> None:

@@ -59,6 +59,8 @@ class Adjusting:
 
     def resized(self) -> None:
         """The screen has another size."""
+        if not self._desk.screen.app.is_running:  # it is being left
+            return
         self._show_panel()
         self._desk.show_status()
 
