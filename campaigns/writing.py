@@ -226,6 +226,8 @@ async def press_at_random(draw: random.Random, count: int) -> str:
         session = app.session
         await wait(lambda: app.engine.events.empty(), "the engine was heard")
         session.stop()
+        while session.can_redo:  # what was done last may have been an undo
+            session.redo()
         app.room.desk.show()
 
         def shown() -> str:
