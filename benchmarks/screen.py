@@ -155,7 +155,10 @@ class Terminal:
     def read(self, seconds: float) -> bytes:
         """What the app writes within that time; returns as soon as it wrote something."""
         ready, _, _ = select.select([self._leader], [], [], seconds)
-        return os.read(self._leader, 1 << 16) if ready else b""
+        try:
+            return os.read(self._leader, 1 << 16) if ready else b""
+        except OSError:  # the app has left
+            return b""
 
     def drain(self, seconds: float) -> None:
         """Read for so long."""
