@@ -113,9 +113,16 @@ def main(arguments: list[str] | None = None) -> None:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: what it has begun is cleared away."""
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: what it has begun is cleared away.
+
+    An exception that a signal raises can be lost: Python's own compiler swallows one that
+    reaches it while a module is read. So such a command ends with the signal's code as well,
+    and says nothing more, when it comes to its end.
+    """
+    asked: list[int] = []
 
     def end(number: int, frame: FrameType | None) -> NoReturn:
+        asked.append(number)
         sys.exit(128 + number)
 
     former = {}
@@ -130,6 +137,8 @@ def _ended_by_signals() -> Iterator[None]:
         for number, handler in former.items():
             if signal.getsignal(number) is end:
                 signal.signal(number, handler)
+        if asked:
+            sys.exit(128 + asked[0])
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -178,7 +187,7 @@ def _let_the_first_report() -> None:
     It comes from the first of them; its end makes torchrun end the others while they wait here.
     """
     if os.environ.get("RANK", "0") != "0":
-        time.sleep(5)
+        time.sleep(30)  # two of them may start that far apart where a machine is busy
 
 
 def fail(error: UserError) -> NoReturn:

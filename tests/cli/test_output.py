@@ -9,12 +9,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from mgpt_tui import paths
 from mgpt_tui.cli import COMMANDS, main
+from mgpt_tui.errors import UserError
 from mgpt_tui.stories.keeper import Keeper
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.stories.story import Story
@@ -221,6 +223,20 @@ def test_a_signal_ends_a_command_as_ctrl_c_does(place, mgpt, monkeypatch, name, 
     assert outcome.code == code
     assert "Stopped. The same command goes on from here" in outcome.err
     assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_a_signal_whose_exception_is_lost_ends_the_command_at_its_end(place, mgpt, monkeypatch):
+    """As where it comes while Python compiles a module."""
+
+    def steps(config):
+        with suppress(SystemExit):
+            signal.raise_signal(signal.SIGTERM)
+        raise UserError("Another process has told this already.", "Nothing.")
+
+    monkeypatch.setattr("mgpt_tui.cli.prepare_command.prepare", steps)
+    outcome = mgpt(*PRINTING["prepare"])
+    assert (outcome.code, outcome.err) == (143, "")
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def real(arguments, **options):
