@@ -1,0 +1,1 @@
+"""Models of the family, in and out: GPT-2, GPT-Neo, nanoGPT, the original scripts, GGUF."""
