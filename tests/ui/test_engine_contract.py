@@ -161,7 +161,7 @@ def test_a_death_loses_all_that_was_asked_and_nothing_else_is_said(is_real, chec
         assert engine.pid is not None
         os.kill(engine.pid, signal.SIGSTOP)  # so that it answers nothing
     session.go_on()
-    questions = [session.ask(Measured, engine.measure, end) for end in (4, 8)]
+    questions = [session.questions.ask(Measured, engine.measure, end) for end in (4, 8)]
     if isinstance(engine, EngineClient):
         os.kill(engine.pid or 0, signal.SIGKILL)
     else:

@@ -58,7 +58,7 @@ class Dialog(ClosesOnce[Answer], ModalScreen[Answer]):
 
 
 class LiveDialog(Dialog[Answer]):
-    """A dialog about what the engine does, such as the answers to its `Session.ask`."""
+    """A dialog about what the engine does, such as the answers to its `Session.questions`."""
 
     def show_session(self) -> None:
         """Show how the session stands; the room calls this whenever the engine has spoken."""

@@ -3,11 +3,13 @@ how its tokens were chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from mgpt_tui.inference.process.client import EngineLike
 from mgpt_tui.inference.process.messages import Failed, Inspected, Measured, Replaced, Seen
+from mgpt_tui.inference.request import ContextPart
 
 Answer = TypeVar("Answer", Seen, Measured, Inspected)
 
@@ -48,24 +50,52 @@ def _has_more(event: object) -> bool:
 
 
 class Questions:
-    """Which questions are open, by the engine's ids."""
+    """What is asked about the story, and which questions are open, by the engine's ids.
 
-    def __init__(self) -> None:
+    Args:
+        engine: which is asked.
+        context: what it is to read of so many characters of the story, of all of them for None;
+            None where it is not ready.
+    """
+
+    def __init__(
+        self,
+        engine: EngineLike,
+        context: Callable[[int | None], Sequence[ContextPart] | None],
+    ) -> None:
+        self._engine, self._context = engine, context
         self._open: dict[int | None, tuple[Question[Any], Callable[[Any], None] | None]] = {}
 
     def ask(
-        self, id: int, kind: type[Answer], then: Callable[[Answer], None] | None = None
+        self,
+        kind: type[Answer],
+        ask: Callable[[Sequence[ContextPart]], int],
+        end: int | None = None,
+        then: Callable[[Answer], None] | None = None,
     ) -> Question[Answer]:
-        """Wait for the answer to a question.
+        """Ask the engine something about the story; nothing that is being written stops.
 
         Args:
-            id: the engine's, for what it was asked.
             kind: the type of the answer.
-            then: called with it, once it is there; with each, where it comes bit by bit.
+            ask: asks the engine, given what it is to read, and gives the id.
+            end: how many characters of the story it is about; all of them where left out.
+            then: called with the answer, once it is there; with each, where it comes bit by bit.
+
+        Returns:
+            The question, which is lost already where the engine is not ready.
         """
+        context = self._context(end)
+        if context is None:
+            return Question(kind, is_lost=True)
+        id = ask(context)
         question = Question(kind, id)
         self._open[id] = question, then
         return question
+
+    def leave(self, question: Question[Inspected]) -> None:
+        """Have no more told of what is told bit by bit; what is known of it stays."""
+        if question.is_open and question.id is not None:
+            self._engine.stop(question.id)
 
     def take(self, event: Seen | Measured | Inspected | Replaced | Failed) -> None:
         """Pass on an answer, or that there will be none; what is of no open question is dropped."""

@@ -7,7 +7,7 @@ The screen calls the verbs (`submit`, `retry`, `stop`, ...), passes on the engin
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import groupby
 
@@ -33,7 +33,7 @@ from mgpt_tui.ui.session.comparison import Comparison
 from mgpt_tui.ui.session.generation import Passage, SideBySide
 from mgpt_tui.ui.session.meter import Meter
 from mgpt_tui.ui.session.page import Page
-from mgpt_tui.ui.session.questions import Answer, Question, Questions
+from mgpt_tui.ui.session.questions import Question, Questions
 from mgpt_tui.ui.session.supervisor import Phase, Supervisor
 
 ALTERNATIVES = 12
@@ -51,6 +51,7 @@ class Session:
     Attributes:
         meter: numbers to show.
         comparison: continuations side by side that wait for a choice; None where there are none.
+        questions: what is asked about the story beside writing.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Session:
         self.comparison: Comparison | None = None
         self._page = Page(engine, self.meter)
         self._supervisor = Supervisor(engine, clock)
-        self._questions = Questions()
+        self.questions = Questions(engine, self._context)
 
     @property
     def story(self) -> Story:
@@ -115,7 +116,7 @@ class Session:
     def switch(self, model: str | None) -> None:
         """Write with another model from now on; the story stays."""
         self.stop()
-        self._questions.lose()
+        self.questions.lose()
         self._supervisor.switch(model)
 
     # What can be done.
@@ -239,37 +240,9 @@ class Session:
         """Stop, and ask what else could come at a character of the story."""
         self.stop()
         settings = self.settings
-        return self.ask(
+        return self.questions.ask(
             Seen, lambda context: self.engine.look(context, settings, ALTERNATIVES), offset
         )
-
-    def ask(
-        self,
-        kind: type[Answer],
-        question: Callable[[Sequence[ContextPart]], int],
-        end: int | None = None,
-        then: Callable[[Answer], None] | None = None,
-    ) -> Question[Answer]:
-        """Ask the engine something about the story; nothing that is being written stops.
-
-        Args:
-            kind: the type of the answer.
-            question: asks the engine, given what it is to read, and gives the id.
-            end: how many characters of the story it is about; all of them where left out.
-            then: called with the answer, once it is there.
-
-        Returns:
-            The question, which is lost already where the engine is not ready.
-        """
-        if self.phase is not Phase.READY:
-            return Question(kind, is_lost=True)
-        id = question(self.story.context(self._fingerprints, end))
-        return self._questions.ask(id, kind, then)
-
-    def leave(self, question: Question[Inspected]) -> None:
-        """Have no more told of what is told bit by bit; what is known of it stays."""
-        if question.is_open and question.id is not None:
-            self.engine.stop(question.id)
 
     # What the engine says.
 
@@ -300,15 +273,15 @@ class Session:
                 if not self.is_writing:
                     self._show_length()
             case Failed(id=None):
-                self._questions.lose()
+                self.questions.lose()
                 return self._supervisor.down(_told(event))
             case Failed() if self._page.is_of(event.id):
                 self._finish()
                 return [_told(event)]
             case Seen() | Measured() | Inspected() | Replaced() | Failed():
-                self._questions.take(event)
+                self.questions.take(event)
             case Died():
-                self._questions.lose()
+                self.questions.lose()
                 notices = self._supervisor.died(event)
                 self._finish()
                 return notices
@@ -337,6 +310,11 @@ class Session:
         """By which a story knows the model; none where there is no model."""
         return self.model.fingerprints if self.model is not None else ()
 
+    def _context(self, end: int | None) -> tuple[ContextPart, ...] | None:
+        """What the engine is to read of the story; None where it is not ready."""
+        is_ready = self.phase is Phase.READY
+        return self.story.context(self._fingerprints, end) if is_ready else None
+
     def _go_to(self, story: Story) -> None:
         self.story = story
         self.meter.reason = None
@@ -347,7 +325,9 @@ class Session:
         text = self.story.text
         self.meter.show(text)
         if text and self.meter.context_tokens is None and self.phase is Phase.READY:
-            self.ask(Measured, self.engine.measure, then=lambda event: self._measured(text, event))
+            self.questions.ask(
+                Measured, self.engine.measure, then=lambda event: self._measured(text, event)
+            )
 
     def _measured(self, text: str, event: Measured) -> None:
         self.meter.learn(text, event.context_tokens)

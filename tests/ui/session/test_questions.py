@@ -32,13 +32,13 @@ def hear(session: Session) -> None:
 
 
 def ask(session: Session, *, end: int | None = None) -> Question[Measured]:
-    return session.ask(Measured, session.engine.measure, end)
+    return session.questions.ask(Measured, session.engine.measure, end)
 
 
 def test_each_question_gets_its_own_answer(manual, session: Session) -> None:
     heard: list[Measured] = []
     first = ask(session, end=5)
-    second = session.ask(Measured, manual.measure, then=heard.append)
+    second = session.questions.ask(Measured, manual.measure, then=heard.append)
     assert manual.measured == [("A key",), ("A key fell",)]
     manual.say(Measured(-1002, 4), Measured(-1001, 3), Measured(-1001, 9), Measured(-5, 8))
     hear(session)
@@ -68,7 +68,7 @@ def test_a_question_that_fails_says_why_and_nobody_else_does(manual, session: Se
 
 def test_what_comes_bit_by_bit_is_open_until_its_last_bit(manual, session: Session) -> None:
     asked, heard = Asked(View.COSTS), list[Inspected]()
-    question = session.ask(
+    question = session.questions.ask(
         Inspected, lambda context: manual.inspect(context, asked), None, heard.append
     )
     bits = [

@@ -15,11 +15,11 @@ from mgpt_tui.ui.screens.inside.sight import (
     Place,
     Sight,
     Spot,
-    Wanted,
     bar,
     cells,
     percent,
 )
+from mgpt_tui.ui.session.asking import Wanted
 
 LETTERS = {"previous": "p", "first": "f", "same": "s", "induction": "i", "none": "·"}
 BLOCKS = "▁▂▃▄▅▆▇█"

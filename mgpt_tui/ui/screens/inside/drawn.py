@@ -10,7 +10,8 @@ from mgpt_tui.inference.inspection.answers import Answer, Asked, DrawView, Inter
 from mgpt_tui.inference.inspection.asked import Drawing
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.ui.screens.inside.layers import guesses
-from mgpt_tui.ui.screens.inside.sight import Place, Sight, Spot, Wanted, cells, percent, said
+from mgpt_tui.ui.screens.inside.sight import Place, Sight, Spot, cells, percent, said
+from mgpt_tui.ui.session.asking import Wanted
 from mgpt_tui.ui.session.passages import Origin, origin_of
 
 COUNT = 20

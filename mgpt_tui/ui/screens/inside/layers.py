@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from mgpt_tui.inference.inspection.answers import Answer, Asked, Guess, LensView, Station, View
-from mgpt_tui.ui.screens.inside.sight import Place, Sight, Spot, Wanted, cells, percent, said
+from mgpt_tui.ui.screens.inside.sight import Place, Sight, Spot, cells, percent, said
+from mgpt_tui.ui.session.asking import Wanted
 
 BEFORE = 27
 """Cells before the guesses."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from mgpt_tui.inference.inspection.answers import Answer, SurpriseView
 from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.ui.screens.inside import surprise
-from mgpt_tui.ui.screens.inside.asking import Asking
-from mgpt_tui.ui.screens.inside.sight import Bars, Chosen, Place, Sight, Sofar, Wanted
+from mgpt_tui.ui.screens.inside.sight import Bars, Chosen, Place, Sight
+from mgpt_tui.ui.session.asking import Asking, Sofar, Wanted
 from mgpt_tui.ui.session.session import Session
 from mgpt_tui.ui.session.supervisor import Phase
 
@@ -121,19 +121,20 @@ class Look:
 
     def _ask(self) -> None:
         self._follow()
-        question = self._asking.ask(surprise.WANTED)
-        if question.answer is not None and isinstance(question.answer.answer, SurpriseView):
-            self._take(question.answer.answer)
-            wanted = self.sight.ask(self.place)
-            if isinstance(wanted, str):
-                self.trouble, self.told = wanted, None
-                self._ask_slowly()
-                return
-            question = self._asking.ask(wanted)
-            self._ask_slowly()
-            if question.answer is not None:
-                self.told = Told(question.answer.answer, wanted, self.place)
-        self.trouble = question.trouble
+        text = self._asking.surprise()
+        if text is None:
+            self.trouble = self._asking.trouble
+            return
+        self._take(text)
+        wanted = self.sight.ask(self.place)
+        if isinstance(wanted, str):
+            self.trouble, self.told = wanted, None
+        else:
+            answer = self._asking.answer(wanted)
+            self.trouble = self._asking.trouble
+            if answer is not None:
+                self.told = Told(answer, wanted, self.place)
+        self._ask_slowly()
 
     def _follow(self) -> None:
         """Ask of a story that grew, and of another model, anew."""

@@ -8,7 +8,8 @@ from dataclasses import replace
 from textual.content import Content
 
 from mgpt_tui.inference.inspection.answers import Answer, Asked, PartsView, View
-from mgpt_tui.ui.screens.inside.sight import Place, Sight, Spot, Wanted, said, signed
+from mgpt_tui.ui.screens.inside.sight import Place, Sight, Spot, said, signed
+from mgpt_tui.ui.session.asking import Wanted
 
 
 def ask(spot: Spot) -> Wanted:

@@ -10,10 +10,11 @@ from rich.cells import set_cell_size
 from textual.content import Content
 
 from mgpt_tui.inference.inspection import BITS
-from mgpt_tui.inference.inspection.answers import Answer, Asked, Scored, SurpriseView
+from mgpt_tui.inference.inspection.answers import Answer, Scored, SurpriseView
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.stories.story import Story
 from mgpt_tui.text import one_line
+from mgpt_tui.ui.session.asking import Sofar, Wanted
 
 EIGHTHS = " ▏▎▍▌▋▊▉"
 START, END = "⟨start⟩", "⟨the end⟩"
@@ -91,21 +92,6 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
-class Sofar:
-    """What came of a question that is answered bit by bit.
-
-    Attributes:
-        answer: all that is known by now; None where nothing is, or nothing was asked.
-        is_open: whether more is on its way.
-        trouble: why there is no more, or none yet, in a line; "" where that is not so.
-    """
-
-    answer: Answer | None = None
-    is_open: bool = False
-    trouble: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Place(Spot):
     """Where one looks, what is known there, and how much room there is to say it.
 
@@ -121,19 +107,6 @@ class Place(Spot):
     slowly: Sofar
     rows: int
     width: int
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A question about the story.
-
-    Attributes:
-        asked: what is asked.
-        end: how many characters of the story it is about; all of them where None.
-    """
-
-    asked: Asked
-    end: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,30 +7,27 @@ import math
 from textual.content import Content
 
 from mgpt_tui.inference.inspection import BITS
-from mgpt_tui.inference.inspection.answers import Answer, Asked, Stretch, SurpriseView, View
+from mgpt_tui.inference.inspection.answers import Answer, Stretch, SurpriseView
 from mgpt_tui.ui.screens.inside.sight import (
     Bars,
     Place,
     Sight,
     Spot,
-    Wanted,
     bar,
     bits,
     cells,
     percent,
     said,
 )
+from mgpt_tui.ui.session.asking import SURPRISE, Wanted
 
 FULL = 16.0
 """Bits of the longest bar, here and below the story."""
 
-WANTED = Wanted(Asked(View.SURPRISE))
-"""What every view needs."""
-
 
 def ask(spot: Spot) -> Wanted:
     """All of the story."""
-    return WANTED
+    return SURPRISE
 
 
 def of_text(text: SurpriseView) -> Bars:

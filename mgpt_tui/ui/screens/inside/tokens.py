@@ -9,7 +9,8 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from mgpt_tui.inference.inspection.answers import Answer, Asked, Near, Scored, TokensView, View
-from mgpt_tui.ui.screens.inside.sight import Place, Sight, Spot, Wanted, bar, cells, said
+from mgpt_tui.ui.screens.inside.sight import Place, Sight, Spot, bar, cells, said
+from mgpt_tui.ui.session.asking import Wanted
 
 GAP = "  "
 COUNT = 20

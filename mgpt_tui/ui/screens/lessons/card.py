@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from textual.content import Content
 
@@ -22,8 +21,9 @@ from mgpt_tui.inference.inspection.answers import (
     View,
 )
 from mgpt_tui.inference.inspection.asked import Drawing
-from mgpt_tui.inference.request import ContextPart, SamplingSettings
+from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.ui.screens.inside.sight import START, Bars, said
+from mgpt_tui.ui.session.asking import Wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,18 +70,6 @@ class Place:
         return said(self.text.tokens[number - 1].text) if number else START
 
 
-class Wanted(NamedTuple):
-    """What a card asks the engine.
-
-    Attributes:
-        asked: what is asked.
-        context: of which text; the story, where left out.
-    """
-
-    asked: Asked
-    context: tuple[ContextPart, ...] | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What a card shows.
@@ -96,6 +84,25 @@ class Seen:
 
 
 Look = Generator[Wanted, Answer, Seen]
+
+
+def seen(look: Look, answer: Callable[[Wanted], Answer | None]) -> Seen | None:
+    """What a card shows; None where something that it wants to know is not known yet.
+
+    Args:
+        look: the card's.
+        answer: the answer to what it wants, or None.
+    """
+    try:
+        wanted = next(look)
+        while (told := answer(wanted)) is not None:
+            wanted = look.send(told)
+    except StopIteration as end:
+        shown: Seen = end.value
+        return shown
+    return None
+
+
 STILL = range(1)
 """A dial that cannot be turned."""
 
@@ -139,7 +146,7 @@ def draw(place: Place, settings: SamplingSettings, *, seed: int = 0, count: int 
     read = tuple(token.token for token in place.text.tokens[: place.number])
     came = place.next.token if place.next else 0  # at the end its share is not looked at
     drawing = Drawing(replace(settings, seed=None), (came,), seed=seed)
-    return Wanted(Asked(View.DRAW, count=count, draw=drawing), (read,))
+    return Wanted(Asked(View.DRAW, count=count, draw=drawing), context=(read,))
 
 
 def drawn(answer: Answer) -> DrawView:

@@ -16,10 +16,10 @@ from mgpt_tui.ui.screens.lessons.card import (
     Look,
     Place,
     Seen,
-    Wanted,
     draw,
     drawn,
 )
+from mgpt_tui.ui.session.asking import Wanted
 
 TEMPERATURES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 NEUTRAL = TEMPERATURES.index(1.0)

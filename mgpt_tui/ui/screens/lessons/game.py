@@ -11,11 +11,10 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input
 
-from mgpt_tui.inference.inspection.answers import Asked, Guess, Stretch, SurpriseView, View
+from mgpt_tui.inference.inspection.answers import Guess, Stretch, SurpriseView
 from mgpt_tui.inference.shipped import shipped_stories
 from mgpt_tui.ui.screens.inside.sight import percent, said
-from mgpt_tui.ui.screens.lessons.asking import Asking
-from mgpt_tui.ui.screens.lessons.card import ALONE, Place, Wanted, draw, drawn
+from mgpt_tui.ui.screens.lessons.card import ALONE, Place, draw, drawn
 from mgpt_tui.ui.screens.lessons.scoring import (
     SURE,
     Score,
@@ -26,6 +25,7 @@ from mgpt_tui.ui.screens.lessons.scoring import (
     named,
     paid,
 )
+from mgpt_tui.ui.session.asking import SURPRISE, Asking, Wanted
 from mgpt_tui.ui.session.session import Session
 from mgpt_tui.ui.widgets.plain import Plain
 
@@ -168,7 +168,7 @@ class Game(Vertical):
         player = stretch.bits
         if guess and not is_right(guess, word):
             answer = self._asking.answer(
-                Wanted(Asked(View.SURPRISE), (f"{self._text[:start].rstrip()} {guess}",))
+                Wanted(SURPRISE.asked, context=(f"{self._text[:start].rstrip()} {guess}",))
             )
             if not isinstance(answer, SurpriseView):
                 return

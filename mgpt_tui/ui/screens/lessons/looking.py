@@ -7,7 +7,8 @@ from textual.content import Content
 from mgpt_tui.inference.inspection.answers import Answer, Asked, AttentionView, Head, View
 from mgpt_tui.ui.screens.inside.attention import BLOCKS, LETTERS, bars_of
 from mgpt_tui.ui.screens.inside.sight import START, bar, cells, percent
-from mgpt_tui.ui.screens.lessons.card import Card, Look, Place, Seen, Wanted
+from mgpt_tui.ui.screens.lessons.card import Card, Look, Place, Seen
+from mgpt_tui.ui.session.asking import Wanted
 
 NAME, COLUMN = 14, 10
 """Cells of what stands before each row of the mask, and of its columns."""

@@ -20,9 +20,9 @@ from mgpt_tui.ui.screens.dialog import WALK, LiveDialog
 from mgpt_tui.ui.screens.inside.surprise import of_text
 from mgpt_tui.ui.screens.inside.walk import Walk
 from mgpt_tui.ui.screens.lessons import choosing, game, learning, looking, thinking, tokens
-from mgpt_tui.ui.screens.lessons.asking import Asking
-from mgpt_tui.ui.screens.lessons.card import Place, Seen, flowing
+from mgpt_tui.ui.screens.lessons.card import Place, Seen, flowing, seen
 from mgpt_tui.ui.screens.lessons.game import Game
+from mgpt_tui.ui.session.asking import Asking
 from mgpt_tui.ui.session.session import Session
 from mgpt_tui.ui.session.supervisor import Phase
 from mgpt_tui.ui.widgets.plain import Plain
@@ -238,8 +238,8 @@ class LessonsScreen(LiveDialog[None]):
             self._within()
         place = self._place()
         if place is not None:
-            seen = self._asking.seen(CARDS[self._bookmark.card - 1].look(place))
-            self._seen = seen or self._seen
+            look = CARDS[self._bookmark.card - 1].look(place)
+            self._seen = seen(look, self._asking.answer) or self._seen
         self._trouble = self._asking.trouble
 
     def _place(self) -> Place | None:

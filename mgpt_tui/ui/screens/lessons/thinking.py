@@ -8,7 +8,8 @@ from mgpt_tui.inference.inspection import BITS
 from mgpt_tui.inference.inspection.answers import Asked, LensView, NeuronsView, Station, View
 from mgpt_tui.inference.inspection.experiments import MuteView
 from mgpt_tui.ui.screens.inside.sight import cells, percent, said, signed
-from mgpt_tui.ui.screens.lessons.card import Card, Look, Place, Seen, Wanted
+from mgpt_tui.ui.screens.lessons.card import Card, Look, Place, Seen
+from mgpt_tui.ui.session.asking import Wanted
 
 COUNT = 5
 """Neurons of a layer that can be chosen."""

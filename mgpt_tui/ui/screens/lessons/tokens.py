@@ -13,10 +13,10 @@ from mgpt_tui.ui.screens.lessons.card import (
     Look,
     Place,
     Seen,
-    Wanted,
     draw,
     vocabulary,
 )
+from mgpt_tui.ui.session.asking import Wanted
 
 NEAR = 5
 """Tokens that are told as the nearest."""

@@ -23,11 +23,11 @@ from mgpt_tui.ui.screens.inside.sight import (
     Sight,
     Slow,
     Spot,
-    Wanted,
     bits,
     cells,
     said,
 )
+from mgpt_tui.ui.session.asking import Wanted
 
 COUNT = 8
 """Guesses before and after."""

@@ -22,12 +22,12 @@ from mgpt_tui.ui.screens.inside.sight import (
     Sight,
     Slow,
     Spot,
-    Wanted,
     bits,
     cells,
     said,
     signed,
 )
+from mgpt_tui.ui.session.asking import Wanted
 
 CORE = re.compile(r"\w(?:.*\w)?", re.DOTALL)
 """A word without the marks around it."""
