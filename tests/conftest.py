@@ -22,6 +22,7 @@ from mgpt_tui.model.config import SHAPES
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.tokenizer import Tokenizer
 from mgpt_tui.paths import LOCATIONS
+from tests.hub.server import Hub
 from tests.waiting import PATIENCE
 
 # How long an example takes depends on what else the machine does.
@@ -55,6 +56,15 @@ for location in LOCATIONS.values():
     os.environ[location.variable] = str(shared_home() / location.name)
 COMPILED = shared_home() / "cache" / "native"
 COMPILED.mkdir(parents=True, exist_ok=True)
+
+# The clients of the hub read these when they are imported.
+HUB = Hub()
+os.environ |= {
+    "HF_ENDPOINT": HUB.url,
+    "HF_HOME": str(shared_home() / "hub"),
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "NO_PROXY": "127.0.0.1",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +116,13 @@ def tiny_checkpoint(tmp_path: Path, tiny_model: GPT, byte_tokenizer: Tokenizer) 
     folder = tmp_path / "checkpoint"
     save_checkpoint(folder, tiny_model, byte_tokenizer, {"step": 3})
     return folder
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    """A hub of our own, which is empty; without it no test finds any."""
+    with HUB.opened() as opened:
+        yield opened
 
 
 @dataclass(frozen=True)

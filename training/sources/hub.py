@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.hub import look_up
 from mgpt_tui.memory import is_lack_of_memory
 from mgpt_tui.text import one_line
 from training.sources.columns import Row, column_texts
@@ -34,6 +35,7 @@ class HubDataset:
 
     def _rows(self) -> Iterator[Row]:
         try:
+            look_up(self.name, "dataset")
             data = _datasets().load_dataset(self.name, split=self.split, streaming=True)
             for number, fields in enumerate(data, 1):
                 yield Row(f"{self.name}, row {number}", fields, 0)
@@ -42,7 +44,7 @@ class HubDataset:
                 raise
             raise UserError(
                 f"{self.name} is no file or folder here, and cannot be read from the hub "
-                f"(split {self.split}): {one_line(first_line(error))}",
+                f"(split {self.split}): {one_line(first_line(error).rstrip('.'))}.",
                 "Check the name and the network; or fetch its files and give their folder.",
             ) from error
 

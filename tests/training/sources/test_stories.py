@@ -207,39 +207,6 @@ def test_a_folder_without_stories(tmp_path):
         open_source(str(tmp_path))
 
 
-def test_a_data_set_on_the_hub_is_streamed(monkeypatch):
-    import datasets
-
-    asked = []
-
-    def load(name, **options):
-        asked.append((name, options))
-        rows = [{"text": story} for story in STORIES]
-        return datasets.Dataset.from_list(rows).to_iterable_dataset()
-
-    monkeypatch.setattr(datasets, "load_dataset", load)
-    assert read("roneneldan/TinyStories") == STORIES
-    assert read("roneneldan/TinyStories:validation") == STORIES
-    assert asked == [
-        ("roneneldan/TinyStories", {"split": "train", "streaming": True}),
-        ("roneneldan/TinyStories", {"split": "validation", "streaming": True}),
-    ]
-    assert open_source("roneneldan/TinyStories").size is None
-
-
-def test_the_hub_cannot_be_reached(monkeypatch):
-    import datasets
-
-    def load(name, **_):
-        raise ConnectionError("Could not reach the hub.\nA long story follows.")
-
-    monkeypatch.setattr(datasets, "load_dataset", load)
-    with pytest.raises(UserError, match="nobody/nothing") as refused:
-        read("nobody/nothing")
-    assert refused.value.message.endswith("Could not reach the hub.")
-    assert "network" in refused.value.remedy
-
-
 @pytest.mark.parametrize("opened", [open_source, partial(open_local_source, option="--val")])
 def test_what_is_no_file_is_told_as_it_is(tmp_path, monkeypatch, opened):
     with pytest.raises(UserError, match="is no regular file"):
