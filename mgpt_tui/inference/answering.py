@@ -109,7 +109,7 @@ def _mute(inspector: Inspector, tokens: list[int], asked: Asked) -> MuteView:
         bits=float(change.sum()) * BITS,
         before=inspector.guesses(tokens, number, asked.count),
         top=guesses(after, inspector.text_of, asked.count),
-        shape=Shape(config.n_layer, config.n_head, 4 * config.n_embd),
+        shape=Shape(config.n_layer, config.n_head, config.neurons),
     )
 
 

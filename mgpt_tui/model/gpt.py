@@ -2,16 +2,17 @@
 
 A GPT-2-style decoder (Radford et al., "Language Models are Unsupervised Multitask Learners",
 2019): token and position embeddings, `n_layer` blocks that each add attention and an MLP to a
-residual stream, a final norm, and a head that shares its weights with the token embedding. At the
-bottom stand the two things that are done with it: the loss that it learns from, and the loop that
-makes it write. What makes them fast stands elsewhere (`kv_cache.py`, `inference/`, `training/`).
+residual stream, a final norm, and a head that shares its weights with the token embedding. Where
+others of GPT-2's family differ from that, `config.py` says how. At the bottom stand the two things
+that are done with it: the loss that it learns from, and the loop that makes it write. What makes
+them fast stands elsewhere (`kv_cache.py`, `inference/`, `training/`).
 
 Shapes are written with these letters:
 
     B  sequences in the batch            C  n_embd, width of the residual stream
     T  tokens read in this call          H  n_head, attention heads
     S  tokens seen: cached ones + T      D  C / H, width of one head
-    V  vocab_size
+    V  vocab_size                        F  neurons of an MLP, 4 C as a rule
 
 Behind each part stands the name that GPT-2's own weights give it. Whoever wants to look inside, or
 to change what is computed there, passes a `Hook`.
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -40,7 +42,7 @@ Hook = Callable[[str, int, Tensor], Tensor]
     values     0 .. n_layer - 1      (B, H, T, D)  likewise
     attention  0 .. n_layer - 1      (B, H, T, S)  how much each query takes of each value
     gathered   0 .. n_layer - 1      (B, H, T, D)  what each head takes, before the projection
-    neurons    0 .. n_layer - 1      (B, T, 4C)    of the MLP, after GELU
+    neurons    0 .. n_layer - 1      (B, T, F)     of the MLP, after GELU
     added      0 .. 2 n_layer - 1    (B, T, C)     by every part to the stream
     logits     0                     (B, T, V)
 
@@ -53,18 +55,29 @@ def untouched(name: str, number: int, x: Tensor) -> Tensor:
     return x
 
 
-def causal_mask(n_new: int, n_seen: int, device: torch.device) -> Tensor:
+def causal_mask(n_new: int, n_seen: int, device: torch.device, window: int = 0) -> Tensor:
     """Which keys each query may look at: itself and what came before.
+
+    With a local `window` other than 0, only the nearest so many, itself among them.
 
     Returns:
         bool (T, S), True where looking is allowed. Query t stands at position S - T + t.
     """
     positions = torch.arange(n_seen, device=device)
-    return positions[None, :] <= positions[n_seen - n_new :, None]
+    queries = positions[n_seen - n_new :, None]
+    allowed = positions[None, :] <= queries
+    return allowed & (positions[None, :] > queries - window) if window else allowed
 
 
 def written_out_attention(
-    q: Tensor, k: Tensor, v: Tensor, dropout: nn.Dropout, hook: Hook = untouched, layer: int = 0
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    dropout: nn.Dropout,
+    scaled: bool = True,
+    window: int = 0,
+    hook: Hook = untouched,
+    layer: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """softmax(Q K^T / sqrt(D)) V with a causal mask, step by step.
 
@@ -76,24 +89,32 @@ def written_out_attention(
     Returns:
         What each query gathered (B, H, T, D), and the weights it used (B, H, T, S).
     """
-    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])  # (B, H, T, S)
-    allowed = causal_mask(q.shape[-2], k.shape[-2], q.device)  # (T, S)
+    scores = q @ k.transpose(-2, -1)  # (B, H, T, S)
+    if scaled:
+        scores = scores / math.sqrt(q.shape[-1])
+    allowed = causal_mask(q.shape[-2], k.shape[-2], q.device, window)  # (T, S)
     scores = scores.masked_fill(~allowed, float("-inf"))
     weights = torch.softmax(scores, dim=-1)  # (B, H, T, S), each row sums to 1
     weights = hook("attention", layer, weights)
     return dropout(weights) @ v, weights  # (B, H, T, D)
 
 
-def fused_attention(q: Tensor, k: Tensor, v: Tensor, dropout: float) -> Tensor:
+def fused_attention(
+    q: Tensor, k: Tensor, v: Tensor, dropout: float, scaled: bool = True, window: int = 0
+) -> Tensor:
     """The same sum by torch's fused kernel, which never writes the (T, S) weights down.
 
     Dao et al., "FlashAttention" (2022). Shapes as in `written_out_attention`.
     """
+    attend = partial(F.scaled_dot_product_attention, dropout_p=dropout, scale=None if scaled else 1)
     n_new, n_seen = q.shape[-2], k.shape[-2]
-    if n_new == n_seen:
-        return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True)
-    mask = None if n_new == 1 else causal_mask(n_new, n_seen, q.device)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
+    if window:  # what no query sees is left out
+        n_seen = min(n_seen, n_new - 1 + window)
+        k, v = k[..., -n_seen:, :], v[..., -n_seen:, :]
+    if n_new == n_seen and not 0 < window < n_seen:
+        return attend(q, k, v, is_causal=True)
+    mask = None if n_new == 1 else causal_mask(n_new, n_seen, q.device, window)
+    return attend(q, k, v, attn_mask=mask)
 
 
 class Norm(nn.LayerNorm):
@@ -107,7 +128,7 @@ class Norm(nn.LayerNorm):
     """
 
     def __init__(self, config: GPTConfig, number: int) -> None:
-        super().__init__(config.n_embd, bias=config.bias)
+        super().__init__(config.n_embd, eps=config.norm_epsilon, bias=config.has_bias("norm"))
         self.number = number
 
     def forward(self, x: Tensor, hook: Hook = untouched) -> Tensor:
@@ -131,9 +152,11 @@ class CausalSelfAttention(nn.Module):
 
     def __init__(self, config: GPTConfig, layer: int) -> None:
         super().__init__()
+        C = config.n_embd
         self.layer, self.n_head = layer, config.n_head
-        self.qkv = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)  # c_attn
-        self.proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)  # c_proj
+        self.scaled, self.window = config.scaled_scores, config.local_window(layer)
+        self.qkv = nn.Linear(C, 3 * C, bias=config.has_bias("qkv"))  # c_attn
+        self.proj = nn.Linear(C, C, bias=config.has_bias("proj"))  # c_proj
         self.attention_dropout = nn.Dropout(config.dropout)
         self.residual_dropout = nn.Dropout(config.dropout)
 
@@ -148,7 +171,8 @@ class CausalSelfAttention(nn.Module):
         if fused and hook is untouched:
             y = self.attend(q, k, v)  # (B, H, T, D)
         else:
-            y, _ = written_out_attention(q, k, v, self.attention_dropout, hook, self.layer)
+            kind = self.attention_dropout, self.scaled, self.window
+            y, _ = written_out_attention(q, k, v, *kind, hook, self.layer)
         y = hook("gathered", self.layer, y)
         y = y.transpose(1, 2).reshape(B, T, C)  # heads side by side again
         added: Tensor = self.residual_dropout(self.proj(y))
@@ -159,22 +183,25 @@ class CausalSelfAttention(nn.Module):
 
         Training has a faster one on some machines, in a class of its own.
         """
-        return fused_attention(q, k, v, self.attention_dropout.p if self.training else 0.0)
+        dropout = self.attention_dropout.p if self.training else 0.0
+        return fused_attention(q, k, v, dropout, self.scaled, self.window)
 
 
 class MLP(nn.Module):
-    """For every token by itself: four times as wide, tanh-GELU, and back to C."""
+    """For every token by itself: four times as wide, GELU (as a rule by tanh), and back to C."""
 
     def __init__(self, config: GPTConfig, layer: int) -> None:
         super().__init__()
         self.layer = layer
-        self.fc = nn.Linear(config.n_embd, 4 * config.n_embd, bias=config.bias)  # c_fc
-        self.proj = nn.Linear(4 * config.n_embd, config.n_embd, bias=config.bias)  # c_proj
+        C, F, bias = config.n_embd, config.neurons, config.has_bias("mlp")
+        self.approximate = "none" if config.exact_gelu else "tanh"
+        self.fc = nn.Linear(C, F, bias=bias)  # c_fc
+        self.proj = nn.Linear(F, C, bias=bias)  # c_proj
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, hook: Hook) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
-        hidden = F.gelu(self.fc(x), approximate="tanh")  # (B, T, 4C)
+        hidden = F.gelu(self.fc(x), approximate=self.approximate)  # (B, T, F)
         hidden = hook("neurons", self.layer, hidden)
         added: Tensor = self.dropout(self.proj(hidden))
         return added
@@ -225,6 +252,9 @@ class GPT(nn.Module):
             Block(config, layer, attention) for layer in range(config.n_layer)
         )
         self.final_norm = Norm(config, 2 * config.n_layer)  # ln_f
+        self.unembedding = None  # lm_head; as a rule it is tied to wte
+        if not config.tied_head:
+            self.unembedding = nn.Linear(config.n_embd, config.vocab_size, bias=False)
         if generator is not None:
             self.init_weights(generator)
 
@@ -280,9 +310,15 @@ class GPT(nn.Module):
         normed: Tensor = self.final_norm(x, hook)
         return normed
 
+    @property
+    def head_weight(self) -> Tensor:
+        """(V, C), what the head looks for: as a rule each token's embedding."""
+        own = self.unembedding
+        return self.token_embedding.weight if own is None else own.weight
+
     def head(self, hidden: Tensor) -> Tensor:
-        """(..., C) -> logits (..., V): how well each token's embedding matches the stream."""
-        return F.linear(hidden, self.token_embedding.weight)  # lm_head, tied to wte
+        """(..., C) -> logits (..., V): how well each token's row matches the stream."""
+        return F.linear(hidden, self.head_weight)
 
     def forward(
         self,

@@ -16,6 +16,7 @@ from typing import Any
 from mgpt_tui.errors import UserError
 from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.reading import MissingFile, parse_json, read_text
+from mgpt_tui.settings_fields import arguments_from
 
 FORMAT = 2
 """Written; the first format, whose fingerprint leaves out the tokenizer, is read as well."""
@@ -119,7 +120,7 @@ def _info(content: dict[str, Any]) -> CheckpointInfo:
     if not _DIGEST.fullmatch(parts["fingerprint"]):
         raise UserError("its fingerprint is none.")
     return CheckpointInfo(
-        config=GPTConfig(**parts["model"]),
+        config=GPTConfig(**arguments_from(GPTConfig, parts["model"])),
         stated=parts["model"],
         tokenizer=parts["tokenizer"],
         training=parts["training"],

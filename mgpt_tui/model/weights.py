@@ -29,20 +29,24 @@ STORED = {"F32": "<f4", "BF16": "<u2", "I8": "i1"}
 
 def shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
     """Every weight of a model by its name in `model/gpt.py`, with its shape."""
-    C = config.n_embd
+    C, F = config.n_embd, config.neurons
     norm: dict[str, tuple[int, ...]] = {"weight": (C,)}
-    matrices = {
-        "attention.qkv": (3 * C, C),
-        "attention.proj": (C, C),
-        "mlp.fc": (4 * C, C),
-        "mlp.proj": (C, 4 * C),
-    }
-    block: dict[str, tuple[int, ...]] = {f"{name}.weight": size for name, size in matrices.items()}
-    if config.bias:
+    if config.has_bias("norm"):
         norm["bias"] = (C,)
-        block |= {f"{name}.bias": size[:1] for name, size in matrices.items()}
+    matrices = {
+        "attention.qkv": ("qkv", (3 * C, C)),
+        "attention.proj": ("proj", (C, C)),
+        "mlp.fc": ("mlp", (F, C)),
+        "mlp.proj": ("mlp", (C, F)),
+    }
+    block: dict[str, tuple[int, ...]] = {}
+    for name, (kind, shape) in matrices.items():
+        block[f"{name}.weight"] = shape
+        if config.has_bias(kind):
+            block[f"{name}.bias"] = shape[:1]
     for name in ("attention_norm", "mlp_norm"):
         block |= {f"{name}.{part}": size for part, size in norm.items()}
+    head = {} if config.tied_head else {"unembedding.weight": (config.vocab_size, C)}
     return {
         "token_embedding.weight": (config.vocab_size, C),
         "position_embedding.weight": (config.block_size, C),
@@ -52,6 +56,7 @@ def shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
             for name, size in block.items()
         },
         **{f"final_norm.{part}": size for part, size in norm.items()},
+        **head,
     }
 
 

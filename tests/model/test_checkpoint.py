@@ -46,6 +46,30 @@ def test_round_trip(tiny_checkpoint, tiny_model, byte_tokenizer):
         assert torch.equal(weight, loaded.model.state_dict()[name])
 
 
+def test_shapes_of_the_family_come_back_and_usual_ones_are_stated_as_ever(
+    tmp_path, tiny_model, byte_tokenizer
+):
+    assert list(tiny_model.config.to_dict())[-1] == "bias"
+    config = replace(
+        tiny_model.config,
+        **{"norm_bias": True, "local_windows": (0, 5), "tied_head": False, "mlp_width": 24},
+        norm_epsilon=1e-6,
+    )
+    model = GPT(config, torch.Generator().manual_seed(0))
+    save_checkpoint(tmp_path / "own", model, byte_tokenizer, {}, "int8")
+    loaded = load_checkpoint(tmp_path / "own")
+    assert loaded.info.config == config
+    assert loaded.model.state_dict().keys() == model.state_dict().keys()
+
+
+@pytest.mark.parametrize(
+    "settings", [{"local_windows": (0,)}, {"local_windows": (3, 99)}, {"norm_epsilon": -1.0}]
+)
+def test_a_shape_that_cannot_be_is_refused(tiny_model, settings):
+    with pytest.raises(UserError):
+        replace(tiny_model.config, **settings)
+
+
 def test_config_says_all_that_is_promised(tiny_checkpoint):
     config = json.loads((tiny_checkpoint / CONFIG_FILE).read_text())
     assert config["format"] == 2

@@ -30,7 +30,7 @@ def score(model: GPT, end_token: int, stories: Sequence[ScoredStory]) -> Score:
         hidden = model.hidden(torch.from_numpy(batch.inputs).to(device))
         keep = torch.from_numpy(batch.counted).to(device)
         targets = torch.from_numpy(batch.targets).to(device)
-        losses = token_losses(hidden[keep], model.token_embedding.weight, targets[keep])
+        losses = token_losses(hidden[keep], model.head_weight, targets[keep])
         loss += float(losses.double().sum())
         tokens += int(batch.counted.sum())
     model.train(was_training)

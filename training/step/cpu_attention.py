@@ -104,7 +104,9 @@ class CpuAttention(CausalSelfAttention):
     """The model's attention, by `causal_attention`."""
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """See `CausalSelfAttention`."""
+        """See `CausalSelfAttention`; what others of the family do differently is left to it."""
+        if self.window or not self.scaled:
+            return super().attend(q, k, v)
         return causal_attention(q, k, v, self.attention_dropout.p if self.training else 0.0)
 
 

@@ -166,7 +166,7 @@ def token_losses(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
 
 
 class TrainingLoss(nn.Module):
-    """A model and its loss as one module, so that DDP sees every use of the tied weight.
+    """A model and its loss as one module, so that DDP sees every use of the head's weight.
 
     Args:
         model: what is trained; saved and scored as it is, never compiled.
@@ -183,13 +183,11 @@ class TrainingLoss(nn.Module):
         if self._whole is not None:
             return self._whole(inputs, targets)
         hidden = self._hidden(inputs)
-        return linear_cross_entropy(
-            hidden.flatten(0, 1), self.model.token_embedding.weight, targets.flatten()
-        )
+        return linear_cross_entropy(hidden.flatten(0, 1), self.model.head_weight, targets.flatten())
 
     def plain(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """The same as one expression that a compiler fuses: what a GPU runs when compiled."""
-        weight = self.model.token_embedding.weight
+        weight = self.model.head_weight
         entries = weight.shape[0]
         columns = _aligned(entries)
         hidden = self.model.hidden(inputs).flatten(0, 1)

@@ -119,12 +119,12 @@ def flops_per_token(config: GPTConfig) -> int:
     """Floating-point operations of one token, forward and backward: 6 N + 12 L C T.
 
     N counts the parameters that enter a product of matrices: those of the blocks, and the head,
-    which is the token embedding used a second time; positions are only added, norms only
+    which as a rule is the token embedding used a second time; positions are only added, norms only
     scale. L is `n_layer`, C `n_embd`, T `block_size`. See Chowdhery et al., "PaLM" (2022),
     appendix B, whose H * Q is C here.
     """
     width, layers = config.n_embd, config.n_layer
-    matrices = layers * 12 * width * width + config.vocab_size * width
+    matrices = layers * (4 * width + 2 * config.neurons) * width + config.vocab_size * width
     return 6 * matrices + 12 * layers * width * config.block_size
 
 

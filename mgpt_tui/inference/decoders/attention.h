@@ -49,6 +49,19 @@ static inline float gelu(float x)
     return x / (1.0f + exponential(-1.5957691216f * (x + 0.044715f * x * x * x)));
 }
 
+/* 0.5 x (1 + erf(x / sqrt(2))), erf to within 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26). */
+static inline float exact_gelu(float x)
+{
+    const float z = fabsf(x) * 0.70710678f, t = 1.0f / (1.0f + 0.3275911f * z);
+    float sum = 1.061405429f;
+    sum = sum * t - 1.453152027f;
+    sum = sum * t + 1.421413741f;
+    sum = sum * t - 0.284496736f;
+    sum = sum * t + 0.254829592f;
+    const float half = 0.5f * x * sum * t * exponential(-z * z); /* x (1 - erf(z)) / 2 */
+    return x < 0 ? half : x - half;
+}
+
 /* Numbers that are computed with at once, as many as a vector of the processor has (of longer ones
    compilers make memory), and the vectors that there are: of any size, each number comes about by
    the same sums in the same order. */
@@ -181,33 +194,49 @@ static inline __attribute__((always_inline)) void gather_all(
                     out[j * out_stride + rest]);
 }
 
-/* softmax(q K^T / sqrt(D)) V for `n` (1 or 4) queries of one head, one after the other in their
-   sequence, the first of which sees `length` keys and values: out (n, D). Where `kept` is not NULL,
-   it takes the weights (n, seen), with zeros for what comes later. */
+/* softmax(q K^T * factor) V for `n` (1 or 4) queries of one head, one after the other in their
+   sequence, the first of which sees the `length` keys and values up to itself, or the nearest
+   `window` of them where that is not 0: out (n, D). Where `kept` is not NULL, it takes the weights
+   (n, seen), with zeros for what is not seen.
+
+   A window begins within a group of KEYS. The sums begin with the group, whichever queries are
+   together, and what is not seen adds nothing to them. */
 static inline __attribute__((always_inline)) void attention(
     const float *q, size_t stride, const uint16_t *keys, const uint16_t *values, int length,
-    int D, const int n, float *out, size_t out_stride, float *kept, int seen)
+    int window, float factor, int D, const int n, float *out, size_t out_stride, float *kept,
+    int seen)
 {
+    const int before = window > 0 && length > window ? (length - window) / KEYS * KEYS : 0;
+    keys += (size_t)before * D;
+    values += (size_t)before * D;
+    length -= before;
     const int blocks = n == 1 ? 4 : 2, most = length + n - 1, room = (most + KEYS - 1) / KEYS * KEYS;
-    const float factor = 1.0f / sqrtf((float)D);
     float weights[4 * room];
     for (int s = 0; s < most; s += blocks * WIDE)
         scores(q, stride, keys + (size_t)(s / KEYS) * KEYS * D + s % KEYS, D, factor, n, blocks,
                weights + s, room);
     for (int j = 0; j < n; j++) {
-        float *row = weights + j * room, largest = -INFINITY, total = 0;
-        for (int s = 0; s < length + j; s++)
+        const int end = length + j, unseen = window > 0 && end > window ? end - window : 0;
+        const int first = unseen / KEYS * KEYS, many = end - first;
+        float *row = weights + j * room + first, largest = -INFINITY, total = 0;
+        for (int s = 0; s < unseen - first; s++)
+            row[s] = -INFINITY; /* its exponential is lost in the sum */
+        for (int s = 0; s < many; s++)
             largest = row[s] > largest ? row[s] : largest;
 #pragma omp simd reduction(+ : total)
-        for (int s = 0; s < length + j; s++) {
+        for (int s = 0; s < many; s++) {
             row[s] = exponential(row[s] - largest);
             total += row[s];
         }
-        for (int s = 0; s < length + j; s++)
+        for (int s = 0; s < many; s++)
             row[s] /= total;
+        row -= first;
+        memset(row, 0, unseen * sizeof *row);
         if (kept != NULL) {
-            memcpy(kept + (size_t)j * seen, row, (length + j) * sizeof *kept);
-            memset(kept + (size_t)j * seen + length + j, 0, (seen - length - j) * sizeof *kept);
+            float *of_row = kept + (size_t)j * seen;
+            memset(of_row, 0, before * sizeof *kept);
+            memcpy(of_row + before, row, end * sizeof *kept);
+            memset(of_row + before + end, 0, (seen - before - end) * sizeof *kept);
         }
         memset(out + j * out_stride, 0, D * sizeof *out);
     }

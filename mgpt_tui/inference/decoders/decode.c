@@ -10,7 +10,7 @@
    many threads share the work (sharing.h), so all of it gives the same to the last bit. What
    differs with the number of rows is done in integers, which are exact.
 
-   C  n_embd            H  n_head         D  head size, C / H
+   C  n_embd            H  n_head         D  head size, C / H     F  neurons of an MLP
    S  block_size        R  rows at once, at most TILE
 */
 
@@ -25,12 +25,15 @@
 #include "record.h"
 #include "sharing.h"
 
-/* Floats that `read_tokens` works in, for a width C. */
-size_t scratch_floats(int32_t C) { return (size_t)TILE * (7 * C + 8 + 2); }
-
-static void layer_norm(const struct norm *norm, const float *x, float *out, int C)
+/* Floats that `read_tokens` works in, for a width C and F neurons. */
+size_t scratch_floats(int32_t C, int32_t F)
 {
-    const struct statistics of_x = statistics(x, C);
+    return (size_t)TILE * (2 * C + widest(C, F) + (F > C ? F : C) / 4 + 1 + 2);
+}
+
+static void layer_norm(const struct norm *norm, const float *x, float *out, int C, float epsilon)
+{
+    const struct statistics of_x = statistics(x, C, epsilon);
     for (int i = 0; i < C; i++)
         out[i] = (x[i] - of_x.mean) * of_x.rstd * norm->weight[i];
     if (norm->bias)
@@ -73,7 +76,7 @@ static void normed(const struct pass *p, const struct norm *norm, int first, int
     const int C = p->model->n_embd;
     float line[C];
     for (int row = first; row < end; row++) {
-        layer_norm(norm, p->x + (size_t)row * C, line, C);
+        layer_norm(norm, p->x + (size_t)row * C, line, C, p->model->epsilon);
         rounded(line, &p->rows, row, C);
     }
 }
@@ -84,16 +87,17 @@ static void prepared(const struct pass *p, int first, int end)
     const int C = p->model->n_embd, H = p->model->n_head, D = C / H;
     const struct block *block = p->model->blocks + p->layer;
     normed(p, &block->attention_norm, first, end);
-    product(p, &block->qkv, first, end, p->wide, 4 * C);
+    product(p, &block->qkv, first, end, p->wide, p->wide_stride);
     for (int row = first, b, t; row < end; row++) {
+        const float *wide = p->wide + row * p->wide_stride;
         place(p, row, &b, &t);
         for (int h = 0; h < H; h++) {
             uint16_t *keys, *values;
             held(p, b, h, &keys, &values);
-            remember(p->wide + (size_t)row * 4 * C + h * D, C, D, t, keys, values);
+            remember(wide + h * D, C, D, t, keys, values);
         }
-        keep_rounded(p, NEW_KEYS, row, p->wide + (size_t)row * 4 * C + C);
-        keep_rounded(p, NEW_VALUES, row, p->wide + (size_t)row * 4 * C + 2 * C);
+        keep_rounded(p, NEW_KEYS, row, wide + C);
+        keep_rounded(p, NEW_VALUES, row, wide + 2 * C);
     }
 }
 
@@ -101,25 +105,27 @@ static void prepared(const struct pass *p, int first, int end)
 static void attended(const struct pass *p, int h, int first, int end)
 {
     const int C = p->model->n_embd, D = C / p->model->n_head;
+    const int window = p->model->blocks[p->layer].window;
+    const float factor = p->model->scaled_scores ? 1.0f / sqrtf((float)D) : 1.0f;
     for (int row = first, step; row < end; row += step) {
         int b, t, last, ignored;
         uint16_t *keys, *values;
         place(p, row, &b, &t);
         place(p, row + 3, &last, &ignored);
         held(p, b, h, &keys, &values);
-        const size_t stride = 4 * (size_t)C;
+        const size_t stride = p->wide_stride;
         const float *q = p->wide + row * stride + h * D;
         float *out = p->y + (size_t)row * C + h * D, *kept = kept_attention(p, h, row);
         const int seen = p->start + p->T;
         step = row + 4 <= end && b == last ? 4 : 1;
         if (step == 4 && D == 64) /* the usual size, known to the compiler */
-            attention(q, stride, keys, values, t + 1, 64, 4, out, C, kept, seen);
+            attention(q, stride, keys, values, t + 1, window, factor, 64, 4, out, C, kept, seen);
         else if (step == 4)
-            attention(q, stride, keys, values, t + 1, D, 4, out, C, kept, seen);
+            attention(q, stride, keys, values, t + 1, window, factor, D, 4, out, C, kept, seen);
         else if (D == 64)
-            attention(q, stride, keys, values, t + 1, 64, 1, out, C, kept, seen);
+            attention(q, stride, keys, values, t + 1, window, factor, 64, 1, out, C, kept, seen);
         else
-            attention(q, stride, keys, values, t + 1, D, 1, out, C, kept, seen);
+            attention(q, stride, keys, values, t + 1, window, factor, D, 1, out, C, kept, seen);
     }
 }
 
@@ -158,17 +164,21 @@ static void attention_part(const struct pass *p, int first, int end)
 /* What the MLP adds. */
 static void mlp_part(const struct pass *p, int first, int end)
 {
-    const int C = p->model->n_embd;
+    const int C = p->model->n_embd, F = p->model->neurons;
     const struct block *block = p->model->blocks + p->layer;
-    float line[4 * C];
+    float line[F];
     normed(p, &block->mlp_norm, first, end);
-    product(p, &block->fc, first, end, p->wide, 4 * C);
+    product(p, &block->fc, first, end, p->wide, p->wide_stride);
     for (int row = first; row < end; row++) {
-        const float *wide = p->wide + (size_t)row * 4 * C;
-        for (int i = 0; i < 4 * C; i++)
-            line[i] = gelu(wide[i]);
-        visit(p, NEURONS, p->layer, line, 4 * C, row, row + 1);
-        rounded(line, &p->rows, row, 4 * C);
+        const float *wide = p->wide + row * p->wide_stride;
+        if (p->model->exact_gelu)
+            for (int i = 0; i < F; i++)
+                line[i] = exact_gelu(wide[i]);
+        else
+            for (int i = 0; i < F; i++)
+                line[i] = gelu(wide[i]);
+        visit(p, NEURONS, p->layer, line, F, row, row + 1);
+        rounded(line, &p->rows, row, F);
     }
     product(p, &block->mlp_proj, first, end, p->y, C);
     added(p, 2 * p->layer + 1, first, end);
@@ -228,7 +238,7 @@ int32_t read_tokens(
     const struct model *model, const int64_t *tokens, int32_t B, int32_t T, int32_t start,
     uint16_t *cache, float *scratch, float *logits, const struct look *look, int32_t threads)
 {
-    const int C = model->n_embd;
+    const int C = model->n_embd, F = model->neurons;
     if (start < 0 || start + T > model->block_size)
         return 0;
     for (int i = 0; i < B * T; i++)
@@ -242,10 +252,11 @@ int32_t read_tokens(
     p->x = scratch;
     p->y = p->x + (size_t)TILE * C;
     p->wide = p->y + (size_t)TILE * C;
-    p->rows.scale = p->wide + (size_t)TILE * 4 * C;
+    p->wide_stride = widest(C, F);
+    p->rows.scale = p->wide + TILE * p->wide_stride;
     p->rows.excess = (int32_t *)(p->rows.scale + TILE);
     p->rows.integers = (int8_t *)(p->rows.excess + TILE);
-    p->rows.stride = padded(4 * C, 4);
+    p->rows.stride = padded(F > C ? F : C, 4);
     int done = 0; /* rows of logits */
     begin_sharing(threads);
     for (p->first = 0; p->first < B * T; p->first += TILE) {

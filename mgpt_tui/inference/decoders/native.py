@@ -90,7 +90,8 @@ class NativeDecoder:
         code.pack.restype = None
         self.made_by = made_by()
         code.scratch_floats.restype = c_size_t
-        self._scratch = self._held(np.empty(code.scratch_floats(config.n_embd), np.float32))
+        room = code.scratch_floats(config.n_embd, config.neurons)
+        self._scratch = self._held(np.empty(room, np.float32))
         self._read = code.read_tokens
         self._read.restype = c_int32
         self._read.argtypes = [
@@ -99,14 +100,16 @@ class NativeDecoder:
         ]
         self._edits: list[tuple[Place, Edit]] = []
         self._look: Look | None = None
-        blocks = [self._block(weights, f"blocks.{layer}.") for layer in range(config.n_layer)]
+        blocks = [self._block(weights, layer) for layer in range(config.n_layer)]
         self._model = structs.Model(
-            *(config.n_layer, config.n_head, config.n_embd, config.block_size, config.vocab_size),
+            *(config.n_layer, config.n_head, config.n_embd, config.neurons),
+            *(config.block_size, config.vocab_size),
+            *(config.scaled_scores, config.exact_gelu, config.norm_epsilon),
             self._floats(weights["token_embedding.weight"]),
             self._floats(weights["position_embedding.weight"]),
             (structs.Block * len(blocks))(*blocks),
             self._norm(weights, "final_norm"),
-            self._matrix(weights, "token_embedding"),
+            self._matrix(weights, "token_embedding" if config.tied_head else "unembedding"),
         )
 
     def new_cache(self, rows: int) -> NativeCache:
@@ -166,7 +169,8 @@ class NativeDecoder:
             raise IndexError(f"cannot read {T} tokens after {cache.length}, or not these")
         cache.length += T
 
-    def _block(self, weights: Weights, block: str) -> structs.Block:
+    def _block(self, weights: Weights, layer: int) -> structs.Block:
+        block = f"blocks.{layer}."
         return structs.Block(
             self._norm(weights, f"{block}attention_norm"),
             self._matrix(weights, f"{block}attention.qkv"),
@@ -174,6 +178,7 @@ class NativeDecoder:
             self._norm(weights, f"{block}mlp_norm"),
             self._matrix(weights, f"{block}mlp.fc"),
             self._matrix(weights, f"{block}mlp.proj"),
+            self.config.local_window(layer),
         )
 
     def _norm(self, weights: Weights, name: str) -> structs.Norm:

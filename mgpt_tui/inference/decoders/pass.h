@@ -23,10 +23,13 @@ struct block {
     struct matrix qkv, attention_proj;
     struct norm mlp_norm;
     struct matrix fc, mlp_proj;
+    int32_t window; /* tokens that one of them sees, itself included; 0: all before it */
 };
 
 struct model {
-    int32_t n_layer, n_head, n_embd, block_size, vocab_size;
+    int32_t n_layer, n_head, n_embd, neurons, block_size, vocab_size;
+    int32_t scaled_scores, exact_gelu; /* 1 or 0 */
+    float epsilon;
     const float *token_embedding, *position_embedding; /* (vocab_size, C), (S, C) */
     const struct block *blocks;                        /* (n_layer) */
     struct norm final_norm;
@@ -46,13 +49,17 @@ struct pass {
     const int64_t *tokens;
     uint16_t *cache;
     size_t layer_size;
-    float *x, *y, *wide; /* (R, C), (R, C), (R, 4 C) */
+    float *x, *y, *wide; /* (R, C), (R, C), (R, wide_stride) */
+    size_t wide_stride;
     struct rows rows;
     const struct matrix *matrix;
     float *out;
     size_t out_stride;
     const struct look *look;
 };
+
+/* What is widest in a block: queries, keys and values, or the neurons. */
+static inline int widest(int C, int F) { return F > 3 * C ? F : 3 * C; }
 
 /* Where row `row` of a pass stands: in which sequence, and as which of its tokens. */
 static inline void place(const struct pass *p, int row, int *b, int *t)

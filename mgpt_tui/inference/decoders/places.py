@@ -44,7 +44,7 @@ def place_of(part: str, layer: int, index: int | None, config: GPTConfig) -> Pla
         _check_number("station", layer, layers, first=0)
     else:
         _check_number("layer", layer, layers)
-    many = {"head": config.n_head, "neuron": 4 * C}.get(part)
+    many = {"head": config.n_head, "neuron": config.neurons}.get(part)
     if many is None:
         if index is not None:
             raise UserError(f"{part} has no number {index}.", "Leave it out.")

@@ -53,7 +53,8 @@ struct statistics {
 
 /* Of C numbers, their mean, and one by their standard deviation (NaN where it overflows). Never
    inlined, so that it is the same to the last bit wherever it is asked for. */
-static __attribute__((noinline)) struct statistics statistics(const float *x, int C)
+static __attribute__((noinline)) struct statistics statistics(
+    const float *x, int C, float epsilon)
 {
     float sum = 0, squares = 0;
 #pragma omp simd reduction(+ : sum)
@@ -63,7 +64,7 @@ static __attribute__((noinline)) struct statistics statistics(const float *x, in
 #pragma omp simd reduction(+ : squares)
     for (int i = 0; i < C; i++)
         squares += (x[i] - mean) * (x[i] - mean);
-    return (struct statistics){mean, 1.0f / sqrtf(squares / C + 1e-5f) + 0.0f * squares};
+    return (struct statistics){mean, 1.0f / sqrtf(squares / C + epsilon) + 0.0f * squares};
 }
 
 /* Where a row is kept, or NULL. */
@@ -132,7 +133,8 @@ static void visit_stream(const struct pass *p, int number, int first, int end)
     if (mean == NULL && rstd == NULL)
         return;
     for (int row = first; row < end; row++) {
-        const struct statistics of_row = statistics(p->x + (size_t)row * C, C);
+        const struct statistics of_row
+            = statistics(p->x + (size_t)row * C, C, p->model->epsilon);
         if (mean != NULL)
             mean[row] = of_row.mean;
         if (rstd != NULL)

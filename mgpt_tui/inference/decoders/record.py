@@ -51,7 +51,7 @@ class Record:
         attention: (n_layer, H, T, S), how much each query takes of each value; each row sums to 1,
             what comes later is 0.
         gathered: (n_layer, T, H, D), what each head took, before the projection.
-        neurons: (n_layer, T, 4C), after GELU.
+        neurons: (n_layer, T, F), after GELU.
         added: (2 n_layer, T, C), what each part added: stream[n + 1] = stream[n] + added[n].
         logits: (R, V).
     """
@@ -98,7 +98,7 @@ def shapes(
         "values": (L, T, H, D),
         "attention": (L, H, T, S),
         "gathered": (L, T, H, D),
-        "neurons": (L, T, 4 * C),
+        "neurons": (L, T, config.neurons),
         "added": (2 * L, T, C),
         "logits": (n_logits, config.vocab_size),
     }

@@ -55,6 +55,7 @@ class Block(ctypes.Structure):
         ("mlp_norm", Norm),
         ("fc", Matrix),
         ("mlp_proj", Matrix),
+        ("window", c_int32),
     )
 
 
@@ -65,8 +66,12 @@ class Model(ctypes.Structure):
         ("n_layer", c_int32),
         ("n_head", c_int32),
         ("n_embd", c_int32),
+        ("neurons", c_int32),
         ("block_size", c_int32),
         ("vocab_size", c_int32),
+        ("scaled_scores", c_int32),
+        ("exact_gelu", c_int32),
+        ("epsilon", c_float),
         ("token_embedding", FloatsAt),
         ("position_embedding", FloatsAt),
         ("blocks", POINTER(Block)),

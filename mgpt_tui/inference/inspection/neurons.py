@@ -51,7 +51,7 @@ def neurons(
 
 
 def written(weights: Weights, layer: int, towards: Floats) -> Floats:
-    """(4C,): what each neuron of a layer adds to a logit for an activation of 1; fp64."""
+    """(F,): what each neuron of a layer adds to a logit for an activation of 1; fp64."""
     found: Floats = towards @ weights[f"blocks.{layer}.mlp.proj.weight"]
     return found
 

@@ -55,7 +55,7 @@ def parts(
     heads = [gathered_towards(weights, record.gathered[at, row], at, towards) for at in range(L)]
     mlps = record.added[1::2, row].astype(np.float64) @ towards - biases[:, 1]
     embedding = float(record.stream[0, row] @ towards)
-    final = weights.direction(target, minus) * weights.bias("final_norm.bias")
+    final = weights.direction(target, minus) * weights.bias("norm", "final_norm.bias")
     rest = float(biases.sum() + final.sum())
     known = embedding + float(np.sum(heads)) + float(mlps.sum()) + rest
     return Parts(
@@ -84,9 +84,9 @@ def gathered_towards(weights: Weights, gathered: Floats, layer: int, towards: Fl
 
 def _biases(weights: Weights, block: str, towards: Floats) -> tuple[float, float]:
     """What the biases of a block's two projections add."""
-    names = (f"{block}.attention.proj.bias", f"{block}.mlp.proj.bias")
-    attention, mlp = (float(np.sum(weights.bias(name) * towards)) for name in names)
-    return attention, mlp
+    attention = weights.bias("proj", f"{block}.attention.proj.bias")
+    mlp = weights.bias("mlp", f"{block}.mlp.proj.bias")
+    return float(np.sum(attention * towards)), float(np.sum(mlp * towards))
 
 
 def _bound(window: Window, row: int, weights: Weights, target: int, minus: int | None) -> float:

@@ -12,9 +12,6 @@ from mgpt_tui.inference.request import NATIVE
 if TYPE_CHECKING:
     from mgpt_tui.inference.decoders.decoder import OpenDecoder
 
-EPSILON = 1e-5
-"""Added to the variance by every norm, as `torch.nn.LayerNorm` does by default."""
-
 
 class Weights:
     """A decoder's weights, each asked for once.
@@ -42,9 +39,9 @@ class Weights:
             self._known[name] = self._decoder.weight(name)
         return self._known[name]
 
-    def bias(self, name: str) -> Floats | float:
-        """A bias in fp64, or 0.0 where the model has none."""
-        return self[name].astype(np.float64) if self.config.bias else 0.0
+    def bias(self, part: str, name: str) -> Floats | float:
+        """A bias in fp64, or 0.0 where the model has none in this `part`, see `has_bias`."""
+        return self[name].astype(np.float64) if self.config.has_bias(part) else 0.0
 
     def heads(self, layer: int) -> Floats:
         """(H, C, D): of the attention's projection, the columns that each head has."""
@@ -55,8 +52,10 @@ class Weights:
         """(..., C) through the final norm with its own statistics, as `Norm` in gpt.py: fp64."""
         x = x.astype(np.float64)
         centred = x - x.mean(-1, keepdims=True)
-        rstd = 1 / np.sqrt(np.square(centred).mean(-1, keepdims=True) + EPSILON)
-        normed: Floats = centred * rstd * self["final_norm.weight"] + self.bias("final_norm.bias")
+        variance = np.square(centred).mean(-1, keepdims=True)
+        rstd = 1 / np.sqrt(variance + self.config.norm_epsilon)
+        scaled = centred * rstd * self["final_norm.weight"]
+        normed: Floats = scaled + self.bias("norm", "final_norm.bias")
         return normed
 
     def logits(self, x: Floats) -> Floats:

@@ -25,13 +25,14 @@ class _Norm(NamedTuple):
 
     weight: Tensor
     bias: Tensor | None
+    epsilon: float
 
     def __call__(self, x: Tensor) -> Tensor:
-        return torch.layer_norm(x, self.weight.shape, self.weight, self.bias)
+        return torch.layer_norm(x, self.weight.shape, self.weight, self.bias, self.epsilon)
 
 
 class _PackedBlock(NamedTuple):
-    """The weights of one block."""
+    """The weights of one block, and how many tokens one of them sees in it (0: all)."""
 
     attention_norm: _Norm
     qkv: Product
@@ -39,6 +40,7 @@ class _PackedBlock(NamedTuple):
     mlp_norm: _Norm
     fc: Product
     mlp_proj: Product
+    window: int
 
 
 class PackedDecoder:
@@ -69,8 +71,11 @@ class PackedDecoder:
         # CUDA has no norm of bf16 numbers with fp32 weights.
         norms = torch.float32 if self.device.type == "cpu" else dtype
         self._blocks = [_packed(block, precision, norms) for block in model.blocks]
+        self._windows = {block.window for block in self._blocks}
         self._final_norm = _norm(model.final_norm, norms)
-        self._head = FORMATS[precision](model.token_embedding.weight.detach())
+        self._head = FORMATS[precision](model.head_weight.detach())
+        self._scale = None if self.config.scaled_scores else 1.0  # None is 1 / sqrt(D)
+        self._gelu = "none" if self.config.exact_gelu else "tanh"
 
     def new_cache(self, rows: int) -> KVCache:
         """See `Decoder`."""
@@ -111,7 +116,7 @@ class PackedDecoder:
         B, T = tokens.shape
         C, H = self.config.n_embd, self.config.n_head
         start = cache.length
-        mask = None if T == 1 else causal_mask(T, start + T, self.device)
+        masks = self._masks(T, start + T)
         positions = self._position_embedding[start : start + T]  # (T, C)
         x = F.embedding(tokens.to(self.device), self._token_embedding) + positions  # (B, T, C)
         x = x.view(B * T, C)
@@ -120,9 +125,9 @@ class PackedDecoder:
             qkv = qkv.permute(2, 0, 3, 1, 4)  # (3, B, H, T, D)
             room.copy_(qkv[1:])
             q = qkv[0].to(keys.dtype)
-            y = self._attention(q, keys, values, mask)  # (B, H, T, D)
+            y = self._attention(q, keys, values, masks[block.window], block.window)
             x += block.attention_proj(y.transpose(1, 2).reshape(B * T, C))
-            hidden = F.gelu(block.fc(block.mlp_norm(x)), approximate="tanh")
+            hidden = F.gelu(block.fc(block.mlp_norm(x)), approximate=self._gelu)
             x += block.mlp_proj(hidden)
         cache.advance(T)
         return x if T == 1 else x.view(B, T, C)[:, -1]
@@ -141,33 +146,48 @@ class PackedDecoder:
         """
         B, C, H = len(tokens), self.config.n_embd, self.config.n_head
         S = keys_values.shape[4]
-        future = torch.arange(S, device=tokens.device) > position  # (S,)
-        mask = torch.zeros(S, device=tokens.device, dtype=keys_values.dtype)
-        mask = mask.masked_fill(future, -math.inf).view(1, 1, 1, S)
+        places = torch.arange(S, device=tokens.device)
+        nothing = torch.zeros(S, device=tokens.device, dtype=keys_values.dtype)
+        masks = {}
+        for window in self._windows:
+            unseen = places > position  # (S,)
+            if window:
+                unseen = unseen | (places <= position - window)
+            masks[window] = nothing.masked_fill(unseen, -math.inf).view(1, 1, 1, S)
         x = F.embedding(tokens, self._token_embedding)  # (B, C)
         x = x + F.embedding(position, self._position_embedding)
         for block, held in zip(self._blocks, keys_values.unbind(0), strict=True):
             qkv = block.qkv(block.attention_norm(x)).view(B, 3, H, 1, C // H)
             qkv = qkv.transpose(0, 1).to(held.dtype)  # (3, B, H, 1, D)
             held.index_copy_(3, position, qkv[1:])
-            y = F.scaled_dot_product_attention(qkv[0], held[0], held[1], mask)  # (B, H, 1, D)
+            y = F.scaled_dot_product_attention(
+                qkv[0], held[0], held[1], masks[block.window], scale=self._scale
+            )  # (B, H, 1, D)
             x += block.attention_proj(y.reshape(B, C))
-            x += block.mlp_proj(F.gelu(block.fc(block.mlp_norm(x)), approximate="tanh"))
+            hidden = F.gelu(block.fc(block.mlp_norm(x)), approximate=self._gelu)
+            x += block.mlp_proj(hidden)
         return self._head(self._final_norm(x)).float()
 
-    def _attention(self, q: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+    def _masks(self, n_new: int, n_seen: int) -> dict[int, Tensor | None]:
+        """What the new tokens may look at, for each local window that there is."""
+        if n_new == 1:
+            return dict.fromkeys(self._windows)
+        return {window: causal_mask(n_new, n_seen, self.device, window) for window in self._windows}
+
+    def _attention(
+        self, q: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, window: int
+    ) -> Tensor:
         """Attention of T new tokens to S: (B, H, T, D)."""
         T, S = q.shape[2], keys.shape[2]
-        if T == 1 or self.precision != "int8":
-            return F.scaled_dot_product_attention(q, keys, values, mask)
-        ends = range(S - T + 1, S + 1)
-        queries = [
-            F.scaled_dot_product_attention(
-                q.narrow(2, number, 1), keys.narrow(2, 0, end), values.narrow(2, 0, end)
-            )
-            for number, end in enumerate(ends)
-        ]
-        return torch.cat(queries, dim=2)
+        if not window if T == 1 else self.precision != "int8":
+            return F.scaled_dot_product_attention(q, keys, values, mask, scale=self._scale)
+        queries = []
+        for number, end in enumerate(range(S - T + 1, S + 1)):
+            seen = min(end, window or end)
+            k, v = (held.narrow(2, end - seen, seen) for held in (keys, values))
+            query = q.narrow(2, number, 1)
+            queries.append(F.scaled_dot_product_attention(query, k, v, scale=self._scale))
+        return queries[0] if T == 1 else torch.cat(queries, dim=2)
 
 
 def _packed(block: nn.Module, precision: str, norms: torch.dtype) -> _PackedBlock:
@@ -180,12 +200,13 @@ def _packed(block: nn.Module, precision: str, norms: torch.dtype) -> _PackedBloc
         _norm(block.mlp_norm, norms),
         _linear(mlp.fc, precision),
         _linear(mlp.proj, precision),
+        attention.window,
     )
 
 
 def _norm(norm: nn.LayerNorm, dtype: torch.dtype) -> _Norm:
     bias = None if norm.bias is None else norm.bias.detach().to(dtype)
-    return _Norm(norm.weight.detach().to(dtype), bias)
+    return _Norm(norm.weight.detach().to(dtype), bias, norm.eps)
 
 
 def _linear(linear: nn.Linear, precision: str) -> Product:

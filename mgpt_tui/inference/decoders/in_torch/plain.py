@@ -72,8 +72,11 @@ class PlainDecoder:
 
     def weight(self, name: str) -> Floats:
         """See `OpenDecoder`."""
-        tied = {"head.weight": "token_embedding.weight"}
-        found: Floats = dict(self.model.named_parameters())[tied.get(name, name)].numpy(force=True)
+        if name == "head.weight":
+            weight = self.model.head_weight
+        else:
+            weight = dict(self.model.named_parameters())[name]
+        found: Floats = weight.numpy(force=True)
         return found
 
     def _hidden(self, tokens: Tokens, cache: KVCache) -> Tensor:

@@ -183,7 +183,13 @@ def _take(typed: str, place: Place) -> Chosen:
 
 def _config(shape: Shape) -> GPTConfig:
     """With as many layers, heads and neurons, for names to be held against."""
-    return replace(GPTConfig(), n_layer=shape.layers, n_head=shape.heads, n_embd=shape.neurons // 4)
+    return replace(
+        GPTConfig(),
+        n_layer=shape.layers,
+        n_head=shape.heads,
+        n_embd=shape.heads,
+        mlp_width=shape.neurons,
+    )
 
 
 SIGHT = Sight(
