@@ -24,11 +24,11 @@ run: $(RUNS)
 	$(BIN)/mgpt-tui
 
 test: $(READY)
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n auto --dist loadfile
 
 # Processes that tests begin are counted, too. .coverage holds it: `coverage html` makes pages.
 coverage: $(READY)
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term-missing:skip-covered
 
 # `make campaign SEED=7` draws the same moments and keys again; without it others each time.
 campaign: $(READY)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import gc
 import os
 import shutil
 import signal
@@ -68,14 +67,6 @@ os.environ |= {
 }
 
 
-LONGEST = ("test_gpu.py", "test_prepare_restart.py", "test_distributed.py", "test_compiling.py")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files go first: none is left for one process while the others are done."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
-
-
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home that is empty but for compiled code, which all tests have from one compilation."""
@@ -104,21 +95,6 @@ def no_test_hangs(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, former)
-
-
-@pytest.fixture(autouse=True)
-def garbage_is_collected_once() -> Iterator[None]:
-    """An app is many objects: looking through all of them time and again took a third of its tests.
-
-    What a test leaves is looked through at its end instead, and what outlives that (caches, what
-    other tests share) never again.
-    """
-    first, second, third = gc.get_threshold()
-    gc.set_threshold(100 * first, second, third)  # still at times: a test may make a lot
-    yield
-    gc.set_threshold(first, second, third)
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")

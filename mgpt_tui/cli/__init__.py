@@ -44,7 +44,7 @@ COMMANDS = {
     "runs": "List the training runs, or show one.",
     "eval": "Measure models on held-out stories and on what they write.",
     "models": "List the models at hand.",
-    "export": "Copy a checkpoint in a smaller weight format.",
+    "export": "Copy a model, smaller or for other programs.",
     "paths": "Show where stories, models and settings live.",
 }
 """Every command and its one-line help; the module of the same name in this package has it."""

@@ -102,6 +102,19 @@ class Naming:
                 transposed=kind == "weight" and found is not None and found[2] in self.transposed,
             )
 
+    def given(self, config: GPTConfig, weights: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+        """All weights as they are there, by their names.
+
+        Args:
+            config: the shape that the format has room for.
+            weights: ours, by our names; zeros stand for biases that are not among them.
+        """
+        for entry in self.entries(config):
+            weight = weights.get(entry.ours)
+            yield from entry.given(
+                np.zeros(entry.shape, "f4") if weight is None else weight
+            ).items()
+
 
 _MODEL = {
     "token_embedding": "transformer.wte",

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from mgpt_tui.files import atomic_folder, atomic_write
 from mgpt_tui.model.config import GPTConfig
-from mgpt_tui.model.contents import damaged, read_contents, stated
+from mgpt_tui.model.contents import Contents, damaged, read_contents, stated
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.manifest import (
     CONFIG_FILE,
@@ -107,24 +107,45 @@ def save_checkpoint(
 def export_checkpoint(sources: Sequence[Path], folder: Path, weights: str) -> CheckpointInfo:
     """Copy a checkpoint, or the mean of several of one run, to a new `folder`.
 
-    The mean of late checkpoints predicts better than the last one, where the learning rate is
-    still falling (Izmailov et al., "Averaging Weights Leads to Wider Optima", 2018). The copy is
-    written beside `folder` and renamed, so `folder` is whole or not there.
+    The copy is written beside `folder` and renamed, so `folder` is whole or not there.
 
     Args:
-        sources: at least one; the copy's training record is that of the last.
+        sources: as `load_mean` takes them.
         weights: storage format, one of `manifest.WEIGHT_FORMATS`.
 
     Raises:
-        UserError: where a source is damaged, shapes or vocabularies differ, or the target cannot
-            be written.
+        UserError: as `load_mean`, and where the target cannot be written.
+    """
+    mean = load_mean(sources)
+    with atomic_folder(folder) as temporary:
+        return save_checkpoint(temporary, mean.model, mean.tokenizer, mean.info.training, weights)
+
+
+def read_mean(sources: Sequence[Path]) -> Contents:
+    """The same as `load_mean`, as arrays."""
+    if len(sources) == 1:
+        return read_contents(sources[0])
+    mean = load_mean(sources)
+    return Contents(mean.info, weights_of(mean.model), mean.tokenizer)
+
+
+def load_mean(sources: Sequence[Path]) -> Checkpoint:
+    """A checkpoint, or one with the mean weights of several of one run.
+
+    The mean of late checkpoints predicts better than the last one, where the learning rate is
+    still falling (Izmailov et al., "Averaging Weights Leads to Wider Optima", 2018).
+
+    Args:
+        sources: at least one; all but the weights is that of the last.
+
+    Raises:
+        UserError: where a source is damaged, or shapes or vocabularies differ.
     """
     checkpoint = load_checkpoint(sources[-1])
-    training = checkpoint.info.training
-    if len(sources) > 1:
-        training = training | _average_into(checkpoint, sources[:-1])
-    with atomic_folder(folder) as temporary:
-        return save_checkpoint(temporary, checkpoint.model, checkpoint.tokenizer, training, weights)
+    if len(sources) == 1:
+        return checkpoint
+    training = checkpoint.info.training | _average_into(checkpoint, sources[:-1])
+    return replace(checkpoint, info=replace(checkpoint.info, training=training))
 
 
 def _average_into(checkpoint: Checkpoint, others: Sequence[Path]) -> dict[str, Any]:

@@ -194,7 +194,7 @@ class Tokenizer:
         made, waiting = [], [token]
         while waiting:
             whole = waiting.pop()
-            parts = self._parts(whole)
+            parts = self.parts(whole)
             if len(parts) == 2:
                 made.append((parts[0], parts[1]))
                 waiting += parts
@@ -259,7 +259,7 @@ class Tokenizer:
             number = trimmed.ranks.get(token)
             if number is not None and len(token) > 1:
                 # Ranks of parts are lower where the vocabulary is sound, so theirs are here.
-                parts = [self.ranks[part] for part in self._parts(token)]
+                parts = [self.ranks[part] for part in self.parts(token)]
                 sound = len(parts) == 2 and max(parts) < len(numbers)
                 if not sound or any(numbers[part] is None for part in parts):
                     number = None
@@ -279,10 +279,10 @@ class Tokenizer:
             part = waiting.pop()
             if part not in kept and part not in needed:
                 needed.add(part)
-                waiting += self._parts(part)
+                waiting += self.parts(part)
         return needed
 
-    def _parts(self, token: bytes) -> list[bytes]:
+    def parts(self, token: bytes) -> list[bytes]:
         """What BPE has made of the bytes of `token` just before the merge that yields it."""
         parts = [bytes([byte]) for byte in token]
         limit = self.ranks[token]

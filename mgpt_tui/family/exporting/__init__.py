@@ -1,0 +1,1 @@
+"""Models of ours for other programs: a module for each format that they are written in."""
