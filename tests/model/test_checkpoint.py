@@ -52,7 +52,10 @@ def test_shapes_of_the_family_come_back_and_usual_ones_are_stated_as_ever(
     assert list(tiny_model.config.to_dict())[-1] == "bias"
     config = replace(
         tiny_model.config,
-        **{"norm_bias": True, "local_windows": (0, 5), "tied_head": False, "mlp_width": 24},
+        norm_bias=True,
+        local_windows=(0, 5),
+        tied_head=False,
+        mlp_width=24,
         norm_epsilon=1e-6,
     )
     model = GPT(config, torch.Generator().manual_seed(0))
