@@ -66,7 +66,9 @@ class PretendingEngine:
 
         self.events.put(Ready("pretended", 15_000_000, 256, "f" * 64, "on paper"))
 
-    def generate(self, context: Any, settings: Any, until: Any = None, samples: int = 1) -> int:
+    def generate(
+        self, context: Any, settings: Any, until: Any = None, samples: int = 1, muted: str = ""
+    ) -> int:
         """Begin to send."""
         threading.Thread(target=self._write, daemon=True).start()
         return 1

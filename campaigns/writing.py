@@ -94,7 +94,9 @@ class PretendingEngine:
         """Be ready again."""
         self.start()
 
-    def generate(self, context: Any, settings: Any, until: Any = None, samples: int = 1) -> int:
+    def generate(
+        self, context: Any, settings: Any, until: Any = None, samples: int = 1, muted: str = ""
+    ) -> int:
         """Write something, mostly to the end."""
         from mgpt_tui.inference.process.messages import Chunks, Died, Ended, Failed, Started
         from mgpt_tui.inference.request import Finished, FinishReason

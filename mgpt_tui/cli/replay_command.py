@@ -81,7 +81,11 @@ class _Engines:
         self.info = self._contents.info
 
     def for_passage(self, span: Span) -> Engine:
-        """The one in the precision that wrote it, if it is to be had here."""
+        """The one in the precision that wrote it, if it is to be had here, and as it was muted.
+
+        Raises:
+            UserError: where the model lacks what was muted.
+        """
         from mgpt_tui.inference.decoders.precisions import CPU, is_available
         from mgpt_tui.inference.loading import FOR_THE_SCREEN, engine_of
 
@@ -92,7 +96,14 @@ class _Engines:
             settings = replace(self._asked, precision=precision)
             loaded = engine_of(self._contents, settings, spare_cores=FOR_THE_SCREEN)
             self._loaded[precision] = loaded
-        return self._loaded[precision].engine
+        loaded = self._loaded[precision]
+        if not span.muted:
+            return loaded.engine
+        from mgpt_tui.inference.inspector import Inspector
+        from mgpt_tui.inference.muting import muted_engine
+
+        inspector = Inspector(loaded.open_decoder, loaded.engine.tokenizer)
+        return muted_engine(loaded.engine, inspector, span.muted)
 
     @property
     def decoding(self) -> str:
@@ -116,6 +127,7 @@ def _replayed(story: Story, start: int, span: Span, engines: _Engines) -> Passag
         "text": span.text,
         "model": span.model,
         "decoding": span.decoding,
+        "muted": span.muted,
         "seed": span.seed,
         "draws": len(span.tokens),
         "same": None,

@@ -8,7 +8,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.inspection import BITS
 from mgpt_tui.inference.inspection.answers import Answer, DrawView
-from mgpt_tui.inference.inspection.asked import Asked, View
+from mgpt_tui.inference.inspection.asked import Asked, Drawing, View
 from mgpt_tui.inference.inspection.experiments import (
     Column,
     Cost,
@@ -20,10 +20,11 @@ from mgpt_tui.inference.inspection.experiments import (
 )
 from mgpt_tui.inference.inspection.lens import guesses
 from mgpt_tui.inference.inspection.mute import head_costs, muted_logits, muted_logprobs
-from mgpt_tui.inference.inspection.names import all_heads, parse_parts
+from mgpt_tui.inference.inspection.names import all_heads, parse_parts, spell_muted
 from mgpt_tui.inference.inspection.tracing import Trace, added_bits
 from mgpt_tui.inference.inspection.window import Reading
 from mgpt_tui.inference.inspector import Inspector
+from mgpt_tui.inference.muting import muted_engine, written_again
 from mgpt_tui.inference.replay import draw_view, filters_of
 from mgpt_tui.inference.request import ContextPart
 
@@ -36,7 +37,7 @@ def answers(
     Args:
         engine: which writes.
         inspector: of the same model.
-        context: the text; for a draw what stands before the passage.
+        context: the text; for a draw, or a passage, what stands before that.
         asked: what is asked about it.
 
     Raises:
@@ -51,6 +52,10 @@ def answers(
             yield from _costs(inspector, tokens, asked)
         case View.TRACE:
             yield from _trace(inspector, tokens, engine.encode(asked.instead), asked)
+        case View.AGAIN:
+            muted = spell_muted((asked.mute,), mean=asked.mean)
+            again = muted_engine(engine, inspector, muted)
+            yield from written_again(again, context, _drawing(asked))
         case View.WHAT_IF:
             yield _what_if(inspector, tokens, engine.encode(asked.instead)), False
         case View.MUTE:
@@ -80,9 +85,8 @@ def _look(inspector: Inspector, tokens: list[int], asked: Asked) -> Answer:
 def _draw(
     engine: Engine, inspector: Inspector, context: Sequence[ContextPart], asked: Asked
 ) -> DrawView:
-    drawing = asked.draw
-    if drawing is None:
-        raise UserError("There is no token whose draw could be told.", "Choose one of the story.")
+    drawing = _drawing(asked)
+    engine = muted_engine(engine, inspector, drawing.muted)
     lead, tokens, settings = drawing.lead, drawing.tokens, drawing.settings
     target = tokens[-1] if tokens else None
     if drawing.seed is not None and tokens:
@@ -92,6 +96,12 @@ def _draw(
     del before[len(before) - len(tokens[-1:]) :]
     filters = engine.rules(settings).filters(engine.next_logits(before), before)
     return draw_view(filters, None, target, inspector.text_of, asked.count)
+
+
+def _drawing(asked: Asked) -> Drawing:
+    if asked.draw is None:
+        raise UserError("There is no token whose draw could be told.", "Choose one of the story.")
+    return asked.draw
 
 
 def _mute(inspector: Inspector, tokens: list[int], asked: Asked) -> MuteView:

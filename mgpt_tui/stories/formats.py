@@ -154,6 +154,8 @@ def node_to_dict(node: Node) -> dict[str, Any]:
             "fingerprint": span.fingerprint,
             "decoding": span.decoding,
         }
+        if span.muted:
+            content["muted"] = span.muted
     return content
 
 
@@ -297,7 +299,7 @@ def _span_from(content: dict[str, Any]) -> Span:
         until=_until_from(content.get("until", Until.LENGTH)),
         **{
             name: clean_text(of(str, content[name]))
-            for name in ("model", "fingerprint", "decoding")
+            for name in ("model", "fingerprint", "decoding", "muted")
             if name in content
         },
     )

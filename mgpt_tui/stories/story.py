@@ -198,8 +198,7 @@ class Story:
 
     def begin_anew(self, settings: SamplingSettings, until: str = "length") -> Story:
         """Empty the model's node here again, to be filled with other settings."""
-        span = self.nodes[self.here].span
-        maker = Maker(model=span.model, fingerprint=span.fingerprint, decoding=span.decoding)
+        maker = self.nodes[self.here].span.maker
         return self._told(_opened(settings, maker, until), future=self.future)
 
     def settle(self) -> Story:
@@ -346,4 +345,5 @@ def _opened(settings: SamplingSettings | None, maker: Maker | None, until: str =
         model=maker.model,
         fingerprint=maker.fingerprint,
         decoding=maker.decoding,
+        muted=maker.muted,
     )

@@ -25,6 +25,7 @@ class Maker:
     model: str = ""
     fingerprint: str = ""
     decoding: str = ""
+    muted: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,8 @@ class Span:
         model: the model's name.
         fingerprint: the model's fingerprint; `tokens` mean something to that model only.
         decoding: how the model was run, in words; elsewhere the seed may write another text.
+        muted: what of the model was muted meanwhile, see `inspection.names.spell_muted`; "" for
+            nothing.
     """
 
     author: Author
@@ -57,6 +60,17 @@ class Span:
     model: str = ""
     fingerprint: str = ""
     decoding: str = ""
+    muted: str = ""
+
+    @property
+    def maker(self) -> Maker:
+        """What wrote it."""
+        return Maker(
+            model=self.model,
+            fingerprint=self.fingerprint,
+            decoding=self.decoding,
+            muted=self.muted,
+        )
 
     @property
     def lead(self) -> int:

@@ -190,6 +190,13 @@ KEYS = (
         help="go on with another model; the story stays",
     ),
     Key(
+        id="unmute", group=Group.SETTINGS, action="unmute", label="unmute", slash="/unmute",
+        palette=True,
+        help="write with the whole model again, after the look (7 mute, g) has taken parts away",
+        can=lambda room: bool(room.session.muted),
+        unless="Nothing of the model is muted.",
+    ),
+    Key(
         id="theme", group=Group.SETTINGS, action="theme", label="theme", slash="/theme",
         argument="[NAME]", takes=THEME, where=Where.APP, palette=True,
         help="change the colours: dark, light, terminal (its own), or another theme",

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from mgpt_tui import paths
+from mgpt_tui.inference.inspector import Inspector
 from mgpt_tui.inference.loading import FOR_THE_SCREEN, engine_of, load_engine
+from mgpt_tui.inference.muting import muted_engine
 from mgpt_tui.inference.request import DecodingSettings, SamplingSettings
 from mgpt_tui.stories.formats import from_json, to_json
 from mgpt_tui.stories.library import StoryLibrary
@@ -101,6 +103,24 @@ def test_every_passage_is_replayed_as_it_was_written(mgpt, by_several, asked):
     asked.clear()
     report(mgpt, "Several", "--precision", "int8")
     assert [decoding.precision for decoding, _ in asked] == ["int8"]
+
+
+def test_what_was_muted_is_muted_again(mgpt, tiny_checkpoint):
+    loaded = load_engine(tiny_checkpoint)
+    inspector = Inspector(loaded.open_decoder, loaded.engine.tokenizer)
+    maker = Maker(fingerprint=loaded.info.fingerprint, decoding=loaded.decoding, muted="M1,A1")
+    story = Story().write("A fox").begin(SETTINGS, maker)
+    without = muted_engine(loaded.engine, inspector, maker.muted)
+    for chunk in without.stream(("A fox",), SETTINGS):
+        story = story.extend(chunk.text, chunk.tokens, seed=SETTINGS.seed)
+    StoryLibrary().add(story, "Muted")
+    seen = report(mgpt, "Muted", "--model", str(tiny_checkpoint))
+    assert seen["same"] == seen["draws"] == draws(story) > 0
+    assert seen["passages"][0]["muted"] == "M1,A1"
+    StoryLibrary().add(from_json(to_json(story).replace("M1,A1", "M9"), "")[0], "Damaged")
+    refused = mgpt("replay", "Damaged", "--model", str(tiny_checkpoint))
+    assert (refused.code, refused.out) == (2, "")
+    assert "The model has no layer 9." in refused.err
 
 
 def test_another_seed_is_found_out(mgpt, told, tmp_path):

@@ -80,6 +80,7 @@ class FakeEngine:
     asked: list[tuple[tuple[ContextPart, ...], SamplingSettings]] = field(default_factory=list)
     untils: list[Until] = field(default_factory=list)
     samples: int = 1
+    muted: str = ""
     looked: list[tuple[ContextPart, ...]] = field(default_factory=list)
     measured: list[tuple[ContextPart, ...]] = field(default_factory=list)
     inspected: list[tuple[tuple[ContextPart, ...], Asked]] = field(default_factory=list)
@@ -99,8 +100,10 @@ class FakeEngine:
         settings: SamplingSettings,
         until: Until = Until.LENGTH,
         samples: int = 1,
+        muted: str = "",
     ) -> int:
         self.asked.append((context, settings))
+        self.muted = muted
         self.untils.append(until)
         self.samples = samples
         self.read = count(context)

@@ -32,6 +32,7 @@ from mgpt_tui.inference.inspection.answers import (
     View,
 )
 from mgpt_tui.inference.inspection.experiments import (
+    AgainView,
     Column,
     Cost,
     CostsView,
@@ -81,6 +82,9 @@ def told(context: Sequence[ContextPart], asked: Asked, said: dict[int, str]) -> 
         case View.TRACE:
             first = what_if(words, words_of(asked.instead, said)).first
             return traced(target, first, number)
+        case View.AGAIN:
+            assert asked.draw is not None
+            return AgainView(" on the hill, far", 7, 2)
 
 
 def words_of(context: Sequence[ContextPart], said: dict[int, str]) -> list[str]:

@@ -23,6 +23,7 @@ DIALOGS = {
     "parts of two": ("f9", "left", "left", "5", "d"),
     "neurons": ("f9", "left", "left", "6", "tab"),
     "mute": ("f9", "left", "left", "7", "tab", "m", "x"),
+    "written again": ("f9", "7", "m", "w"),
     "a part is mistyped": ("f9", "7", "p", "M", "9", "enter"),
     "what if": ("f9", "home", "right", "8", "w", "ctrl+u", "f", "o", "x", "enter"),
     "trace": (
@@ -37,7 +38,7 @@ DIALOGS = {
 }
 
 
-WRITES = {"draw": (" on", " the", " ground")}
+WRITES = dict.fromkeys(("draw", "written again"), (" on", " the", " ground"))
 """What the model writes where each of its words is to be read as a token of its own."""
 
 

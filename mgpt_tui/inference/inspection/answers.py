@@ -14,7 +14,13 @@ from mgpt_tui.inference.inspection.asked import Guess as Guess
 from mgpt_tui.inference.inspection.asked import Interval as Interval
 from mgpt_tui.inference.inspection.asked import Said as Said
 from mgpt_tui.inference.inspection.asked import View as View
-from mgpt_tui.inference.inspection.experiments import CostsView, MuteView, TraceView, WhatIfView
+from mgpt_tui.inference.inspection.experiments import (
+    AgainView,
+    CostsView,
+    MuteView,
+    TraceView,
+    WhatIfView,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,5 +352,6 @@ Answer = (
     | CostsView
     | WhatIfView
     | TraceView
+    | AgainView
 )
 """What a question about a text is answered with."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mgpt_tui.inference.request import ContextPart, SamplingSettings
+from mgpt_tui.inference.request import ContextPart, SamplingSettings, Until
 
 
 class View(StrEnum):
@@ -25,9 +25,10 @@ class View(StrEnum):
     COSTS = "costs"
     WHAT_IF = "what_if"
     TRACE = "trace"
+    AGAIN = "again"
 
 
-LONG = (View.COSTS, View.TRACE)
+LONG = (View.COSTS, View.TRACE, View.AGAIN)
 """What takes a second or more and is told bit by bit."""
 
 
@@ -40,12 +41,16 @@ class Drawing:
         tokens: of the passage, that token the last; none for what could come next, undrawn.
         lead: text of the passage that no token brought, see `held_back`.
         seed: of the passage; None where nobody drew the token, as it is the writer's.
+        muted: what was muted while it was written, see `names.spell_muted`.
+        until: how far the passage was to go.
     """
 
     settings: SamplingSettings
     tokens: tuple[int, ...]
     lead: str = ""
     seed: int | None = None
+    muted: str = ""
+    until: Until = Until.LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ class Asked:
         minus: another one, whose logit is taken off.
         layer, index: which head's weights are told.
         count: how many guesses of a station, neurons of a layer, neighbours ... to tell of.
-        draw: which draw.
+        draw: which draw; of a passage that is written again, its last.
         mute: names of parts, as `names` reads them; "" for none.
         mean: mute them by their mean over the shipped stories rather than by zero.
         instead: the changed story, beside which the context is the original.

@@ -64,6 +64,22 @@ class CostsView:
 
 
 @dataclass(frozen=True, slots=True)
+class AgainView:
+    """A passage written again with its seed, while parts of the model are muted.
+
+    Attributes:
+        text: what has come by now.
+        same: how many of its characters are those of the passage: up to the first token that is
+            another.
+        tokens: how many tokens that are.
+    """
+
+    text: str
+    same: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class WhatIfView:
     """What another word changes.
 

@@ -10,6 +10,7 @@ N4.77  the 77th neuron of the fourth layer's MLP
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mgpt_tui.errors import UserError
@@ -74,6 +75,25 @@ def parse_parts(text: str, config: GPTConfig) -> tuple[Part, ...]:
         for piece in part.pieces:
             _check(piece, config)
     return parts
+
+
+BY_MEAN = " by mean"
+
+
+def spell_muted(parts: Iterable[str], *, mean: bool) -> str:
+    """What is muted, and how, in words: "L2H3,M4", or "L2H3,M4 by mean"; "" for nothing."""
+    names = ",".join(parts)
+    return f"{names}{BY_MEAN}" if names and mean else names
+
+
+def parse_muted(text: str, config: GPTConfig) -> tuple[tuple[Part, ...], bool]:
+    """What `spell_muted` told: the parts, and whether their mean stands in their places.
+
+    Raises:
+        UserError: as `parse_parts`.
+    """
+    text = text.strip()
+    return parse_parts(text.removesuffix(BY_MEAN), config), text.endswith(BY_MEAN)
 
 
 def _parse(name: str) -> Part:

@@ -62,6 +62,7 @@ class EngineLike(Protocol):
         settings: SamplingSettings,
         until: Until = Until.LENGTH,
         samples: int = 1,
+        muted: str = "",
     ) -> int:
         """Ask for continuations; the id under which `events` will speak of them."""
 
@@ -138,9 +139,11 @@ class EngineClient:
         settings: SamplingSettings,
         until: Until = Until.LENGTH,
         samples: int = 1,
+        muted: str = "",
     ) -> int:
         """Ask for continuations of `context`; returns their id at once."""
-        return self._ask(Generate(next(self._ids), tuple(context), settings, until, samples))
+        id = next(self._ids)
+        return self._ask(Generate(id, tuple(context), settings, until, samples, muted))
 
     def look(self, context: Sequence[ContextPart], settings: SamplingSettings, count: int) -> int:
         """Ask what could come next after `context`; returns the id of the answer at once."""

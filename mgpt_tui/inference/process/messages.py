@@ -43,6 +43,7 @@ class Generate:
     Attributes:
         until: how far to go.
         samples: how many continuations, side by side; sample i has the seed of the first plus i.
+        muted: what of the model is muted meanwhile, see `inspection.names.spell_muted`.
 
     Raises:
         UserError: where `samples` is out of range.
@@ -53,6 +54,7 @@ class Generate:
     settings: SamplingSettings
     until: Until = Until.LENGTH
     samples: int = 1
+    muted: str = ""
 
     def __post_init__(self) -> None:
         _check_count("samples", self.samples)

@@ -75,6 +75,7 @@ class Server:
         self._send = send
         self._waiting = Waiting()
         self._stops: dict[int, threading.Event] = {}
+        self._kept: tuple[str, Engine] | None = None  # what was muted last, and what writes so
 
     def take(self, line: bytes) -> None:
         """Understand one request and put it where the answering thread finds it.
@@ -145,6 +146,8 @@ class Server:
     def _generate(self, request: Generate, engine: Engine, inspector: GiveInspector | None) -> None:
         context, settings, until = request.context, request.settings, request.until
         should_stop = self._stops[request.id].is_set
+        if request.muted:
+            engine = self._muted(request.muted, engine, inspector)
         if request.samples == 1:  # whose story the engine remembers, so that it goes on from there
             generations = [engine.stream(context, settings, should_stop, until=until)]
         else:
@@ -161,6 +164,16 @@ class Server:
         )
         answer = partial(self._answer, engine=engine, inspector=inspector)
         self._send_texts(request.id, dict(enumerate(generations)), answer)
+
+    def _muted(self, muted: str, engine: Engine, inspector: GiveInspector | None) -> Engine:
+        """An engine without some parts; it is kept, so that it goes on from what it has read."""
+        from mgpt_tui.inference.muting import muted_engine
+
+        if inspector is None:
+            raise UserError("Nothing of this model can be muted.", "Take another precision.")
+        if self._kept is None or self._kept[0] != muted:
+            self._kept = muted, muted_engine(engine, inspector(), muted)
+        return self._kept[1]
 
     def _send_texts(
         self, id: int, running: dict[int, Generation], answer: Callable[[Question], None]

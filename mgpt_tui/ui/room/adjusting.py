@@ -46,6 +46,11 @@ class Adjusting:
         self._desk.panel.use(preset.of(self._session.settings))
         self._desk.say(f"{preset.name}: {preset.help}.")
 
+    def action_unmute(self) -> None:
+        self._session.muted = ""
+        self._desk.say("The whole model writes from the next passage on.")
+        self._desk.show_status()
+
     def changed(self, settings: SamplingSettings) -> None:
         """The panel holds other settings: use them from the next generation on."""
         self._session.settings = settings

@@ -61,6 +61,11 @@ class Comparison:
         self._maker = maker
 
     @property
+    def muted(self) -> str:
+        """What of the model is muted meanwhile."""
+        return self._maker.muted
+
+    @property
     def is_over(self) -> bool:
         """Whether all have ended."""
         return all(column.reason is not None for column in self.columns)

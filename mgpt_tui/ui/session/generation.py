@@ -77,7 +77,8 @@ class Passage(Generation):
 
     def ask(self, engine: EngineLike, story: Story) -> None:
         settings, until = _wanted(story)
-        self._asked(engine.generate(story.context(self._fingerprints), settings, until), samples=1)
+        muted, context = story.nodes[story.here].span.muted, story.context(self._fingerprints)
+        self._asked(engine.generate(context, settings, until, muted=muted), samples=1)
 
     def began(self, story: Story, seed: int) -> Story:
         return story.extend(seed=seed)
@@ -130,7 +131,9 @@ class SideBySide(Generation):
     def ask(self, engine: EngineLike, story: Story) -> None:
         context = self._comparison.base.context(self._fingerprints)
         samples = len(self._comparison.columns)
-        self._asked(engine.generate(context, self._settings, Until.LENGTH, samples), samples)
+        muted = self._comparison.muted
+        id = engine.generate(context, self._settings, Until.LENGTH, samples, muted)
+        self._asked(id, samples)
 
     def began(self, story: Story, seed: int) -> Story:
         self._comparison.began(seed)

@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from mgpt_tui.inference.inspection.answers import Scored
 from mgpt_tui.inference.inspection.asked import Drawing
-from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.inference.request import SamplingSettings, Until
 from mgpt_tui.stories.story import Author, Span, Story
 from mgpt_tui.text import one_line
 
@@ -54,7 +54,8 @@ def origin_of(
             if why or span.settings is None or span.seed is None:
                 return _undrawn(tokens, number, span.settings or settings, span, why)
             own, lead = span.tokens[: number - first + 1], span.text[: span.lead]
-            return Origin(Drawing(span.settings, own, lead, span.seed), start, span)
+            drawing = Drawing(span.settings, own, lead, span.seed, span.muted, Until(span.until))
+            return Origin(drawing, start, span)
     span = _span_of(story, tokens, number)
     return _undrawn(tokens, number, settings, span, _why_text(span, fingerprints))
 

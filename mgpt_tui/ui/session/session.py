@@ -27,7 +27,7 @@ from mgpt_tui.inference.process.messages import (
     Started,
 )
 from mgpt_tui.inference.request import ContextPart, SamplingSettings, Until
-from mgpt_tui.stories.story import Story
+from mgpt_tui.stories.story import Maker, Story
 from mgpt_tui.ui.notices import Notice
 from mgpt_tui.ui.session.comparison import Comparison
 from mgpt_tui.ui.session.generation import Passage, SideBySide
@@ -52,6 +52,8 @@ class Session:
         meter: numbers to show.
         comparison: continuations side by side that wait for a choice; None where there are none.
         questions: what is asked about the story beside writing.
+        muted: what of the model is muted from the next passage on, see
+            `inspection.names.spell_muted`; "" for nothing.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Session:
         self.settings = settings
         self.meter = Meter(clock)
         self.comparison: Comparison | None = None
+        self.muted = ""
         self._page = Page(engine, self.meter)
         self._supervisor = Supervisor(engine, clock)
         self.questions = Questions(engine, self._context)
@@ -116,6 +119,7 @@ class Session:
     def switch(self, model: str | None) -> None:
         """Write with another model from now on; the story stays."""
         self.stop()
+        self.muted = ""
         self.questions.lose()
         self._supervisor.switch(model)
 
@@ -168,7 +172,7 @@ class Session:
         """Let the model go on, so far."""
         self.stop()
         self._supervisor.when_ready(
-            lambda: self._write(self.story.begin(self.settings, self._supervisor.maker, until))
+            lambda: self._write(self.story.begin(self.settings, self._maker, until))
         )
 
     def retry(self) -> None:
@@ -178,7 +182,7 @@ class Session:
             return
         until = Until(self.story.spans[-1].until)
         self._supervisor.when_ready(
-            lambda: self._write(self.story.retry(self.settings, self._supervisor.maker, until))
+            lambda: self._write(self.story.retry(self.settings, self._maker, until))
         )
 
     def compare(self, samples: int) -> None:
@@ -196,9 +200,9 @@ class Session:
     def choose(self, offset: int, text: str, token: int) -> None:
         """Put another word there, and let the model go on from it; one step of undo."""
         self.stop()
-        before, maker = self.story, self._supervisor.maker
-        chosen = before.choose(offset, text, token, maker)
-        begun = chosen.begin(self.settings, maker)
+        before = self.story
+        chosen = before.choose(offset, text, token, self._supervisor.maker)
+        begun = chosen.begin(self.settings, self._maker)
         self.story = chosen
         self._write(replace(begun, past=(*before.past, before.here)))
 
@@ -299,8 +303,13 @@ class Session:
         """Have the passage written that `begun` has opened."""
         self._page.begin(Passage(self._fingerprints), begun)
 
+    @property
+    def _maker(self) -> Maker:
+        """What writes the next passage; there is a model."""
+        return replace(self._supervisor.maker, muted=self.muted)
+
     def _compare(self, samples: int) -> None:
-        maker, settings = self._supervisor.maker, self.settings
+        maker, settings = self._maker, self.settings
         self.comparison = Comparison(self.story, settings, maker, samples)
         columns = SideBySide(self._fingerprints, self.comparison, settings)
         self._page.begin(columns, self.story)

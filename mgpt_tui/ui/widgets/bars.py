@@ -21,6 +21,8 @@ from mgpt_tui.ui.widgets.plain import Plain
 FULL, EMPTY = "▰", "▱"
 BAR_WIDTHS = (10, 5, 0)
 GAP = "   "
+MUTED = 20
+"""Characters of what is muted."""
 
 
 def short_count(number: int) -> str:
@@ -80,7 +82,7 @@ def status(session: Session, width: int, names: KeyNames) -> str:
         return f"the model is loading…{waiting}"
     if session.phase is Phase.DOWN:
         return f"{session.trouble} {names.fill('{Send} tries again.')}"
-    numbers = [rate(session.meter), seed(session), settings(session.settings)]
+    numbers = [rate(session.meter), without(session), seed(session), settings(session.settings)]
     line = ""
     for bar in BAR_WIDTHS:
         for gap in (GAP, GAP[1:]):
@@ -106,6 +108,12 @@ def context(session: Session, bar: int) -> str:
 def rate(meter: Meter) -> str:
     """Tokens per second, or nothing before any were made."""
     return f"{meter.rate:.0f} tok/s" if meter.rate else ""
+
+
+def without(session: Session) -> str:
+    """What of the model is muted from the next passage on."""
+    muted = session.muted
+    return f"without {muted if len(muted) <= MUTED else f'{muted[: MUTED - 1]}…'}" if muted else ""
 
 
 def seed(session: Session) -> str:

@@ -21,6 +21,7 @@ from mgpt_tui.inference.inspection.answers import (
 )
 from mgpt_tui.inference.inspection.asked import LONG, Asked, Drawing, View
 from mgpt_tui.inference.inspection.experiments import (
+    AgainView,
     CostsView,
     MuteView,
     Shape,
@@ -326,6 +327,7 @@ VIEWS = {
     View.COSTS: CostsView,
     View.WHAT_IF: WhatIfView,
     View.TRACE: TraceView,
+    View.AGAIN: AgainView,
 }
 
 
@@ -340,7 +342,7 @@ def test_what_a_view_tells_comes_through_the_pipe(server, events, engine, inspec
         layer=2,
         index=2,
         count=3,
-        draw=Drawing(SAMPLING, (5, 6), seed=8 if token else None),
+        draw=Drawing(SAMPLING, (5, 6), seed=8 if token or view is View.AGAIN else None),
         mute="L2H1, N1.3",
         mean=token is None,
         instead=("Tha ", (70, 111), "x"),
@@ -358,12 +360,28 @@ def test_what_a_view_tells_comes_through_the_pipe(server, events, engine, inspec
         assert decode(encode(event)) == event
 
 
+def test_a_muted_model_writes_and_the_whole_one_after_it(server, events, engine, inspector):
+    for id, muted in ((1, "M1"), (2, ""), (3, "M1"), (4, "M9")):
+        server.take(encode(Generate(id, ("The fox",), SAMPLING, muted=muted)))
+        server.answer_next(engine, lambda: inspector)
+    texts = {id: text(event for event in events if event.id == id) for id in (1, 2, 3)}
+    assert texts[2] == "".join(chunk.text for chunk in engine.stream(("The fox",), SAMPLING))
+    assert texts[1] == texts[3] != texts[2]
+    assert events[-1].message == "The model has no layer 9."
+
+
+def text(events):
+    told = (event for event in events if isinstance(event, Chunks))
+    return "".join(chunk.text for event in told for chunk in event.chunks)
+
+
 @pytest.mark.parametrize("view", LONG)
 @pytest.mark.parametrize("newer", [False, True])
 def test_what_takes_long_lets_others_in_and_is_stopped(
     server, events, engine, inspector, view, newer
 ):
-    asked = Asked(view, 7, instead=("Tha fox",))
+    draw = Drawing(SAMPLING, (5, 6), seed=8)
+    asked = Asked(view, 7, instead=("Tha fox",), draw=draw, mute="M1")
 
     def go_on(event):
         events.append(event)
@@ -394,6 +412,7 @@ def test_what_takes_long_lets_others_in_and_is_stopped(
         (((9999,),), Asked(View.SURPRISE), "does not know"),
         (("The fox",), Asked(View.DRAW), "no token whose draw"),
         (("The fox",), Asked(View.DRAW, draw=Drawing(SAMPLING, (9999,), seed=3)), "does not know"),
+        (("The fox",), Asked(View.AGAIN, draw=Drawing(SAMPLING, (9,))), "No number drew"),
         (("The fox",), Asked(View.MUTE, mute="L9"), "no layer 9"),
         (("The fox",), Asked(View.MUTE, mute=" "), "no part"),
         (("The fox",), Asked(View.WHAT_IF, instead=("The fox",)), "the same"),

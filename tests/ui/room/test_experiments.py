@@ -13,6 +13,7 @@ from mgpt_tui.inference.inspection.answers import Asked, Said, View
 from mgpt_tui.inference.inspection.experiments import CostsView
 from mgpt_tui.inference.process.messages import Failed, Inspected, Replaced
 from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.stories.formats import from_json, to_json
 from mgpt_tui.stories.story import Story
 from mgpt_tui.ui.room.main import MainScreen
 from mgpt_tui.ui.screens.inside.experiments.changes import short
@@ -30,12 +31,12 @@ N_TOKENS = 11
 N_HEADS = LAYERS * HEADS
 
 
-async def look(writer: Writer, digit: str) -> InsideScreen:
+async def look(writer: Writer, digit: str, tokens: int = N_TOKENS) -> InsideScreen:
     """Open a view of the look on a story that is told, and wait until it is answered."""
     await writer.tell(BEGINNING)
     await writer.press("f9")
     await writer.on(InsideScreen)
-    await writer.sees(f"after {N_TOKENS} tokens")
+    await writer.sees(f"after {tokens} tokens")
     await writer.press(digit)
     await writer.until(lambda: writer.is_heard)
     screen = writer.app.screen
@@ -81,6 +82,50 @@ async def test_a_part_is_muted_and_lets_be_again(open_room, engine, size) -> Non
         await writer.press("z")
         await writer.sees("by its mean")
         assert last(engine, mute="L1H2", mean=True)
+
+
+async def test_a_passage_is_written_again_without_a_part(open_room, engine, size) -> None:
+    engine.words = (" on", " the", " ground")
+    async with open_room(engine, size) as writer:
+        await look(writer, "7", tokens=8)
+        await writer.press("w")
+        await writer.sees("Nothing is muted, so it would be the same")
+        await writer.press("w", "m", "w")
+        await writer.sees("seed 101: the same for 2 of 3 tokens")
+        assert last(engine, view=View.AGAIN, mute="L1H1", mean=False)
+        context, asked = engine.inspected[-1]
+        assert context == (BEGINNING,)
+        assert (len(asked.draw.tokens), asked.draw.seed) == (3, 101)
+        await writer.sees("as it was:  on the ground")
+        await writer.sees("without:  on the hill, far")
+        await writer.press("home")
+        await writer.sees("Walk to a word that the model drew")
+        await writer.press("w")
+        await writer.sees("L1H1 a head, muted")
+
+
+async def test_the_muted_model_goes_on_in_the_room_until_it_is_whole_again(
+    open_room, engine, size
+) -> None:
+    async with open_room(engine, size) as writer:
+        await look(writer, "7")
+        await writer.press("m", "z", "g")
+        await writer.sees("g: write whole")
+        await writer.press("escape")
+        await writer.sees("without L1H1 by mean")
+        await writer.tell("It sang.")
+        assert engine.muted == "L1H1 by mean"
+        story = writer.app.session.story
+        assert [span.muted for span in story.spans] == ["", "", "", "L1H1 by mean"]
+        kept, _ = from_json(to_json(story), "")
+        assert kept.nodes == story.nodes
+        await writer.command("/unmute")
+        await writer.misses("without L1H1")
+        await writer.press("ctrl+r")
+        await writer.until(lambda: len(engine.asked) == 3)
+        assert engine.muted == ""
+        await writer.command("/unmute")
+        await writer.sees("Nothing of the model is muted.")
 
 
 async def test_a_mark_says_what_became_of_each_guess(open_room, engine, size) -> None:
@@ -434,7 +479,7 @@ async def test_while_the_model_writes_costs_wait(open_room, manual) -> None:
         await writer.press("x")
         await writer.sees("This comes once the model has written.")
         await writer.press("x")
-        await writer.sees("x: what does each head cost")
+        await writer.sees("x: what each head costs")
         await writer.press("x")
         await writer.sees("This comes once the model has written.")
         manual.write(" the")
@@ -537,6 +582,7 @@ def test_stations_without_room_are_counted() -> None:
         story=Story(),
         settings=SamplingSettings(),
         fingerprints=(),
+        muted="",
         answer=None,
         is_stale=False,
         slowly=Sofar(),

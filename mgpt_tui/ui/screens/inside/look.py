@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from mgpt_tui.inference.inspection.answers import Answer, SurpriseView
 from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.ui.screens.inside import surprise
-from mgpt_tui.ui.screens.inside.sight import Bars, Chosen, Place, Sight
+from mgpt_tui.ui.screens.inside.sight import Bars, Chosen, Place, Sight, Slow
 from mgpt_tui.ui.session.asking import Asking, Sofar, Wanted
 from mgpt_tui.ui.session.session import Session
 from mgpt_tui.ui.session.supervisor import Phase
@@ -91,19 +91,19 @@ class Look:
     def press(self, key: str) -> bool:
         """A key of the view's own; whether it changed anything."""
         slow = self.sight.slow
-        if slow is not None and key == slow.key and self.text is not None:
-            self._begin_or_stop()
+        if slow is not None and key in slow.keys and self.text is not None:
+            self._begin_or_stop(slow, key)
+        elif self.told is not None and key in self.sight.acts:
+            self.sight.acts[key](self._session, self.place)
         elif self.told is not None and key in self.sight.keys:
             self.chosen = self.sight.keys[key](self.told.answer, self.chosen)
         else:
             return False
         return True
 
-    def _begin_or_stop(self) -> None:
-        slow = self.sight.slow
-        assert slow is not None
+    def _begin_or_stop(self, slow: Slow, key: str) -> None:
         before, waits = slow.ask(self.place), self._slowly is WAITS
-        self.chosen = slow.choose(self.place)
+        self.chosen = slow.keys[key](self.place)
         wanted = slow.ask(self.place)
         if waits and wanted == before:
             self.chosen = slow.take_back(self.chosen)
@@ -179,6 +179,7 @@ class Look:
             story=self.story,
             settings=self._session.settings,
             fingerprints=model.fingerprints if model is not None else (),
+            muted=self._session.muted,
             answer=self.told.answer if self.told else None,
             is_stale=False,
             slowly=self._slowly,

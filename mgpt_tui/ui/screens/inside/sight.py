@@ -15,6 +15,7 @@ from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.stories.story import Story
 from mgpt_tui.text import one_line
 from mgpt_tui.ui.session.asking import Sofar, Wanted
+from mgpt_tui.ui.session.session import Session
 
 EIGHTHS = " ▏▎▍▌▋▊▉"
 START, END = "⟨start⟩", "⟨the end⟩"
@@ -39,6 +40,7 @@ class Chosen:
         part: name of the part that the cursor of the map is on.
         muted: names of the parts that are muted, by their mean or by zero.
         costs: whether it is asked what each head costs.
+        again: whether the passage is written again with what is muted.
         put: what stands in place of a word.
         traced: number of the token whose chance is traced, or that of what could come next.
         rival: whether to compare the token with the likeliest other one.
@@ -51,6 +53,7 @@ class Chosen:
     muted: tuple[str, ...] = ()
     mean: bool = False
     costs: bool = False
+    again: bool = False
     put: Put | None = None
     traced: int | Literal["next"] | None = None
     rival: bool = False
@@ -67,6 +70,7 @@ class Spot:
         story: that `text` is about, as it stood; it may have grown since.
         settings: with which the model would go on.
         fingerprints: by which the story knows the model.
+        muted: what the room writes without, see `names.spell_muted`.
     """
 
     text: SurpriseView
@@ -75,6 +79,7 @@ class Spot:
     story: Story
     settings: SamplingSettings
     fingerprints: tuple[str, ...]
+    muted: str
 
     @property
     def token(self) -> Scored | None:
@@ -144,17 +149,15 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """What a view is told bit by bit, once its key asks for it; the same key stops that.
+    """What a view is told bit by bit, once a key asks for it; the same key stops that.
 
     Attributes:
-        key: which.
-        choose: what is chosen by it.
-        take_back: what is chosen without it.
-        ask: what is asked of the engine; None where it was not chosen.
+        keys: what is chosen by each.
+        take_back: what is chosen without any.
+        ask: what is asked of the engine; None where nothing was chosen.
     """
 
-    key: str
-    choose: Callable[[Place], Chosen]
+    keys: Mapping[str, Callable[[Place], Chosen]]
     take_back: Callable[[Chosen], Chosen]
     ask: Callable[[Spot], Wanted | None]
 
@@ -175,6 +178,7 @@ class Sight:
         keys: what a key changes in what is chosen, given the last answer.
         fields: what a key opens to be typed.
         slow: what takes long, beside that.
+        acts: what a key does in the room.
     """
 
     digit: str
@@ -187,11 +191,12 @@ class Sight:
     keys: Mapping[str, Callable[[Answer, Chosen], Chosen]] = field(default_factory=dict)
     fields: Mapping[str, Field] = field(default_factory=dict)
     slow: Slow | None = None
+    acts: Mapping[str, Callable[[Session, Place], None]] = field(default_factory=dict)
 
     @property
     def own_keys(self) -> tuple[str, ...]:
         """All keys that are the view's own."""
-        return (*self.keys, *self.fields, *((self.slow.key,) if self.slow else ()))
+        return (*self.keys, *self.fields, *(self.slow.keys if self.slow else ()), *self.acts)
 
 
 def said(text: str) -> str:

@@ -11,8 +11,9 @@ from mgpt_tui.inference.inspection import BITS
 from mgpt_tui.inference.inspection.answers import Answer, Asked, View
 from mgpt_tui.inference.inspection.asked import Guess
 from mgpt_tui.inference.inspection.experiments import CostsView, MuteView, Shape
-from mgpt_tui.inference.inspection.names import parse_parts
+from mgpt_tui.inference.inspection.names import parse_parts, spell_muted
 from mgpt_tui.model.config import GPTConfig
+from mgpt_tui.ui.screens.inside.experiments.again import ask_again, draw_again
 from mgpt_tui.ui.screens.inside.experiments.changes import LEGEND, bars_of, more
 from mgpt_tui.ui.screens.inside.experiments.parts_map import draw_map, muted_by, step, toggled
 from mgpt_tui.ui.screens.inside.sight import (
@@ -28,6 +29,7 @@ from mgpt_tui.ui.screens.inside.sight import (
     said,
 )
 from mgpt_tui.ui.session.asking import Wanted
+from mgpt_tui.ui.session.session import Session
 
 COUNT = 8
 """Guesses before and after."""
@@ -47,8 +49,10 @@ def ask(spot: Spot) -> Wanted:
     return Wanted(Asked(View.MUTE, spot.asked_number, count=COUNT, mute=muted, mean=mean))
 
 
-def ask_costs(spot: Spot) -> Wanted | None:
-    """What each head costs, once that is wanted."""
+def ask_slowly(spot: Spot) -> Wanted | None:
+    """The passage once more, or what each head costs, once that is wanted."""
+    if spot.chosen.again:
+        return ask_again(spot)
     return Wanted(Asked(View.COSTS, mean=spot.chosen.mean)) if spot.chosen.costs else None
 
 
@@ -61,6 +65,9 @@ def draw(answer: Answer, place: Place) -> list[Content]:
     """What is muted and what that costs, the map, the guesses, and the part under the cursor."""
     told, costs = _told(answer), _costs(place)
     rows = min(max(COUNT, told.shape.layers) + 1, max(3, place.rows - AROUND))
+    foot = [_progress(place), Content.styled(_keys(place), "dim"), Content.styled(LEGEND, "dim")]
+    if place.chosen.again:
+        return [_whole(told, place), *draw_again(place, place.rows - 1 - len(foot)), *foot]
     parts = draw_map(told.shape, place.chosen, costs, rows, max(20, place.width - BESIDE - GAP))
     width = max(map(len, map(str, parts))) + GAP
     guesses = _guesses(told, max(SHORT, min(LONG, (place.width - width - 3) // 2 - SHARE)))[:rows]
@@ -77,9 +84,7 @@ def draw(answer: Answer, place: Place) -> list[Content]:
         _of_token(told, place),
         *beside,
         _of_part(place, costs),
-        _progress(place),
-        Content.styled("tab or a click: a part · m mutes it · p: parts by name", "dim"),
-        Content.styled(f"z: by {_other(place)} · {LEGEND}", "dim"),
+        *foot,
     ]
 
 
@@ -150,12 +155,15 @@ def _of_part(place: Place, costs: dict[str, float]) -> Content:
 def _progress(place: Place) -> Content:
     """How far the costs are."""
     slowly, told = place.slowly, place.slowly.answer
+    if place.chosen.again:
+        state = "the model writes… · w stops" if slowly.is_open else "w: the map again"
+        return Content.styled(state, "dim")
     if slowly.trouble:
         return Content(slowly.trouble)
     if not isinstance(told, CostsView):
         if slowly.is_open:
             return Content("the model begins with the first head… · x stops")
-        return Content.styled("x: what does each head cost, muted alone?", "dim")
+        return Content.styled("x: what each head costs, muted alone · w: the passage again", "dim")
     known = f"{len(told.costs)} of {told.total} heads"
     if slowly.is_open:
         return Content(f"bits that each costs, muted alone: {known} · x stops")
@@ -165,8 +173,20 @@ def _progress(place: Place) -> Content:
     return Content(f"bits that each costs, muted alone; the most {dearest.part}")
 
 
-def _other(place: Place) -> str:
-    return "zero" if place.chosen.mean else "the mean"
+def _keys(place: Place) -> str:
+    by = "zero" if place.chosen.mean else "the mean"
+    room = "whole" if place.muted and place.muted == _spelled(place.chosen) else "so"
+    return f"tab: a part · m mutes it · p: by name · z: by {by} · g: write {room}"
+
+
+def _spelled(chosen: Chosen) -> str:
+    return spell_muted(chosen.muted, mean=chosen.mean)
+
+
+def write_so(session: Session, place: Place) -> None:
+    """Let the room write without what is muted, or with the whole model again."""
+    muted = _spelled(place.chosen)
+    session.muted = "" if muted == session.muted else muted
 
 
 def _begin(place: Place) -> str:
@@ -217,9 +237,12 @@ In gpt.py: what a Hook returns for "gathered", "added" or "neurons" is used.""",
     },
     fields={"p": Field("mute, as L2H3 A2 M4 L2 N4.77:", _begin, _take)},
     slow=Slow(
-        "x",
-        lambda place: replace(place.chosen, costs=True),
-        lambda chosen: replace(chosen, costs=False),
-        ask_costs,
+        {
+            "x": lambda place: replace(place.chosen, costs=True, again=False),
+            "w": lambda place: replace(place.chosen, again=not place.chosen.again),
+        },
+        lambda chosen: replace(chosen, costs=False, again=False),
+        ask_slowly,
     ),
+    acts={"g": write_so},
 )
