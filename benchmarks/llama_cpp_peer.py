@@ -23,16 +23,6 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from mgpt_tui.model.contents import Contents
 
-NAMES = {
-    "attn_norm": "attention_norm",
-    "attn_qkv": "attention.qkv",
-    "attn_output": "attention.proj",
-    "ffn_norm": "mlp_norm",
-    "ffn_up": "mlp.fc",
-    "ffn_down": "mlp.proj",
-}
-"""GGUF's names of a block's parts, and ours."""
-
 FORMS = ("f16", "q8_0", "q4_0")
 """What matrices are kept in: 2 bytes a weight, or blocks of 32 weights with a scale in f16."""
 
@@ -78,23 +68,11 @@ def tensors(checkpoint: Contents) -> dict[str, NDArray[np.float32]]:
 
     Biases that our models lack are zeros; the head is the token embedding once more.
     """
-    weights = checkpoint.weights
-    made = {
-        "token_embd.weight": weights["token_embedding.weight"],
-        "output.weight": weights["token_embedding.weight"],
-        "position_embd.weight": weights["position_embedding.weight"],
-    }
-    parts = {"output_norm": "final_norm"} | {
-        f"blk.{number}.{theirs}": f"blocks.{number}.{ours}"
-        for number in range(checkpoint.info.config.n_layer)
-        for theirs, ours in NAMES.items()
-    }
-    for theirs, ours in parts.items():
-        weight = weights[f"{ours}.weight"]
-        bias = weights.get(f"{ours}.bias")
-        made[f"{theirs}.weight"] = weight
-        made[f"{theirs}.bias"] = np.zeros(len(weight), np.float32) if bias is None else bias
-    return made
+    from mgpt_tui.family.exporting.holding import with_biases
+    from mgpt_tui.family.names import GGUF
+
+    made = dict(GGUF.given(with_biases(checkpoint.info.config), checkpoint.weights))
+    return made | {"output.weight": made["token_embd.weight"]}
 
 
 def write_gguf(checkpoint: Contents, path: Path, form: str) -> None:

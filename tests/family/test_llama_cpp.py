@@ -39,6 +39,29 @@ def test_llama_cpp_writes_the_same_story(mgpt: Callable[..., Outcome], tmp_path:
         llama.close()
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [{}, {"bias": True, "tied_head": False, "mlp_width": 96, "norm_epsilon": 1e-3}],
+    ids=["trained here", "odd"],
+)
+def test_llama_cpp_computes_the_same(
+    mgpt: Callable[..., Outcome], tmp_path: Path, trimmed: Tokenizer, shape: dict[str, object]
+) -> None:
+    llama_cpp = pytest.importorskip("llama_cpp")
+    ours = checkpoint_of(tmp_path / "ours", trimmed, **shape)
+    out = tmp_path / "ours.gguf"
+    assert mgpt("export", tmp_path / "ours", out, "--to", "gguf", "--weights", "f32").code == 0
+    tokens = list(range(3, 35))
+    llama = llama_cpp.Llama(str(out), n_ctx=32, n_threads=1, logits_all=True, verbose=False)
+    try:
+        llama.eval(tokens)
+        with torch.no_grad():
+            expected = ours.model(torch.tensor([tokens]))[0].numpy()
+        np.testing.assert_allclose(llama.scores[:32], expected, atol=5e-3)  # GELU in 16 bits
+    finally:
+        llama.close()
+
+
 @pytest.mark.parametrize("form", ["f32", "f16", "q8_0"])
 def test_its_reader_finds_what_its_writer_would_write(
     mgpt: Callable[..., Outcome], tmp_path: Path, trimmed: Tokenizer, form: str
