@@ -248,6 +248,20 @@ async def test_another_word_is_put_and_taken_back(open_room, engine, size) -> No
         assert writer.text == writer.shown
 
 
+async def test_a_view_fills_the_room_again_that_a_field_took(open_room, engine) -> None:
+    async with open_room(engine) as writer:
+        screen = await look(writer, "8")
+        for word in ("fox", "", "fox"):  # what is known already is drawn but once
+            await put(writer, word, "right")
+            await writer.until(lambda: writer.is_heard)
+        await writer.sees("fox instead of girl")
+        await writer.still()
+        drawn = writer.screen
+        screen.show_session()
+        await writer.still()
+        assert writer.screen == drawn
+
+
 @pytest.mark.parametrize("typed", ["[b]cat", "a big dog", " cat ", "\x1b[31mcat"])
 async def test_whatever_is_typed_is_put_and_shown_as_it_is(open_room, engine, size, typed) -> None:
     async with open_room(engine, size) as writer:

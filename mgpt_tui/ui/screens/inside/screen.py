@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textual import events, on
@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.css.query import NoMatches
+from textual.message import Message
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.ui.screens.dialog import STEPS, LiveDialog
@@ -51,6 +52,17 @@ WIDE = 110
 """Columns from which the view stands beside the story."""
 
 
+class Room(VerticalScroll, can_focus=False):
+    """Where a view stands. What is drawn there depends on its size, which words above it change."""
+
+    @dataclass
+    class Resized(Message):
+        """There is another room."""
+
+    def on_resize(self) -> None:
+        self.post_message(self.Resized())
+
+
 class InsideScreen(LiveDialog[None]):
     """Walks over the tokens of the story.
 
@@ -85,7 +97,7 @@ class InsideScreen(LiveDialog[None]):
             with Container(id="view"):
                 yield Plain(id="token")
                 yield Plain(id="plainly", classes="help")
-                with VerticalScroll(id="seen", can_focus=False):
+                with Room(id="seen"):
                     yield Plain(id="numbers")
             yield Line(id="foot")
 
@@ -98,6 +110,11 @@ class InsideScreen(LiveDialog[None]):
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw)
+
+    @on(Room.Resized)
+    def room_changed(self) -> None:
+        """Fill the room that there is."""
+        self._draw()
 
     @property
     def is_told(self) -> bool:
