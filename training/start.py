@@ -19,7 +19,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.files import atomic_write
 from mgpt_tui.model.checkpoint import load_checkpoint
 from mgpt_tui.model.gpt import GPT
-from mgpt_tui.model.manifest import read_info
+from mgpt_tui.model.manifest import CONFIG_FILE, read_info
 from mgpt_tui.model.registry import find_model
 from mgpt_tui.reading import read_json
 from training.config import TrainConfig
@@ -167,6 +167,8 @@ def _plan(start: Start | None) -> dict[str, Any]:
 
 
 def _refuse_existing(run: RunFolder) -> None:
+    if (run.path / CONFIG_FILE).exists():
+        raise UserError(f"{run.name} is a model that was imported.", "Choose another --name.")
     if run.checkpoints():
         raise UserError(
             f"The run {run.name} exists already.",

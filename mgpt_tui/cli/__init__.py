@@ -44,6 +44,7 @@ COMMANDS = {
     "runs": "List the training runs, or show one.",
     "eval": "Measure models on held-out stories and on what they write.",
     "models": "List the models at hand.",
+    "import": "Take in a model of another program, or from the hub.",
     "export": "Copy a model, smaller or for other programs.",
     "paths": "Show where stories, models and settings live.",
 }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mgpt_tui.cli.generate_command import NUM_SAMPLES
-from mgpt_tui.cli.options import SettingType, given, setting_options, settings_of
+from mgpt_tui.cli.given.options import SettingType, given, setting_options, settings_of
 from mgpt_tui.console import console_for, say, show
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import NATIVE, DecodingSettings, SamplingSettings

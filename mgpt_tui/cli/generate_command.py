@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mgpt_tui.cli.inputs import read_prompt
-from mgpt_tui.cli.options import SettingType, given, setting_options, settings_of
+from mgpt_tui.cli.given.inputs import read_prompt
+from mgpt_tui.cli.given.options import SettingType, given, setting_options, settings_of
 from mgpt_tui.console import say
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import (

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from mgpt_tui import paths
-from mgpt_tui.cli.inputs import model_for, read_prompt
-from mgpt_tui.cli.options import SettingType, given, setting_options
+from mgpt_tui.cli.given.inputs import model_for, read_prompt
+from mgpt_tui.cli.given.options import SettingType, given, setting_options
 from mgpt_tui.console import say
 from mgpt_tui.cores import cores
 from mgpt_tui.errors import UserError

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from mgpt_tui.cli.options import given, setting_options
+from mgpt_tui.cli.given.options import given, setting_options
 from mgpt_tui.console import OutputError, console_for, say
 from mgpt_tui.errors import UserError
 from mgpt_tui.text import shell_command

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mgpt_tui.cli.inputs import model_for
-from mgpt_tui.cli.options import given, setting_options
+from mgpt_tui.cli.given.inputs import model_for
+from mgpt_tui.cli.given.options import given, setting_options
 from mgpt_tui.console import say
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import AUTO, DecodingSettings

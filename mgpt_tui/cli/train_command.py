@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mgpt_tui.cli.options import given, setting_options
+from mgpt_tui.cli.given.options import given, setting_options
 from mgpt_tui.errors import UserError
 from training.config import SECTIONS, TrainConfig, find_recipe, read_toml
 

@@ -88,13 +88,26 @@ def save_checkpoint(
     Raises:
         UserError: where the folder cannot be written or the device is full.
     """
-    content = save_tensors(pack(model.state_dict(), weights))
+    state = pack(model.state_dict(), weights)
+    return write_checkpoint(folder, model.config, state, tokenizer, training, weights)
+
+
+def write_checkpoint(
+    folder: Path,
+    config: GPTConfig,
+    state: dict[str, Tensor],
+    tokenizer: Tokenizer,
+    training: dict[str, Any],
+    weights: str,
+) -> CheckpointInfo:
+    """`save_checkpoint` of weights that are packed already, which no model need hold."""
+    content = save_tensors(state)
     atomic_write(folder / WEIGHTS_FILE, content)
     tokenizer.save(folder / TOKENIZER_FILE)
     ranks = (folder / TOKENIZER_FILE).read_bytes()
     info = CheckpointInfo(
-        config=model.config,
-        stated=model.config.to_dict(),
+        config=config,
+        stated=config.to_dict(),
         tokenizer=stated(tokenizer),
         training=training,
         weights=weights,

@@ -1,4 +1,4 @@
-"""From a name to a checkpoint folder: the embedded model, trained runs, or a path."""
+"""From a name to a checkpoint folder: the embedded model, trained runs, imports, or a path."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def newest_checkpoints(checkpoint: Path, count: int) -> list[Path]:
 
 
 def list_models() -> list[ModelEntry]:
-    """The embedded model and the best and last checkpoint of every run, by name."""
+    """The embedded model, those imported, and the best and last checkpoint of every run."""
     models = []
     embedded = paths.assets_dir() / EMBEDDED
     if _has_config(embedded):
@@ -99,6 +99,8 @@ def list_models() -> list[ModelEntry]:
     for run in sorted(runs.iterdir()) if runs.is_dir() else []:
         if not RUN_NAME.fullmatch(run.name):
             continue
+        if _has_config(run):  # imported
+            models.append(ModelEntry(run.name, run))
         for pointer in POINTERS:
             folder = pointed_to(run, pointer)
             if folder is not None:
@@ -109,6 +111,8 @@ def list_models() -> list[ModelEntry]:
 def find_model(name: str | None = None) -> ModelEntry:
     """Resolve a model name: None or `storyteller`, RUN, RUN/best, RUN/last, RUN/step-N, a path.
 
+    A model that was imported is a folder among the runs which is itself a checkpoint.
+
     Raises:
         UserError: where nothing of that name exists, with the names that do.
     """
@@ -118,7 +122,9 @@ def find_model(name: str | None = None) -> ModelEntry:
     if RUN_NAME.fullmatch(run_name) and run_name != EMBEDDED:
         run = paths.runs_dir() / run_name
         folder: Path | None
-        if part in ("", *POINTERS):
+        if not part and _has_config(run):  # imported
+            folder = run
+        elif part in ("", *POINTERS):
             folder = pointed_to(run, part or "best") or (
                 pointed_to(run, "last") if not part else None
             )

@@ -26,6 +26,17 @@ SMALLEST = np.float32(1e-12)
 STORED = {"F32": "<f4", "BF16": "<u2", "I8": "i1"}
 """What safetensors calls the types that there are; numpy has no bfloat16, so its bits are kept."""
 
+BIASES = {
+    "attention_norm": "norm",
+    "attention.qkv": "qkv",
+    "attention.proj": "proj",
+    "mlp_norm": "norm",
+    "mlp.fc": "mlp",
+    "mlp.proj": "mlp",
+    "final_norm": "norm",
+}
+"""Which kind of bias a part of the model has, see `GPTConfig.has_bias`."""
+
 
 def shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
     """Every weight of a model by its name in `model/gpt.py`, with its shape."""
@@ -34,15 +45,15 @@ def shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
     if config.has_bias("norm"):
         norm["bias"] = (C,)
     matrices = {
-        "attention.qkv": ("qkv", (3 * C, C)),
-        "attention.proj": ("proj", (C, C)),
-        "mlp.fc": ("mlp", (F, C)),
-        "mlp.proj": ("mlp", (C, F)),
+        "attention.qkv": (3 * C, C),
+        "attention.proj": (C, C),
+        "mlp.fc": (F, C),
+        "mlp.proj": (C, F),
     }
     block: dict[str, tuple[int, ...]] = {}
-    for name, (kind, shape) in matrices.items():
+    for name, shape in matrices.items():
         block[f"{name}.weight"] = shape
-        if config.has_bias(kind):
+        if config.has_bias(BIASES[name]):
             block[f"{name}.bias"] = shape[:1]
     for name in ("attention_norm", "mlp_norm"):
         block |= {f"{name}.{part}": size for part, size in norm.items()}

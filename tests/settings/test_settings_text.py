@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mgpt_tui.cli.options import given as given_options
-from mgpt_tui.cli.options import setting_options
+from mgpt_tui.cli.given.options import given as given_options
+from mgpt_tui.cli.given.options import setting_options
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import DecodingSettings, SamplingSettings
 from mgpt_tui.settings import check_settings, settings_file
