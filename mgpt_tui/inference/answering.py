@@ -78,6 +78,8 @@ def _look(inspector: Inspector, tokens: list[int], asked: Asked) -> Answer:
             return inspector.parts(tokens, token, target, minus, rival=asked.rival)
         case View.NEURONS:
             return inspector.neurons(tokens, token, target, minus, asked.count)
+        case View.FIRING:
+            return inspector.firing(tokens, token, asked.layer, asked.index, asked.count)
         case _:
             return inspector.surprise(tokens)
 

@@ -31,9 +31,10 @@ from mgpt_tui.inference.inspection.attention import (
     kind_of,
     weights_of,
 )
+from mgpt_tui.inference.inspection.experiments import Fired, FiringView
 from mgpt_tui.inference.inspection.lens import guesses, lens, likeliest
 from mgpt_tui.inference.inspection.mute import Means, tokens_of
-from mgpt_tui.inference.inspection.neurons import neurons
+from mgpt_tui.inference.inspection.neurons import Peaks, firing, neurons
 from mgpt_tui.inference.inspection.parts import parts
 from mgpt_tui.inference.inspection.surprise import Surprise, text_ends
 from mgpt_tui.inference.inspection.vocabulary import merges, near_positions, near_tokens
@@ -45,6 +46,9 @@ from mgpt_tui.text import clean_text
 
 if TYPE_CHECKING:
     from mgpt_tui.inference.decoders.decoder import OpenDecoder
+
+AROUND = 8
+"""Tokens before and after one of another text that are told with it."""
 
 
 class Inspector:
@@ -205,10 +209,46 @@ class Inspector:
         """The likeliest tokens where one was chosen."""
         return guesses(self.read(tokens).logits(range(number, number + 1))[0], self.text_of, count)
 
+    def firing(
+        self, tokens: Sequence[int], number: int | None, layer: int, neuron: int, count: int = 5
+    ) -> FiringView:
+        """Where a neuron fires: in the window of a token, and in `count` of the shipped stories.
+
+        Raises:
+            UserError: where there is no such token, layer or neuron.
+        """
+        window, number = self._window(tokens, number)
+        self._check("layer", layer, self.weights.config.n_layer)
+        active = window.record("neurons").neurons
+        self._check("neuron", neuron, active.shape[2])
+        return FiringView(
+            layer=layer,
+            neuron=neuron,
+            first=window.start,
+            activations=tuple(firing(window, layer, neuron).tolist()),
+            elsewhere=tuple(self._fired(*peak) for peak in self._peaks.of(layer, neuron)[:count]),
+        )
+
+    def _fired(self, story: int, at: int, activation: float) -> Fired:
+        tokens, around = self._shipped[story], AROUND
+        said = [
+            clean_text(self.tokenizer.decode(part))
+            for part in (tokens[max(1, at - around) : at], tokens[at + 1 : at + 1 + around])
+        ]
+        return Fired(said[0], self.text_of(tokens[at]), said[1], activation)
+
+    @cached_property
+    def _peaks(self) -> Peaks:
+        return Peaks(self.decoder, self._shipped)
+
+    @cached_property
+    def _shipped(self) -> list[list[int]]:
+        return tokens_of(shipped_stories(), self.tokenizer)
+
     @cached_property
     def means(self) -> Means:
         """Of the model's parts over the shipped stories."""
-        return Means(self.decoder, tokens_of(shipped_stories(), self.tokenizer))
+        return Means(self.decoder, self._shipped)
 
     def said(self, token: int) -> Said:
         """A token with its text."""

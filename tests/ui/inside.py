@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from mgpt_tui.inference.inspection.answers import (
     Answer,
@@ -36,6 +37,8 @@ from mgpt_tui.inference.inspection.experiments import (
     Column,
     Cost,
     CostsView,
+    Fired,
+    FiringView,
     MuteView,
     Shape,
     TraceView,
@@ -82,6 +85,11 @@ def told(context: Sequence[ContextPart], asked: Asked, said: dict[int, str]) -> 
         case View.TRACE:
             first = what_if(words, words_of(asked.instead, said)).first
             return traced(target, first, number)
+        case View.FIRING:
+            active = tuple((-1) ** at * (at + asked.index) / 10 for at in range(len(words) + 1))
+            fired = Fired("Once a [b]", " fox", " ran to the", 2.5)
+            elsewhere = tuple(replace(fired, activation=2.5 - at) for at in range(asked.count))
+            return FiringView(asked.layer, asked.index, 0, active, elsewhere)
         case View.AGAIN:
             assert asked.draw is not None
             return AgainView(" on the hill, far", 7, 2)

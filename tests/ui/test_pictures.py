@@ -22,6 +22,7 @@ DIALOGS = {
     "parts": ("f9", "left", "left", "5"),
     "parts of two": ("f9", "left", "left", "5", "d"),
     "neurons": ("f9", "left", "left", "6", "tab"),
+    "a neuron": ("f9", "left", "left", "6", "j", "j"),
     "mute": ("f9", "left", "left", "7", "tab", "m", "x"),
     "written again": ("f9", "7", "m", "w"),
     "a part is mistyped": ("f9", "7", "p", "M", "9", "enter"),

@@ -17,6 +17,7 @@ from mgpt_tui.inference.inspection.asked import View as View
 from mgpt_tui.inference.inspection.experiments import (
     AgainView,
     CostsView,
+    FiringView,
     MuteView,
     TraceView,
     WhatIfView,
@@ -353,5 +354,6 @@ Answer = (
     | WhatIfView
     | TraceView
     | AgainView
+    | FiringView
 )
 """What a question about a text is answered with."""

@@ -26,6 +26,7 @@ class View(StrEnum):
     WHAT_IF = "what_if"
     TRACE = "trace"
     AGAIN = "again"
+    FIRING = "firing"
 
 
 LONG = (View.COSTS, View.TRACE, View.AGAIN)
@@ -63,7 +64,7 @@ class Asked:
         target: the token whose chance or logit is told, by its id or its text; left out, the
             token that was chosen, or the likeliest.
         minus: another one, whose logit is taken off.
-        layer, index: which head's weights are told.
+        layer, index: which head's weights are told, or which neuron's activations.
         count: how many guesses of a station, neurons of a layer, neighbours ... to tell of.
         draw: which draw; of a passage that is written again, its last.
         mute: names of parts, as `names` reads them; "" for none.

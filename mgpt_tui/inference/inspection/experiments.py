@@ -1,4 +1,5 @@
-"""What changing something in the model or in the text tells, in small dataclasses for a pipe."""
+"""What is told where more is computed than how a text came about: parts muted, words changed, other
+texts read. Small dataclasses for a pipe."""
 
 from __future__ import annotations
 
@@ -117,3 +118,36 @@ class TraceView:
     changed: float
     columns: tuple[Column, ...]
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A token at which a neuron is active, in some other text.
+
+    Attributes:
+        before, text, after: some words before the token, the token, and some words after it.
+        activation: after GELU.
+    """
+
+    before: str
+    text: str
+    after: str
+    activation: float
+
+
+@dataclass(frozen=True, slots=True)
+class FiringView:
+    """Where a neuron fires.
+
+    Attributes:
+        layer, neuron: which.
+        first: number of the first token of the window; 0 is `<|endoftext|>`.
+        activations: at every token of the window.
+        elsewhere: where it is most active in each of the shipped stories, the most active first.
+    """
+
+    layer: int
+    neuron: int
+    first: int
+    activations: tuple[float, ...]
+    elsewhere: tuple[Fired, ...]

@@ -11,12 +11,18 @@ In gpt.py: `hook("neurons", ...)`, then `MLP.proj`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from mgpt_tui.inference.decoders.record import Floats
 from mgpt_tui.inference.inspection.answers import Neuron
 from mgpt_tui.inference.inspection.weights import Weights
 from mgpt_tui.inference.inspection.window import Window
+
+if TYPE_CHECKING:
+    from mgpt_tui.inference.decoders.decoder import OpenDecoder
 
 
 def neurons(
@@ -59,3 +65,35 @@ def written(weights: Weights, layer: int, towards: Floats) -> Floats:
 def firing(window: Window, layer: int, neuron: int) -> Floats:
     """(T,): the activation of one neuron, both from 1, at every token of a window."""
     return window.record("neurons").neurons[layer - 1, :, neuron - 1]
+
+
+class Peaks:
+    """Where each neuron is most active in each of some stories.
+
+    `<|endoftext|>`, which begins each, is left out: it is like no other token.
+
+    Args:
+        decoder: which reads them.
+        stories: tokens of each, at least two; what the model cannot see at once is left out.
+    """
+
+    def __init__(self, decoder: OpenDecoder, stories: Sequence[Sequence[int]]) -> None:
+        places, activations = [], []
+        for story in stories:
+            read = story[: decoder.config.block_size]
+            active = decoder.recorded(read, ["neurons"]).neurons[:, 1:]
+            places.append(active.argmax(1) + 1)
+            activations.append(active.max(1))
+        self._places, self._activations = np.stack(places), np.stack(activations)
+
+    def of(self, layer: int, neuron: int) -> list[tuple[int, int, float]]:
+        """The story, the token's number there, and the activation, the highest first.
+
+        Args:
+            layer, neuron: from 1.
+        """
+        active = self._activations[:, layer - 1, neuron - 1]
+        return [
+            (int(story), int(self._places[story, layer - 1, neuron - 1]), float(active[story]))
+            for story in np.argsort(-active, kind="stable")
+        ]

@@ -6,7 +6,7 @@ import pytest
 from mgpt_tui.inference.inspection import lens as lenses
 from mgpt_tui.inference.inspection.attention import carried, gathered_sizes, head_kinds, weights_of
 from mgpt_tui.inference.inspection.lens import lens, station_names
-from mgpt_tui.inference.inspection.neurons import firing, neurons, written
+from mgpt_tui.inference.inspection.neurons import Peaks, firing, neurons, written
 from mgpt_tui.inference.inspection.parts import parts
 from mgpt_tui.inference.inspection.surprise import Surprise
 
@@ -137,6 +137,20 @@ def test_neurons(case, number):
             np.testing.assert_allclose(fired, case.hand.active[layer][:, at], **CLOSE)
         all_of_them = active[layer] @ written(case.weights, layer, towards)
         assert all_of_them == pytest.approx(mlps[layer], abs=1e-9)
+
+
+def test_where_neurons_fire_in_other_texts(case, by_hand, sequences):
+    texts = [sequences(length, seed) for seed, length in ((1, 12), (2, 40), (3, 5))]
+    peaks = Peaks(case.decoder, texts)
+    hands = [by_hand(case.model, text[:32]) for text in texts]
+    for layer, neuron in ((1, 1), (3, 128), (2, 77)):
+        active = [hand.active[layer - 1][1:, neuron - 1] for hand in hands]
+        order = sorted(range(3), key=lambda at: -active[at].max())
+        found = peaks.of(layer, neuron)
+        assert [(story, at) for story, at, _ in found] == [
+            (story, int(active[story].argmax()) + 1) for story in order
+        ]
+        assert [peak for *_, peak in found] == pytest.approx([active[at].max() for at in order])
 
 
 def test_the_likeliest_are_in_the_order_of_the_engine():

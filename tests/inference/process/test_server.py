@@ -23,6 +23,7 @@ from mgpt_tui.inference.inspection.asked import LONG, Asked, Drawing, View
 from mgpt_tui.inference.inspection.experiments import (
     AgainView,
     CostsView,
+    FiringView,
     MuteView,
     Shape,
     TraceView,
@@ -328,6 +329,7 @@ VIEWS = {
     View.WHAT_IF: WhatIfView,
     View.TRACE: TraceView,
     View.AGAIN: AgainView,
+    View.FIRING: FiringView,
 }
 
 
@@ -414,6 +416,7 @@ def test_what_takes_long_lets_others_in_and_is_stopped(
         (("The fox",), Asked(View.DRAW, draw=Drawing(SAMPLING, (9999,), seed=3)), "does not know"),
         (("The fox",), Asked(View.AGAIN, draw=Drawing(SAMPLING, (9,))), "No number drew"),
         (("The fox",), Asked(View.MUTE, mute="L9"), "no layer 9"),
+        (("The fox",), Asked(View.FIRING, index=9999), "no neuron 9999"),
         (("The fox",), Asked(View.MUTE, mute=" "), "no part"),
         (("The fox",), Asked(View.WHAT_IF, instead=("The fox",)), "the same"),
         (("The fox",), Asked(View.TRACE, instead=("The foxes",)), "same number of tokens"),

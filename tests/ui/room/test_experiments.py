@@ -196,6 +196,29 @@ async def test_each_head_has_its_cost(open_room, engine, size) -> None:
         assert len(engine.inspected) == asked
 
 
+async def test_where_a_neuron_fires(open_room, engine, size) -> None:
+    async with open_room(engine, size) as writer:
+        await look(writer, "6")
+        await writer.sees("where does one fire?")
+        await writer.press("j", "j")
+        await writer.sees("most at ␣was, token 10")
+        assert last(engine, view=View.FIRING, layer=1, index=12)
+        await writer.sees("+2.50")
+        await writer.sees("Once a [b]␣fox ran to the")
+        assert set(below(writer, "girl")) <= set(BLOCKS)
+        assert set(below(writer, "found")) <= set(SHADES)
+        await writer.press("p")
+        await writer.answer("n2")
+        await writer.sees("'n2' is no neuron. Name one as N4.77, or nothing.")
+        await writer.answer("n4.77")
+        await writer.sees("N4.77 below the story")
+        assert last(engine, view=View.FIRING, layer=4, index=77)
+        await writer.press("k", "p")
+        await writer.sees("N4.77: N1.20")
+        await writer.answer(" ")
+        await writer.sees("where does one fire?")
+
+
 @pytest.mark.parametrize(
     ("bits", "said"),
     [(0.04, "+0.0"), (-0.04, "+0.0"), (-99.9, "-99.9"), (99.96, "+100"), (12_345.0, "+12k")],

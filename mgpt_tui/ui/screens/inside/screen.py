@@ -186,6 +186,10 @@ class InsideScreen(LiveDialog[None]):
         """Choose a part of the map; clicks on one do so."""
         self._choose(replace(self._look.chosen, part=part))
 
+    def action_neuron(self, neuron: str) -> None:
+        """Choose a neuron; clicks on one do so."""
+        self._choose(replace(self._look.chosen, neuron=neuron))
+
     def _choose(self, chosen: Chosen) -> None:
         self._look.chosen = chosen
         self.show_session()

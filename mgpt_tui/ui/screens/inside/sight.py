@@ -43,6 +43,7 @@ class Chosen:
         again: whether the passage is written again with what is muted.
         put: what stands in place of a word.
         traced: number of the token whose chance is traced, or that of what could come next.
+        neuron: name of the neuron whose places are shown; "" for none.
         rival: whether to compare the token with the likeliest other one.
     """
 
@@ -56,6 +57,7 @@ class Chosen:
     again: bool = False
     put: Put | None = None
     traced: int | Literal["next"] | None = None
+    neuron: str = ""
     rival: bool = False
 
 
