@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.family.importing import from_hub, hugging_face, torch_file
+from mgpt_tui.family.importing import from_hub, gguf_file, hugging_face, torch_file
 from mgpt_tui.family.importing.foreign import Foreign
 from mgpt_tui.family.importing.from_hub import Told
 from mgpt_tui.family.importing.vocabulary import Vocabulary, beside, read_vocabulary
@@ -109,6 +109,8 @@ def _at(path: Path, n_head: int | None, vocabulary: Vocabulary | None) -> Foreig
         )
     if path.suffix == ".safetensors":
         raise UserError(f"{path} are weights alone.", "Name the folder that has its config.json.")
+    if gguf_file.is_gguf(path):
+        return gguf_file.read_file(path, origin, vocabulary)
     return torch_file.read_file(path, origin, n_head, vocabulary)
 
 

@@ -89,7 +89,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
         if path.name.startswith("vocab"):
             merges = read_text(path.with_name(path.name.replace("vocab", "merges", 1)[:-4] + "txt"))
             lines = [line for line in merges.splitlines() if line and not line.startswith("#v")]
-            return by_merges(_ids(read_json(path, LARGEST)), _pairs(lines), GPT2_PATTERN)
+            return by_merges(_ids(read_json(path, LARGEST)), pairs(lines), GPT2_PATTERN)
         # Some have lone surrogates among what is special; numbers are checked one by one.
         return of_tokenizer_json(parse_json(read_text(path, LARGEST), any_number=True))
     except ValueError as error:
@@ -120,7 +120,7 @@ def of_tokenizer_json(content: Any) -> Vocabulary:
         if one.get("content") == END_OF_TEXT and type(one.get("id")) is int:
             vocab[END_OF_TEXT] = one["id"]
     pattern = _pattern(content.get("pre_tokenizer"))
-    merges = _pairs(model.get("merges") or ())
+    merges = pairs(model.get("merges") or ())
     return by_merges(vocab, merges, pattern, whole=model.get("ignore_merges") is True)
 
 
@@ -213,7 +213,7 @@ def _ids(content: Any) -> dict[str, int]:
     return ids
 
 
-def _pairs(merges: Iterable[Any]) -> list[tuple[str, str]]:
+def pairs(merges: Iterable[Any]) -> list[tuple[str, str]]:
     """Merges as text ("a b") or as lists of two."""
     found = []
     for merge in merges:
