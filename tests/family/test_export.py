@@ -87,7 +87,10 @@ def test_transformers_has_the_same_tokens(ours: Checkpoint, export: Export) -> N
         ids = theirs(text, verbose=False)["input_ids"]
         assert ids == ours.tokenizer.encode(text), ascii(text)
         assert theirs.decode(ids) == text
-    assert theirs("<|endoftext|>")["input_ids"] == [theirs.eos_token_id] == [VOCABULARY - 1]
+    mark = "<|endoftext|>"
+    assert theirs(mark)["input_ids"] == [theirs.eos_token_id] == [VOCABULARY - 1]
+    as_text = theirs(mark, split_special_tokens=True)["input_ids"]
+    assert as_text == ours.tokenizer.encode(mark)
 
 
 def test_another_split_pattern_goes_along(tmp_path: Path, trimmed: Tokenizer) -> None:

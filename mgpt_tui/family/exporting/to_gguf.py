@@ -48,21 +48,21 @@ def write(contents: Contents, path: Path, form: str, name: str) -> None:
     Raises:
         UserError: where a weight is too large for its form, or the file cannot be written.
     """
-    tensors = dict(GGUF.given(with_biases(contents.info.config), contents.weights))
-    kinds = {name: _kind(name, array.shape, form) for name, array in tensors.items()}
+    whole = with_biases(contents.info.config)
+    shapes = {name: entry.their_shape for entry in GGUF.entries(whole) for name in entry.theirs}
+    kinds = {name: _kind(name, shape, form) for name, shape in shapes.items()}
     values = _about_model(contents, form, name) | _about_tokens(contents.tokenizer)
     with atomic_writer(path, new=True) as file:
-        file.write(MAGIC + struct.pack("<IQQ", VERSION, len(tensors), len(values)))
+        file.write(MAGIC + struct.pack("<IQQ", VERSION, len(shapes), len(values)))
         for key, value in values.items():
             file.write(_text(key) + _value(*value))
         offset = 0
-        for name, array in tensors.items():
-            sizes = array.shape[::-1]
-            file.write(_text(name) + struct.pack(f"<I{len(sizes)}Q", len(sizes), *sizes))
+        for name, shape in shapes.items():
+            file.write(_text(name) + struct.pack(f"<I{len(shape)}Q", len(shape), *shape[::-1]))
             file.write(struct.pack("<IQ", kinds[name], offset))
-            offset += _aligned(_size(array.shape, kinds[name]))
+            offset += _aligned(_size(shape, kinds[name]))
         _pad(file)
-        for name, array in tensors.items():
+        for name, array in GGUF.given(whole, contents.weights):  # one at a time
             file.write(_PACKED[kinds[name]](np.asarray(array, np.float32)))
             _pad(file)
 
