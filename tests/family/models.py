@@ -15,6 +15,24 @@ from mgpt_tui.model.tokenizer import Tokenizer
 VOCABULARY = 700
 """Entries of the vocabulary `trimmed`."""
 
+KINDS: dict[str, dict[str, object]] = {
+    "trained here": {},
+    "gpt2": {"bias": True},
+    "original": {"norm_bias": True, "exact_gelu": True},
+    "odd": {"tied_head": False, "mlp_width": 96, "norm_epsilon": 1e-3, "scaled_scores": False},
+    "gpt_neo": {
+        "bias": True,
+        "qkv_bias": False,
+        "scaled_scores": False,
+        "local_windows": (0, 5),
+        "mlp_width": 64,
+    },
+}
+"""Shapes by what has them."""
+
+WITHOUT_SETTINGS = ("trained here", "gpt2", "original")
+"""Those that nanoGPT's code can have."""
+
 
 def checkpoint_of(folder: Path, tokenizer: Tokenizer, **shape: object) -> Checkpoint:
     """A random model of two layers, all of whose weights differ, in a checkpoint."""

@@ -13,27 +13,11 @@ import torch
 from mgpt_tui.model.checkpoint import Checkpoint, save_checkpoint
 from mgpt_tui.model.tokenizer import Tokenizer
 from tests.conftest import Outcome
-from tests.family.models import VOCABULARY, checkpoint_of
+from tests.family.models import KINDS, VOCABULARY, WITHOUT_SETTINGS, checkpoint_of
 from tests.family.nanogpt import resumed
 from tests.family.texts import random_texts
 
 TOKENS = torch.arange(3, 35)[None]  # one sequence of the whole context
-
-
-KINDS: dict[str, dict[str, object]] = {
-    "trained here": {},
-    "gpt2": {"bias": True},
-    "original": {"norm_bias": True, "exact_gelu": True},
-    "odd": {"tied_head": False, "mlp_width": 96, "norm_epsilon": 1e-3, "scaled_scores": False},
-    "gpt_neo": {
-        "bias": True,
-        "qkv_bias": False,
-        "scaled_scores": False,
-        "local_windows": (0, 5),
-        "mlp_width": 64,
-    },
-}
-"""Shapes by what has them."""
 
 
 @pytest.fixture
@@ -104,7 +88,7 @@ def test_another_split_pattern_goes_along(tmp_path: Path, trimmed: Tokenizer) ->
         assert theirs.encode(text).ids == ours.encode(text) != trimmed.encode(text)
 
 
-@of_kinds(["trained here", "gpt2", "original"])
+@of_kinds(WITHOUT_SETTINGS)
 def test_nanogpt_goes_on_from_it(ours: Checkpoint, export: Export) -> None:
     out = export("--to", "nanogpt")
     model, optimizer, checkpoint = resumed(out / "ckpt.pt")
