@@ -7,7 +7,8 @@ from textual.actions import SkipAction
 from mgpt_tui.errors import UserError
 from mgpt_tui.ui.room.desk import Desk
 from mgpt_tui.ui.room.drafting import Drafting
-from mgpt_tui.ui.screens.another_word import AnotherWordScreen, OtherWord
+from mgpt_tui.ui.room.reading import Reading
+from mgpt_tui.ui.screens.another_word import AnotherWordScreen, Inside, OtherWord
 from mgpt_tui.ui.screens.branches import BranchesScreen
 from mgpt_tui.ui.screens.compare import CompareScreen
 from mgpt_tui.ui.session.comparison import MOST
@@ -19,7 +20,8 @@ SAMPLES = 3
 class Changing:
     """The part of the room where one story becomes another, or several."""
 
-    def __init__(self, desk: Desk, drafting: Drafting) -> None:
+    def __init__(self, desk: Desk, drafting: Drafting, reading: Reading) -> None:
+        self._reading = reading
         self._desk = desk
         self._drafting = drafting
         self._session = desk.session
@@ -72,17 +74,21 @@ class Changing:
             self._desk.ask(AnotherWordScreen(self._session), self._put_word)
 
     def picked(self, offset: int) -> None:
-        """The model's text was clicked: look for other words there; the story stays in place."""
+        """A word was clicked: what else the model could have said there, or how it reads yours."""
+        if not self._desk.screen.is_current or not self._desk.is_ready():
+            return
         tokens = self._session.story.boundaries
         if not any(start <= offset < end for start, end, _ in tokens):
-            self._desk.story_pane.text_select_all()  # an edit has broken the token there
-        elif self._desk.screen.is_current and self._desk.is_ready():
+            self._reading.look_at(offset)
+        else:
             self._session.stop()
             self._desk.show()
             self._desk.ask(AnotherWordScreen(self._session, offset), self._put_word)
 
-    def _put_word(self, word: OtherWord | None) -> None:
-        if word is not None and self._desk.is_ready():
+    def _put_word(self, word: OtherWord | Inside | None) -> None:
+        if isinstance(word, Inside):
+            self._reading.look_at(word.offset)
+        elif word is not None and self._desk.is_ready():
             self._session.choose(word.offset, word.text, word.token)
             self._desk.show_end()
 

@@ -70,7 +70,7 @@ class MainScreen(Screen[None]):
         self.keeping = Keeping(desk, self.drafting)
         self._writing = Writing(desk)
         self._reading = Reading(desk)
-        self._changing = Changing(desk, self.drafting)
+        self._changing = Changing(desk, self.drafting, self._reading)
         self._adjusting = Adjusting(desk)
         self.parts: dict[Group, object] = {
             Group.WRITING: self._writing,

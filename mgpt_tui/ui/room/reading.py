@@ -41,10 +41,14 @@ class Reading:
         self._desk.story_pane.scroll_page_down(animate=False)
 
     def action_inside(self) -> None:
+        self.look_at(None)
+
+    def look_at(self, offset: int | None) -> None:
+        """Look inside at a character of the story, or at its end."""
         from mgpt_tui.ui.screens.inside.screen import InsideScreen
 
         if self._desk.is_ready():
-            self._desk.ask(InsideScreen(self._desk.session))
+            self._desk.ask(InsideScreen(self._desk.session, offset))
 
     def action_lessons(self) -> None:
         from mgpt_tui.ui.screens.lessons.screen import Bookmark, LessonsScreen

@@ -64,8 +64,14 @@ class OtherWord(NamedTuple):
     token: int
 
 
-class AnotherWordScreen(LiveDialog[OtherWord | None]):
-    """Answers with the word that was chosen, or None.
+class Inside(NamedTuple):
+    """That one wants to look inside instead, at a character of the story."""
+
+    offset: int
+
+
+class AnotherWordScreen(LiveDialog[OtherWord | Inside | None]):
+    """Answers with the word that was chosen, where to look inside, or None.
 
     Args:
         session: whose story it is; there is at least one token of the model's in it.
@@ -74,6 +80,7 @@ class AnotherWordScreen(LiveDialog[OtherWord | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "cancel", show=False),
+        Binding("f9", "inside", "look inside", show=False),
         *STEPS,
         *(
             Binding(key, f"choose('{key}')", show=False, priority=True)
@@ -96,7 +103,7 @@ class AnotherWordScreen(LiveDialog[OtherWord | None]):
     def compose(self) -> ComposeResult:
         box = Vertical(classes="box whole")
         box.border_title = "Another word"
-        box.border_subtitle = "← → walk · ↑ ↓ and enter choose · esc leaves"
+        box.border_subtitle = "← → walk · ↑ ↓ and enter choose · f9 looks inside · esc leaves"
         with box:
             yield Plain(id="passage")
             yield Options(id="alternatives", compact=True)
@@ -121,6 +128,10 @@ class AnotherWordScreen(LiveDialog[OtherWord | None]):
             self._early.clear()
             if self.is_mounted:  # else that is still to come, and asks
                 self._ask()
+
+    def action_inside(self) -> None:
+        """Look inside at the token."""
+        self.dismiss(Inside(self._places[self._place][0]))
 
     def _ask(self) -> None:
         """Show the place, and ask the model what else could come there."""

@@ -84,7 +84,7 @@ class StoryPane(ScrollView, can_focus=False):
             self.at_end = at_end
 
     class Picked(Message):
-        """The model's text was clicked twice.
+        """The story was clicked twice.
 
         Attributes:
             offset: at which character.
@@ -288,11 +288,11 @@ class StoryPane(ScrollView, can_focus=False):
     # The mouse: picking a word, and marking.
 
     def on_click(self, event: events.Click) -> None:
-        """The second click on the model's text picks a word; Textual would mark everything."""
+        """The second click on a word picks it; Textual would mark everything."""
         if event.chain != 2 or event.widget is not self:
             return
         at = self._character_at(event)
-        if at is not None and self._pieces(at, at + 1)[0].author is Author.MODEL:
+        if at is not None and not self.text[at].isspace():
             event.prevent_default()
             self.post_message(self.Picked(at))
 

@@ -23,6 +23,7 @@ from mgpt_tui.ui.screens.another_word import (
     percent,
 )
 from mgpt_tui.ui.screens.edit import EditScreen
+from mgpt_tui.ui.screens.inside.screen import InsideScreen
 from mgpt_tui.ui.widgets.story_pane import StoryPane
 from tests.ui.conftest import ALTERNATIVES, FakeEngine, Writer
 
@@ -241,26 +242,42 @@ async def test_a_single_click_picks_nothing(open_room, engine) -> None:
         assert not writer.room.selections
 
 
-async def test_a_double_click_elsewhere_marks_the_story(open_room, engine) -> None:
+async def test_a_double_click_beside_the_words_marks_the_story(open_room, engine) -> None:
     async with open_room(engine) as writer:
         await writer.tell(BEGINNING)
-        await click(writer, "girl")
+        await writer.pilot.click(writer.room.query_one(StoryPane), offset=(40, 8), times=2)
         assert writer.app.screen is writer.room
         await writer.press("ctrl+c")
-        assert writer.app.clipboard == TOLD
+        await writer.until(lambda: writer.app.clipboard == TOLD)
 
 
-async def test_a_token_that_an_edit_has_broken_is_no_word_to_pick(open_room, engine) -> None:
-    async with open_room(engine) as writer:
+async def test_a_double_click_on_words_that_no_token_has_whole_looks_inside(
+    open_room, engine, size
+) -> None:
+    async with open_room(engine, size) as writer:
         await writer.tell(BEGINNING)
-        await writer.press("f4")
+        await click(writer, "rl found")
+        await writer.on(InsideScreen)
+        await writer.sees("girl token 2 of 11")
+        await writer.press("escape", "f4")
         await writer.on(EditScreen)
         await writer.press("ctrl+home", *["right"] * len(BEGINNING + " on the gro"), "X", "escape")
         await writer.until(lambda: writer.shown == TOLD.replace("ground", "groXund"))
         await click(writer, "groX")
-        assert writer.app.screen is writer.room
-        await writer.press("ctrl+c")
-        assert writer.app.clipboard == writer.shown
+        await writer.on(InsideScreen)
+        await writer.sees("groXund. token 8 of 11")
+
+
+async def test_from_another_word_one_can_look_inside_there(open_room, engine) -> None:
+    async with open_room(engine) as writer:
+        await writer.tell(BEGINNING)
+        await click(writer, "the ground")
+        await writer.on(AnotherWordScreen)
+        await writer.press("f9")
+        await writer.on(InsideScreen)
+        await writer.sees("the token 7 of 11")
+        await writer.press("escape")
+        await writer.on(MainScreen)
 
 
 async def test_a_word_is_picked_only_once_the_model_is_ready(open_room, manual) -> None:

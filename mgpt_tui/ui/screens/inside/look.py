@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 
 from mgpt_tui.inference.inspection.answers import Answer, SurpriseView
@@ -31,6 +32,7 @@ class Look:
     Args:
         session: with a model that is ready.
         sight: the view to begin with.
+        offset: a character of the token to begin at; the end where left out.
 
     Attributes:
         sight: the view.
@@ -43,10 +45,11 @@ class Look:
         room: rows and cells that the view has.
     """
 
-    def __init__(self, session: Session, sight: Sight) -> None:
+    def __init__(self, session: Session, sight: Sight, offset: int | None = None) -> None:
         self.sight = sight
         self.chosen = Chosen()
-        self.number = 1  # the end, once it is known
+        self.number = 1  # another one, once it is known
+        self._offset = offset
         self._steps = list[int]()  # from there, until then
         self.text: SurpriseView | None = None
         self.story = session.story
@@ -162,7 +165,12 @@ class Look:
     def _take(self, told: SurpriseView) -> None:
         at_end = self.text is None or self.number > len(self.text.tokens)
         self.text, self.story = told, self._asking.story
-        self.go(len(told.tokens) + 1 if at_end else self.number)
+        offset, self._offset = self._offset, None
+        if offset is not None:
+            ends = [token.end for token in told.tokens]
+            self.go(bisect_right(ends, offset) + 1)
+        else:
+            self.go(len(told.tokens) + 1 if at_end else self.number)
         while self._steps:
             self.step(self._steps.pop(0))
 

@@ -68,6 +68,7 @@ class InsideScreen(LiveDialog[None]):
 
     Args:
         session: whose story it is, with a model that is ready.
+        offset: a character of the token to begin at; the end where left out.
     """
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012
@@ -83,9 +84,9 @@ class InsideScreen(LiveDialog[None]):
         *(Binding(key, f"own('{key}')", show=False, priority=True) for key in OWN_KEYS),
     ]
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, offset: int | None = None) -> None:
         super().__init__()
-        self._look = Look(session, surprise.SIGHT)
+        self._look = Look(session, surprise.SIGHT, offset)
         self._word = ""  # that was looked for
         self._about = False
 
