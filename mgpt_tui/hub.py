@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     Repository = ModelInfo | DatasetInfo
 
-PATIENCE = 6.0
-"""Seconds for the first answer; with the imports before it, eight until a person is told."""
+PATIENCE = 5.0
+"""Seconds for the first answer, so that with the imports before it one is told within eight."""
 
 
 class NotFromTheHub(Exception):
