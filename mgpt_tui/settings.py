@@ -15,11 +15,40 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.files import atomic_write, is_link, os_error
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.reading import MissingFile, parse_json, read_text
-from mgpt_tui.settings_fields import arguments_from, declared
+from mgpt_tui.settings_fields import OFF, arguments_from, declared, setting, validate
 
 FORMAT = 1
 
 T = TypeVar("T")
+
+ROOM = SamplingSettings(
+    **{
+        entry.name: entry.limits.room
+        for entry in declared(SamplingSettings)
+        if entry.limits.room is not None
+    }
+)
+"""How a model writes in the app until somebody wants it otherwise: a few sentences at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowingSettings:
+    """How the app shows what is written.
+
+    Raises:
+        UserError: where a value is out of range.
+    """
+
+    reading_speed: float | None = setting(
+        None,
+        "words a second that are shown while the model writes, which writes as fast as it can",
+        minimum=0.1,
+        maximum=1000,
+        off=OFF,
+    )
+
+    def __post_init__(self) -> None:
+        validate(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +57,14 @@ class Settings:
 
     Attributes:
         sampling: how the model chooses its words.
+        showing: how the app shows them.
         theme: name of the app's theme; "" for the app's own.
         keys: keys that differ from the built-in ones, by the id of what they do
             (`{"send": "ctrl+g"}`); docs/app.md lists the ids.
     """
 
-    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    sampling: SamplingSettings = ROOM
+    showing: ShowingSettings = ShowingSettings()
     theme: str = ""
     keys: dict[str, str] = field(default_factory=dict)
 
@@ -79,7 +110,8 @@ def check_settings() -> tuple[Settings, tuple[str, ...]]:
     wrong = [f"it has no place for {name!r}" for name in content if name not in _PLACES]
     keys: dict[str, Any] = _entry(content, "keys", {}, wrong)
     settings = Settings(
-        sampling=_sampling(_entry(content, "sampling", {}, wrong), wrong),
+        sampling=_remembered(SamplingSettings, "sampling", content, wrong) or ROOM,
+        showing=_remembered(ShowingSettings, "showing", content, wrong) or ShowingSettings(),
         theme=_entry(content, "theme", "", wrong),
         keys={id: key for id in keys if (key := _entry(keys, id, "", wrong, "keys.")) == keys[id]},
     )
@@ -132,21 +164,26 @@ def _entry(content: dict[str, Any], name: str, default: T, wrong: list[str], of:
     return default
 
 
-def _sampling(content: dict[str, Any], wrong: list[str]) -> SamplingSettings:
-    """Sampling settings, each one that is allowed, so that a bad value costs no other."""
-    known = {setting.name: setting for setting in declared(SamplingSettings)}
+def _remembered(kind: type[T], place: str, content: dict[str, Any], wrong: list[str]) -> T | None:
+    """The settings of a kind, each one that is allowed, so that a bad value costs no other.
+
+    None where nothing is remembered of them. Of those that are, a setting that is missing is as
+    it was before there was such a setting: its general default, not the room's.
+    """
+    entries: dict[str, Any] = _entry(content, place, {}, wrong)
+    known = {entry.name: entry for entry in declared(kind)}
     kept = {}
-    for name, value in arguments_from(SamplingSettings, content).items():
+    for name, value in arguments_from(kind, entries).items():
         if name not in known:
-            wrong.append(f"sampling has no {name!r}")
+            wrong.append(f"{place} has no {name!r}")
             continue
         try:
             known[name].check(value)
         except UserError as error:
-            wrong.append(f"sampling: {error.message.removesuffix('.')}")
+            wrong.append(f"{place}: {error.message.removesuffix('.')}")
         else:
             kept[name] = value
-    return SamplingSettings(**kept)
+    return kind(**kept) if entries else None
 
 
 def _shown(value: Any) -> str:

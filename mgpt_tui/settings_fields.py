@@ -40,6 +40,7 @@ class Limits:
         off: the word that stands for None (`--top-k off`, `--seed random`).
         note: what a value at the edge means ("0 is greedy"), added to error messages.
         panel: whether the app's panel of settings has it.
+        room: the app's own default, where it is another one than on the command line.
     """
 
     help: str
@@ -49,6 +50,7 @@ class Limits:
     off: str | None = None
     note: str = ""
     panel: bool = True
+    room: Any = None
 
 
 def setting(default: Any, help: str, **limits: Any) -> Any:

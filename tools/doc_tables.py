@@ -18,10 +18,12 @@ from mgpt_tui.inference.request import DecodingSettings, SamplingSettings
 from mgpt_tui.model.config import SHAPES
 from mgpt_tui.paths import LOCATIONS
 from mgpt_tui.presets import SAMPLING_PRESETS
+from mgpt_tui.settings import ShowingSettings
 from mgpt_tui.settings_fields import declared
 from mgpt_tui.ui.keys import KEYS
 from mgpt_tui.ui.screens.lessons.card import flowing
 from mgpt_tui.ui.screens.lessons.screen import CARDS
+from mgpt_tui.ui.values import label
 from training.config import SECTIONS
 from training.report.figures import FIGURES, OF_WRITING
 
@@ -52,6 +54,8 @@ def settings_rows(config_class: type) -> Iterable[tuple[str, str, str, str]]:
     for entry in declared(config_class):
         off = entry.limits.off
         default, help = shown(entry.default, off), entry.limits.help
+        if entry.limits.room is not None:
+            default += f", in the app {shown(entry.limits.room, off)}"
         if entry.type is bool:
             negated = entry.flag.replace("--", "--no-", 1)
             yield (f"`{entry.flag}`, `{negated}`", default, "on or off", help)
@@ -101,6 +105,17 @@ def writing_presets() -> str:
 
 def sampling() -> str:
     return table(("flag", "default", "values", "meaning"), settings_rows(SamplingSettings))
+
+
+def showing() -> str:
+    return table(
+        ("setting", "default", "values", "meaning"),
+        (
+            (f"`{label(entry)}`", shown(entry.default, entry.limits.off), *rest)
+            for entry in declared(ShowingSettings)
+            for rest in [(entry.allowed(), entry.limits.help)]
+        ),
+    )
 
 
 def decoding() -> str:
@@ -157,6 +172,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "lessons": lessons,
     "writing_presets": writing_presets,
     "sampling": sampling,
+    "showing": showing,
     "decoding": decoding,
     "training": training,
     "presets": presets,

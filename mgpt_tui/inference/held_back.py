@@ -121,6 +121,10 @@ class Spelling:
         """What a token says, cleaned; "" for the one that ends a story."""
         return clean_text(self._tokenizer.decode([token]))
 
+    def bytes_of(self, token: int) -> bytes:
+        """The bytes that a token stands for; none for the one that ends a story."""
+        return self._tokenizer.token_bytes(token)
+
     def after(self, rest: bytes, token: int) -> bytes:
         """What is left of `rest` behind `token`."""
         return rest[len(self._tokenizer.token_bytes(token)) :]

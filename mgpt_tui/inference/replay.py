@@ -86,7 +86,7 @@ def _begun(
     rules = engine.rules(settings)
     continuation = Continuation(engine.beginning(context), rules, seed, settings.max_tokens)
     if not _draw_lead(engine, continuation, lead):
-        continuation.tokens[:] = followed
+        continuation.begin_with(followed)
     return continuation
 
 

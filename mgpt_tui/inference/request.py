@@ -46,7 +46,7 @@ class SamplingSettings:
         maximum=100,
         note="1 is off",
     )
-    max_tokens: int = setting(200, "length of the continuation, in tokens", minimum=1)
+    max_tokens: int = setting(200, "length of the continuation, in tokens", minimum=1, room=50)
     finish_sentence: bool = setting(
         True, "when the length is reached, go on to the end of the sentence"
     )
@@ -67,6 +67,13 @@ class SamplingSettings:
         panel=False,
     )
     ignore_end: bool = setting(False, "never let the story end", panel=False)
+    end_after: int = setting(
+        0,
+        "words that the story has before it may end",
+        minimum=0,
+        note="0 lets it end at any time",
+        room=100,
+    )
 
     def __post_init__(self) -> None:
         validate(self)

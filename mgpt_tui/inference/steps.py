@@ -65,13 +65,23 @@ class Rules:
     n_best: int | None = None
 
     def left(
-        self, logits: Logits, tokens: list[int], rest: bytes = b"", goes_on: float = 1.0
+        self,
+        logits: Logits,
+        tokens: list[int],
+        rest: bytes = b"",
+        goes_on: float = 1.0,
+        words: Words | None = None,
     ) -> Filtered:
         """What may follow `tokens`; arguments as in `filters`."""
-        return filtered(*self.filters(logits, tokens, rest, goes_on))
+        return filtered(*self.filters(logits, tokens, rest, goes_on, words))
 
     def filters(
-        self, logits: Logits, tokens: list[int], rest: bytes = b"", goes_on: float = 1.0
+        self,
+        logits: Logits,
+        tokens: list[int],
+        rest: bytes = b"",
+        goes_on: float = 1.0,
+        words: Words | None = None,
     ) -> Filters:
         """What `sampling.filtered` and `sampling.stages` are to be told.
 
@@ -80,14 +90,48 @@ class Rules:
             tokens: what was read.
             rest: what is still to be spelled.
             goes_on: what a token longer than `rest` counts for.
+            words: counts those of `tokens`, where somebody has begun to.
         """
+        bias = self.bias
+        if (least := self.settings.end_after) and self.end_token not in bias:
+            words = words or Words(self.spelling)
+            if words.of(tokens, least) < least:
+                bias = {**bias, self.end_token: -math.inf}
         penalized = self.settings.repetition_penalty != 1
         seen = tokens[self.config.window_start(len(tokens)) :] if penalized else ()
         allowed = self.spelling.allowed(rest) if rest else None
         if rest and goes_on < 1:
             logits = logits.copy()
             logits[self.spelling.longer(rest)] += np.float32(math.log(max(goes_on, NEVER)))
-        return logits, self.settings, self.bias, seen, allowed
+        return logits, self.settings, bias, seen, allowed
+
+
+class Words:
+    """Counts the words of a text that grows, each token once.
+
+    Args:
+        spelling: tells what a token says.
+    """
+
+    def __init__(self, spelling: Spelling) -> None:
+        self._spelling = spelling
+        self._read = self._words = 0
+        self._inside = False  # a word, whose rest is not another one
+
+    def of(self, tokens: Sequence[int], enough: int) -> int:
+        """How many words are begun in `tokens`, up to `enough`.
+
+        Args:
+            tokens: those of the last call, and what has come since.
+            enough: no more are counted than that, give or take a token's.
+        """
+        while self._words < enough and self._read < len(tokens):
+            said = self._spelling.bytes_of(tokens[self._read])
+            self._read += 1
+            if said:
+                self._words += len(said.split()) - (self._inside and not said[:1].isspace())
+                self._inside = not said[-1:].isspace()
+        return self._words
 
 
 class Continuation:
@@ -112,6 +156,12 @@ class Continuation:
         self._rules = rules
         self._numbers = uniforms(seed)
         self._left = limit
+        self._words = Words(rules.spelling)
+
+    def begin_with(self, tokens: Sequence[int]) -> None:
+        """Go on from these instead; nothing is taken yet."""
+        self.tokens[:] = tokens
+        self._words = Words(self._rules.spelling)
 
     def follow(self, tokens: Sequence[int]) -> None:
         """Take tokens as they were drawn before, each with its number."""
@@ -121,16 +171,21 @@ class Continuation:
 
     def filters(self, logits: Logits) -> tuple[Filters, float]:
         """What the next token goes through, and the number in [0, 1) that draws it."""
-        filters = self._rules.filters(logits, self.tokens, self.rest, self._goes_on)
+        filters = self._rules.filters(logits, *self._so_far)
         return filters, next(self._numbers)
 
     def draw(self, logits: Logits) -> tuple[int, Chances | None]:
         """The token that is to come next, and its chances."""
-        left = self._rules.left(logits, self.tokens, self.rest, self._goes_on)
+        left = self._rules.left(logits, *self._so_far)
         token = left.token(next(self._numbers))
         if self._rules.n_best is None:
             return token, None
         return token, chances(logits, left, token, self._rules.n_best, self._rules.spelling.text)
+
+    @property
+    def _so_far(self) -> tuple[list[int], bytes, float, Words]:
+        """What decides what may come next."""
+        return self.tokens, self.rest, self._goes_on, self._words
 
     def take(self, token: int) -> None:
         """Go on with `token`."""

@@ -22,6 +22,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.inference.process.client import EngineLike
 from mgpt_tui.settings import (
     Settings,
+    ShowingSettings,
     aside_file,
     check_settings,
     save_settings,
@@ -73,7 +74,8 @@ class WritingRoom(InOrder[None]):
         self.settings, self._wrong_file = (settings, ()) if settings else check_settings()
         self.session = Session(engine, self.settings.sampling)
         self.names = KeyNames(self.settings.keys)
-        self.room = MainScreen(self.session, library or StoryLibrary(), model_name, self.names)
+        library, showing = library or StoryLibrary(), self.settings.showing
+        self.room = MainScreen(self.session, library, model_name, self.names, showing)
         self._remembered = self.settings
         self._warned = False
         self._early: list[Typed] | None = []
@@ -250,7 +252,9 @@ class WritingRoom(InOrder[None]):
         self.settings = replace(self.settings, theme=self.theme)
 
     def _remember(self) -> None:
-        self.settings = replace(self.settings, sampling=self.session.settings)
+        showing = ShowingSettings(reading_speed=self.room.desk.pacing.speed)
+        sampling = self.session.settings
+        self.settings = replace(self.settings, sampling=sampling, showing=showing)
         if self.settings == self._remembered:
             return
         self._remembered = self.settings

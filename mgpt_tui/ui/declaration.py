@@ -31,6 +31,10 @@ class Room(Protocol):
         """Whether something stands in the prompt."""
 
     @property
+    def is_behind(self) -> bool:
+        """Whether something that is written is not shown yet."""
+
+    @property
     def themes(self) -> Collection[str]:
         """The themes that there are."""
 

@@ -35,7 +35,7 @@ KEYS = (
         id="stop", group=Group.WRITING, keys="escape", action="stop", label="stop",
         slash="/stop", footer=Footer.ALWAYS, priority=False,
         help="stop the model and keep what it wrote",
-        can=lambda room: room.session.is_busy,
+        can=lambda room: room.session.is_busy or room.is_behind,
         unless="The model is not writing, so there is nothing to stop.",
     ),
     Key(

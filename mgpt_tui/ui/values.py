@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.settings import ShowingSettings
 from mgpt_tui.settings_fields import OFF, Declared, declared
+
+PanelSettings = SamplingSettings | ShowingSettings
+KINDS = (SamplingSettings, ShowingSettings)
+"""What the panel has settings of, in its order."""
 
 LABELS = {
     "max_tokens": "length",
@@ -15,7 +20,13 @@ LABELS = {
 
 def in_panel() -> dict[str, Declared]:
     """The settings that a writer may change in the app, by what people call them."""
-    return {label(entry): entry for entry in declared(SamplingSettings) if entry.limits.panel}
+    entries = (entry for kind in KINDS for entry in declared(kind))
+    return {label(entry): entry for entry in entries if entry.limits.panel}
+
+
+def kind_of(name: str) -> type[PanelSettings]:
+    """Of what a setting in the panel is one."""
+    return next(kind for kind in KINDS if name in (entry.name for entry in declared(kind)))
 
 
 def label(setting: Declared) -> str:

@@ -7,8 +7,10 @@ import pytest
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.decoders.in_torch.plain import PlainDecoder
 from mgpt_tui.inference.engine import Engine
+from mgpt_tui.inference.held_back import Spelling
 from mgpt_tui.inference.replay import replay
-from mgpt_tui.inference.request import SamplingSettings, Until
+from mgpt_tui.inference.request import FinishReason, SamplingSettings, Until
+from mgpt_tui.inference.steps import Words
 from mgpt_tui.model.checkpoint import load_checkpoint
 from mgpt_tui.model.registry import find_model
 
@@ -123,3 +125,27 @@ def test_the_storyteller_finishes_what_was_begun(storyteller):
     assert text.endswith((".", '"', "!", "?"))
     word = storyteller.stream(["Once upon a ti"], greedy, until=Until.WORD)
     assert "".join(chunk.text for chunk in word) == text.split()[0]
+
+
+def test_a_story_does_not_end_before_it_has_its_words(storyteller):
+    context = ["They went home. The end."]  # behind which it ends at once
+    soon = replace(SAMPLED, max_tokens=60)
+    later = replace(soon, end_after=20)
+    generations = [storyteller.stream(context, settings) for settings in (soon, later)]
+    texts = ["".join(chunk.text for chunk in generation) for generation in generations]
+    assert not texts[0].strip()
+    assert generations[0].finished.reason is FinishReason.END
+    assert len(f"{context[0]}{texts[1]}".split()) >= 20
+    lead, tokens = recorded(storyteller.stream(context, later))
+    assert replay(storyteller, context, lead, tokens, later, 5) == len(tokens)
+    enough = storyteller.stream(["word " * 30 + "They went home. The end."], later)
+    assert enough.finished.tokens == 0
+
+
+@pytest.mark.parametrize("text", ["one", "one two", " a \n\nbee", "d\u00e9j\u00e0  vu ", ""])
+def test_words_of_a_growing_text_are_counted_once(engine, text):
+    tokens = engine.encode([text])
+    words = Words(Spelling(engine.tokenizer))
+    for end in range(len(tokens) + 1):
+        read = text.encode()[: max(0, end - 1)].split()
+        assert words.of(tokens[:end], 100) == len(read)

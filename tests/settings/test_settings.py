@@ -11,7 +11,9 @@ import pytest
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.settings import (
+    ROOM,
     Settings,
+    ShowingSettings,
     aside_file,
     check_settings,
     load_settings,
@@ -31,11 +33,21 @@ def test_settings_come_back() -> None:
             finish_sentence=False,
             stop=("The end", "\n"),
         ),
+        showing=ShowingSettings(reading_speed=4.5),
         theme="nord",
         keys={"send": "ctrl+g"},
     )
     save_settings(settings)
     assert load_settings() == settings
+
+
+def test_the_room_writes_a_few_sentences_unless_it_was_told_otherwise() -> None:
+    assert load_settings().sampling == ROOM
+    assert ROOM.max_tokens < SamplingSettings().max_tokens
+    write({"theme": "nord"})
+    assert load_settings().sampling == ROOM
+    write({"sampling": {"max_tokens": 200}})  # as a version without the others has left it
+    assert load_settings().sampling == SamplingSettings()
 
 
 def write(content: object) -> None:

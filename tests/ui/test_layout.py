@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,7 +10,7 @@ from textual.widgets import Input
 
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.presets import find_preset
-from mgpt_tui.settings import Settings, load_settings, save_settings
+from mgpt_tui.settings import ROOM, Settings, load_settings, save_settings
 from mgpt_tui.ui.widgets.key_bar import KeyHint
 from mgpt_tui.ui.widgets.settings_panel import SettingsPanel
 from mgpt_tui.ui.widgets.story_pane import StoryPane
@@ -164,8 +165,8 @@ async def test_settings_are_changed_in_the_panel_and_used_next(open_room, engine
             await writer.press(*{"7": ("enter",), "40": ("tab", "tab")}.get(value, ("tab",)))
         await writer.until(lambda: writer.prompt.has_focus)
         assert panel.display == wide
-        wanted = SamplingSettings(
-            temperature=1.5, top_k=None, top_p=0.9, min_p=0.05, repetition_penalty=1.2,
+        wanted = replace(
+            ROOM, temperature=1.5, top_k=None, top_p=0.9, min_p=0.05, repetition_penalty=1.2,
             max_tokens=40, seed=7,
         )  # fmt: skip
         await writer.sees("T 1.5  k off  len 40")
@@ -192,7 +193,7 @@ async def test_a_value_that_cannot_be_is_refused_with_the_reason(open_room, engi
             await writer.settle()
             good, field.value = field.value, value
             await writer.sees(f"✗ {reason}")
-            assert writer.app.session.settings == SamplingSettings()
+            assert writer.app.session.settings == ROOM
             field.value = good
             await writer.misses("✗")
         writer.room.query_one("#temperature", Input).focus()
@@ -213,8 +214,8 @@ async def test_no_part_of_a_refused_value_is_used(open_room, engine) -> None:
         assert field.has_focus
         await writer.sees("✗ a whole number")
         await writer.press("tab")
-        await writer.until(lambda: field.value == "200")
-        assert writer.app.session.settings == SamplingSettings()
+        await writer.until(lambda: field.value == "50")
+        assert writer.app.session.settings == ROOM
 
 
 async def test_the_panel_leaves_with_esc_and_the_keys_of_the_room_still_work(
@@ -229,8 +230,8 @@ async def test_the_panel_leaves_with_esc_and_the_keys_of_the_room_still_work(
 @pytest.mark.parametrize(
     ("command", "wanted"),
     [
-        ("/set temperature 0.5", SamplingSettings(temperature=0.5)),
-        ("/preset wild", find_preset("wild").of(SamplingSettings())),
+        ("/set temperature 0.5", replace(ROOM, temperature=0.5)),
+        ("/preset wild", find_preset("wild").of(ROOM)),
     ],
 )
 async def test_settings_changed_by_a_command_are_remembered(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.model.registry import find_model
 from mgpt_tui.presets import find_preset
+from mgpt_tui.settings import ShowingSettings
 from mgpt_tui.settings_fields import OFF, declared
 from mgpt_tui.settings_text import value_text
 from mgpt_tui.ui.arguments import read_setting
 from mgpt_tui.ui.room.desk import Desk
 from mgpt_tui.ui.screens.models import ModelsScreen
-from mgpt_tui.ui.values import label
+from mgpt_tui.ui.values import kind_of, label
 
 
 class Adjusting:
@@ -36,10 +35,12 @@ class Adjusting:
 
     def action_set(self, change: str) -> None:
         name, value = read_setting(change)
-        self._desk.panel.use(replace(self._session.settings, **{name: value}))
-        setting = next(one for one in declared(SamplingSettings) if one.name == name)
+        self._desk.panel.change(name, value)
+        kind = kind_of(name)
+        setting = next(one for one in declared(kind) if one.name == name)
         said = value_text(setting, value) or OFF
-        self._desk.say(f"{label(setting)} is {said} from the next passage on.")
+        since = "the next passage" if kind is SamplingSettings else "now"
+        self._desk.say(f"{label(setting)} is {said} from {since} on.")
 
     def action_preset(self, name: str) -> None:
         preset = find_preset(name)
@@ -51,9 +52,10 @@ class Adjusting:
         self._desk.say("The whole model writes from the next passage on.")
         self._desk.show_status()
 
-    def changed(self, settings: SamplingSettings) -> None:
-        """The panel holds other settings: use them from the next generation on."""
-        self._session.settings = settings
+    def changed(self, sampling: SamplingSettings, showing: ShowingSettings) -> None:
+        """The panel holds other settings: write with them from the next generation on."""
+        self._session.settings = sampling
+        self._desk.pacing.speed = showing.reading_speed
         self._desk.show_status()
 
     def done(self) -> None:

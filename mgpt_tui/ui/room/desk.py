@@ -10,12 +10,14 @@ from textual.containers import Container, Horizontal
 from textual.screen import Screen
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.settings import ShowingSettings
 from mgpt_tui.stories.keeper import Keeper
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.ui.declaration import Footer, Key
 from mgpt_tui.ui.keymap import KeyNames
 from mgpt_tui.ui.keys import KEY, KEYS
 from mgpt_tui.ui.notices import Notice
+from mgpt_tui.ui.room.pacing import Pacing
 from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.session.session import Session
 from mgpt_tui.ui.session.supervisor import Phase
@@ -39,8 +41,10 @@ class Desk:
         library: where stories are kept.
         model_name: the model's name, until the engine says it.
         names: what the keys in force are called.
+        showing: how what is written is shown.
 
     Attributes:
+        pacing: how much of it is shown.
         keeper: of the story that is open.
         typed: what stands in the prompt; it can be read after the screen is gone, too.
     """
@@ -52,6 +56,7 @@ class Desk:
         library: StoryLibrary,
         model_name: str,
         names: KeyNames,
+        showing: ShowingSettings,
     ) -> None:
         self.screen = screen
         self.session = session
@@ -59,6 +64,7 @@ class Desk:
         self.keeper = Keeper(library)
         self.model_name = model_name
         self.names = names
+        self.pacing = Pacing(showing.reading_speed)
         self.notice_line = NoticeLine(id="notice")
         self._prompt: Prompt | None = None
         self._possible: dict[str, bool] = {}
@@ -74,7 +80,8 @@ class Desk:
             with Container(id="page"):
                 yield StoryPane(id="story", hint=self.names.fill(HINT))
                 yield Plain(self.names.fill("↓ the story goes on below · {end}"), id="below")
-            yield SettingsPanel(self.session.settings, id="settings")
+            showing = ShowingSettings(reading_speed=self.pacing.speed)
+            yield SettingsPanel(self.session.settings, "settings", showing)
         yield self.notice_line
         yield StatusLine(self.names, id="status")
         yield prompt.completions
@@ -111,6 +118,11 @@ class Desk:
         return not self.prompt.is_empty
 
     @property
+    def is_behind(self) -> bool:
+        """Whether something that is written is not shown yet."""
+        return self.pacing.is_behind
+
+    @property
     def themes(self) -> Collection[str]:
         """The themes that there are."""
         return self.screen.app.available_themes
@@ -129,13 +141,20 @@ class Desk:
         session = self.session
         spans = session.story.spans
         writing = session.is_writing and session.comparison is None
-        self.story_pane.show(spans, caret=writing, unread=session.meter.unread(spans))
+        shown = self.pacing.shown(session.story, writing=writing)
+        caret, unread = writing or self.pacing.is_behind, session.meter.unread(spans)
+        self.story_pane.show(shown, caret=caret, unread=unread)
         if not session.is_writing:  # else the clock does it, for tokens come faster than one reads
             self.show_status()
         model = session.model.model if session.model else self.model_name
         self.screen.query_one(TopBar).show(self.title, model, session.model)
         self.prompt.invite(session)
         self.show_possible()
+
+    def show_more(self) -> None:
+        """Show what has been waiting for the reader."""
+        if self.pacing.is_behind:
+            self.show()
 
     def show_status(self) -> None:
         """Bring the numbers up to date."""

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.settings import ShowingSettings
 from mgpt_tui.stories.keeper import Keeper
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.ui.declaration import Group, Key, Where
@@ -35,6 +36,9 @@ WIDE = 110
 STATUS_EVERY = 0.25
 """Seconds between two looks of the status line while the model writes."""
 
+READ_EVERY = 0.05
+"""Seconds between two looks at whether the reader has got further, where that counts."""
+
 KEEP_EVERY = 1.0
 """Seconds between two looks at whether the story on disk is behind."""
 
@@ -47,6 +51,7 @@ class MainScreen(Screen[None]):
         library: where stories are kept.
         model_name: the model's name, until the engine says it.
         names: what the keys in force are called.
+        showing: how what is written is shown.
 
     Attributes:
         desk: the widgets, and what the parts share.
@@ -61,11 +66,16 @@ class MainScreen(Screen[None]):
     BINDINGS = bindings(Where.ROOM)
 
     def __init__(
-        self, session: Session, library: StoryLibrary, model_name: str, names: KeyNames
+        self,
+        session: Session,
+        library: StoryLibrary,
+        model_name: str,
+        names: KeyNames,
+        showing: ShowingSettings,
     ) -> None:
         super().__init__()
         self.session = session
-        self.desk = desk = Desk(self, session, library, model_name, names)
+        self.desk = desk = Desk(self, session, library, model_name, names, showing)
         self.drafting = Drafting(desk)
         self.keeping = Keeping(desk, self.drafting)
         self._writing = Writing(desk)
@@ -92,6 +102,7 @@ class MainScreen(Screen[None]):
         self.set_interval(KEEP_EVERY, self.keeping.keep_behind)
         self.drafting.put_back()
         self.set_interval(STATUS_EVERY, self.desk.show_status)
+        self.set_interval(READ_EVERY, self.desk.show_more)
         self.desk.show()
 
     def on_resize(self) -> None:
@@ -195,7 +206,7 @@ class MainScreen(Screen[None]):
     @on(SettingsPanel.Changed)
     def adjusted(self, message: SettingsPanel.Changed) -> None:
         """The settings are others."""
-        self._adjusting.changed(message.sampling)
+        self._adjusting.changed(message.sampling, message.showing)
 
     @on(SettingsPanel.Done)
     def adjusting_done(self) -> None:

@@ -25,6 +25,7 @@ class Writing:
 
     def action_stop(self) -> None:
         self._session.stop()
+        self._desk.pacing.catch_up()
         self._desk.show()
 
     def action_retry(self) -> None:

@@ -15,9 +15,10 @@ from textual.widgets import Input
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.presets import OWN, SAMPLING_PRESETS, preset_name
+from mgpt_tui.settings import ShowingSettings
 from mgpt_tui.settings_fields import OFF, ON, Declared
 from mgpt_tui.settings_text import allowed, parse, value_text
-from mgpt_tui.ui.values import in_panel, label, meaning
+from mgpt_tui.ui.values import PanelSettings, in_panel, kind_of, label, meaning
 from mgpt_tui.ui.widgets.plain import Plain
 from mgpt_tui.ui.widgets.radio_line import RadioLine
 
@@ -155,7 +156,7 @@ class PresetField(Vertical):
 
 
 class SettingsPanel(VerticalScroll, can_focus=False):
-    """All settings of the next generation."""
+    """All settings: of the next generation, and of how it is shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
     DEFAULT_CSS = """
@@ -174,22 +175,30 @@ class SettingsPanel(VerticalScroll, can_focus=False):
     class Changed(Message):
         """The settings are others than before."""
 
-        def __init__(self, sampling: SamplingSettings) -> None:
+        def __init__(self, sampling: SamplingSettings, showing: ShowingSettings) -> None:
             super().__init__()
             self.sampling = sampling
+            self.showing = showing
 
     class Done(Message):
         """Enter or escape was pressed in a field."""
 
-    def __init__(self, sampling: SamplingSettings, id: str) -> None:
+    def __init__(
+        self, sampling: SamplingSettings, id: str, showing: ShowingSettings | None = None
+    ) -> None:
         super().__init__(id=id)
         self.sampling = sampling
+        self.showing = showing or ShowingSettings()
 
     def compose(self) -> ComposeResult:
         yield Plain("Settings for the next passage", classes="heading")
         yield PresetField(preset_name(self.sampling))
         for setting in in_panel().values():
-            yield SettingField(setting, getattr(self.sampling, setting.name))
+            yield SettingField(setting, getattr(self._of(kind_of(setting.name)), setting.name))
+
+    def _of(self, kind: type[PanelSettings]) -> PanelSettings:
+        """The settings of a kind that are in force."""
+        return self.sampling if kind is SamplingSettings else self.showing
 
     @property
     def has_focus_within(self) -> bool:
@@ -202,21 +211,30 @@ class SettingsPanel(VerticalScroll, can_focus=False):
         self.query(Input).first().focus()
         self.scroll_home(animate=False)
 
-    def use(self, sampling: SamplingSettings) -> None:
+    def use(self, settings: PanelSettings) -> None:
         """Take settings that were made elsewhere; tells of it as the fields do."""
-        if sampling == self.sampling:
+        kind = type(settings)
+        if settings == self._of(kind):
             return
-        self.sampling = sampling
+        if isinstance(settings, SamplingSettings):
+            self.sampling = settings
+            self.query_one(PresetField).use(preset_name(settings))
+        else:
+            self.showing = settings
         for field in self.query(SettingField):
-            field.use(getattr(sampling, field.setting.name))
-        self.query_one(PresetField).use(preset_name(sampling))
-        self.post_message(self.Changed(sampling))
+            if kind_of(field.setting.name) is kind:
+                field.use(getattr(settings, field.setting.name))
+        self.post_message(self.Changed(self.sampling, self.showing))
+
+    def change(self, name: str, value: Any) -> None:
+        """Give one setting another value."""
+        self.use(replace(self._of(kind_of(name)), **{name: value}))
 
     @on(SettingField.Changed)
     def take(self, event: SettingField.Changed) -> None:
         """Gather the fields into settings."""
         event.stop()
-        self.use(replace(self.sampling, **{event.setting: event.value}))
+        self.change(event.setting, event.value)
 
     @on(PresetField.Changed)
     def take_preset(self, event: PresetField.Changed) -> None:

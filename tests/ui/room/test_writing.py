@@ -378,7 +378,7 @@ async def test_the_status_line_tells_the_numbers(open_room, engine) -> None:
     async with open_room(engine) as writer:
         await writer.tell(BEGINNING)
         await writer.sees("14/256")
-        for part in ("16 tok/s", "seed 101", "T 0.8", "k 50", "len 200"):
+        for part in ("16 tok/s", "seed 101", "T 0.8", "k 50", "len 50"):
             await writer.sees(part)
 
 
