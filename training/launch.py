@@ -51,7 +51,9 @@ def train(request: TrainRequest) -> None:
         if start.before is not None:
             use_threads(start.before.threads, world)
         with world.together(), lack_of_memory_told(LOWER):
-            trainer = Trainer(start.config, start.data, run, start.weights, start.saved, world)
+            trainer = Trainer(
+                *(start.config, start.data, run, start.weights, start.saved, world, start.family)
+            )
             if trainer.finished:
                 raise _nothing_left(trainer)
         with world.together(), lack_of_memory_told(LOWER):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,12 @@ from safetensors.torch import save as save_tensors
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import atomic_write
 from mgpt_tui.model.checkpoint import load_checkpoint
+from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.manifest import CONFIG_FILE, read_info
 from mgpt_tui.model.registry import find_model
 from mgpt_tui.reading import read_json
+from mgpt_tui.settings_fields import arguments_from
 from training.config import TrainConfig
 from training.data.prepared import Prepared, read_prepared
 from training.runs.checkpoints import RunFolder, Saved
@@ -67,6 +69,7 @@ class Start:
         weights: to begin with instead of random ones; None on processes but the first.
         saved: the checkpoint to go on from.
         before: the conditions that it was made under.
+        family: what the shape of these weights has that no setting chooses.
     """
 
     asked: TrainConfig
@@ -75,6 +78,7 @@ class Start:
     weights: GPT | None = None
     saved: Saved | None = None
     before: Conditions | None = None
+    family: dict[str, Any] = field(default_factory=dict)
 
     def remember(self, run: RunFolder) -> None:
         """Write what a resumed run takes up again, in `run.json`."""
@@ -105,19 +109,22 @@ def look_up(request: TrainRequest, run: RunFolder, held: ExitStack) -> Start:
         )
     asked = asked.updated(request.values)
     data = read_prepared(folder)
-    weights = None
+    weights, family = None, {}
     if request.init_from is not None:
         asked, weights = _begin_with(request.init_from, data, asked, request.values)
+        family = weights.config.family()
     held.enter_context(run.held())
     if not request.resume:
         _refuse_existing(run)
-        return Start(asked, _chosen(asked, None), data, weights)
+        return Start(asked, _chosen(asked, None), data, weights, family=family)
     saved = run.load(request.resume_from)
     try:
         before = Conditions.from_dict(saved.state["conditions"])
     except (KeyError, TypeError, ValueError) as error:
         raise run.damaged(saved.folder, f"{type(error).__name__} {error}.") from None
-    return Start(asked, _chosen(asked, before), data, weights, saved, before)
+    if saved.checkpoint is not None:
+        family = saved.checkpoint.info.config.family()
+    return Start(asked, _chosen(asked, before), data, weights, saved, before, family)
 
 
 def shared(start: Start | None, request: TrainRequest, world: World) -> Start:
@@ -150,6 +157,7 @@ def shared(start: Start | None, request: TrainRequest, world: World) -> Start:
         if state is None
         else Saved(Path(plan["folder"]), None, load_tensors(optimizer), state),
         None if state is None else Conditions.from_dict(state["conditions"]),
+        arguments_from(GPTConfig, plan["family"]),
     )
 
 
@@ -163,6 +171,7 @@ def _plan(start: Start | None) -> dict[str, Any]:
         "digest": start.data.digest,
         "state": saved.state if saved else None,
         "folder": str(saved.folder) if saved else None,
+        "family": start.family,
     }
 
 

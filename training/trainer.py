@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -45,6 +46,7 @@ class Trainer:
         init_from: weights to begin with, of the shape that `config` and `data` ask for.
         saved: the checkpoint of this run to go on from.
         world: the processes that train together; all of them make a trainer.
+        family: what the shape has that no setting chooses, see `GPTConfig.family`.
 
     Attributes:
         update: what moves the weights; its `lag` is how many steps the device has been asked for
@@ -62,6 +64,7 @@ class Trainer:
         init_from: GPT | None = None,
         saved: Saved | None = None,
         world: World = ALONE,
+        family: dict[str, Any] | None = None,
     ) -> None:
         self.config = config
         self.data = data
@@ -69,7 +72,7 @@ class Trainer:
         self.world = world
         self.device = world.device(choose_device(config.machine.device))
         self.dtype = choose_dtype(config.machine.dtype, self.device)
-        gpt_config = config.model.gpt_config(data.tokenizer.vocab_size)
+        gpt_config = replace(config.model.gpt_config(data.tokenizer.vocab_size), **family or {})
         seed, batch = config.machine.seed, config.batch
         with torch.random.fork_rng(devices=[]):  # torch's layers draw weights of their own first
             generator = torch.Generator().manual_seed(seed)

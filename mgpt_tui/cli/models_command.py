@@ -26,7 +26,7 @@ COLUMNS = (
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def command(as_json: bool) -> None:
-    """List the embedded model and the best and last checkpoint of every run.
+    """List the embedded model, those imported, and the best and last checkpoint of every run.
 
     Off a terminal the list is a line a model: name, parameters, steps, bits per byte and path with
     tabs between.

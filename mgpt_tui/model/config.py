@@ -121,14 +121,18 @@ class GPTConfig:
 
         So what is trained here can be read by versions that knew nothing of the family.
         """
-        common = [entry.name for entry in fields(self)]
-        common = common[: common.index("bias") + 1]
+        family = self.family()
         usual = {entry.name: entry.default for entry in fields(self)}
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()
-            if name in common or value != usual[name]
+            if name not in family or value != usual[name]
         }
+
+    def family(self) -> dict[str, Any]:
+        """The fields that models of the family differ in, which no setting of training chooses."""
+        names = [entry.name for entry in fields(self)]
+        return {name: getattr(self, name) for name in names[names.index("bias") + 1 :]}
 
 
 SHAPES: dict[str, GPTConfig] = {

@@ -42,7 +42,7 @@ class _Stated:
 
     def gelu(self) -> bool:
         name = self.content.get("activation_function", "gelu_new")
-        if name not in GELUS:
+        if not isinstance(name, str) or name not in GELUS:
             raise self.wrong(f"its activation is {name!r:.40}, not GELU")
         return GELUS[name]
 
@@ -75,7 +75,7 @@ def read_folder(
     if isinstance(content, dict) and "fingerprint" in content:
         raise UserError(f"{folder} is a checkpoint already.", "Give its path as --model.")
     kind = content.get("model_type") if isinstance(content, dict) else None
-    if kind not in _ARCHITECTURES:
+    if not isinstance(kind, str) or kind not in _ARCHITECTURES:
         raise UserError(
             f"{folder} is of the architecture {kind!r:.40}, and "
             f"{' and '.join(_ARCHITECTURES)} are known here.",

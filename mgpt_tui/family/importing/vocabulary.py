@@ -115,12 +115,12 @@ def of_tokenizer_json(content: Any) -> Vocabulary:
     if content.get("normalizer") is not None:
         raise NoVocabulary("it changes texts before it splits them (normalizer)")
     vocab = dict(_ids(model.get("vocab")))
-    for added in content.get("added_tokens") or ():
+    for added in _list(content.get("added_tokens"), "added tokens"):
         one = _object(added, "an added token")
         if one.get("content") == END_OF_TEXT and type(one.get("id")) is int:
             vocab[END_OF_TEXT] = one["id"]
     pattern = _pattern(content.get("pre_tokenizer"))
-    merges = pairs(model.get("merges") or ())
+    merges = pairs(_list(model.get("merges"), "merges"))
     return by_merges(vocab, merges, pattern, whole=model.get("ignore_merges") is True)
 
 
@@ -204,6 +204,12 @@ def _object(content: Any, what: str) -> dict[str, Any]:
     return content
 
 
+def _list(content: Any, what: str) -> list[Any]:
+    if not isinstance(content, list | None):
+        raise NoVocabulary(f"its {what} are no list")
+    return content or []
+
+
 def _ids(content: Any) -> dict[str, int]:
     ids = _object(content, "its vocabulary")
     if any(type(id) is not int or not 0 <= id < 2**31 for id in ids.values()):
@@ -229,7 +235,7 @@ def _pattern(pre_tokenizer: Any) -> str:
     """What splits text into pieces before merging, as a regular expression."""
     steps = [pre_tokenizer]
     if isinstance(pre_tokenizer, dict) and pre_tokenizer.get("type") == "Sequence":
-        steps = list(pre_tokenizer.get("pretokenizers") or ())
+        steps = _list(pre_tokenizer.get("pretokenizers"), "steps of splitting text")
     steps = [_object(step, "how it splits text") for step in steps]
     kinds = [step.get("type") for step in steps]
     if kinds not in (["ByteLevel"], ["Split", "ByteLevel"]):

@@ -6,6 +6,7 @@ text and collections of these, and refuses everything else; there is no other wa
 
 from __future__ import annotations
 
+import errno
 import pickle
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -171,7 +172,7 @@ def damaged(path: Path, error: Exception) -> UserError:
         return OutOfMemory()
     if isinstance(error, UserError):
         return error
-    if isinstance(error, OSError) and error.errno is not None:
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # an odd offset
         return os_error(error, path)
     if isinstance(error, FileNotFoundError):  # as safetensors raises it
         return UserError(f"{path} does not exist.", "Fetch all files of the model.")

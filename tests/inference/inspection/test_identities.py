@@ -20,11 +20,25 @@ from mgpt_tui.inference.inspection.window import Reading
 from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.model.tokenizer import Tokenizer
 
+FAMILY = (
+    {},
+    {"norm_bias": True, "exact_gelu": True},
+    {"tied_head": False, "mlp_width": 7, "norm_epsilon": 1e-3},
+    {"qkv_bias": False, "mlp_bias": True, "scaled_scores": False, "local_windows": (3,)},
+)
+"""What shapes of the family differ in; a window for each layer."""
+
+
+def shape_of(layers, heads, size, bias, family):
+    shape = {"n_layer": layers, "n_head": heads, "n_embd": heads * size, "bias": bias}
+    windows = family.get("local_windows", ()) * layers
+    return GPTConfig(**shape | family | {"local_windows": windows}, block_size=16, vocab_size=257)
+
+
 SHAPES = st.builds(
-    lambda layers, heads, size, bias: GPTConfig(
-        n_layer=layers, n_head=heads, n_embd=heads * size, block_size=16, vocab_size=257, bias=bias
-    ),
+    shape_of,
     *(st.integers(1, 3), st.integers(1, 3), st.integers(2, 8), st.booleans()),
+    st.sampled_from(FAMILY),
 )
 
 
