@@ -123,6 +123,40 @@ class ScheduleSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TeachingSettings:
+    """Models to learn from beside the text."""
+
+    teachers: str | None = setting(
+        None, "models to learn from as well, with commas in between", off="none"
+    )
+    teacher_share: float = setting(
+        0.8,
+        "share of the loss that follows the mean of the teachers' probabilities",
+        minimum=0,
+        maximum=1,
+        note="0 is the text alone",
+    )
+    teacher_temperature: float = setting(
+        1.0, "divides the teachers' logits: above 1 they are less sure", minimum=0.1, maximum=10
+    )
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if "" in self.names or len(set(self.names)) < len(self.names):
+            raise UserError(
+                f"teachers cannot be {self.teachers!r}.",
+                "Give --teachers different models, with one comma between each two.",
+            )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The teachers, each as `--model` takes it."""
+        if self.teachers is None:
+            return ()
+        return tuple(name.strip() for name in self.teachers.split(","))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MachineSettings:
     """Where and how exactly to compute."""
 
@@ -168,6 +202,7 @@ class TrainConfig:
     batch: BatchSettings = field(default_factory=BatchSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    teaching: TeachingSettings = field(default_factory=TeachingSettings)
     machine: MachineSettings = field(default_factory=MachineSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
 
@@ -201,6 +236,7 @@ SECTIONS: dict[str, type] = {
     "batch": BatchSettings,
     "optimizer": OptimizerSettings,
     "schedule": ScheduleSettings,
+    "teaching": TeachingSettings,
     "machine": MachineSettings,
     "report": ReportSettings,
 }

@@ -52,7 +52,8 @@ def train(request: TrainRequest) -> None:
             use_threads(start.before.threads, world)
         with world.together(), lack_of_memory_told(LOWER):
             trainer = Trainer(
-                *(start.config, start.data, run, start.weights, start.saved, world, start.family)
+                *(start.config, start.data, run, start.weights, start.saved, world, start.family),
+                start.teachers,
             )
             if trainer.finished:
                 raise _nothing_left(trainer)
@@ -93,11 +94,11 @@ def _nothing_left(trainer: Trainer) -> UserError:
 @contextmanager
 def _opened(start: Start, trainer: Trainer) -> Iterator[RunLog]:
     """Make the run's folder agree with the step that it goes on from, and open its log."""
-    run, said = trainer.run, []
+    run, said = trainer.run, [*start.notes]
     if start.saved is not None:
         moved = run.set_aside(trainer.step)
         run.point(trainer.step, trainer.progress.best)
-        said = [f"{path.name.removeprefix('aside-')} is now {path.name}." for path in moved]
+        said += [f"{path.name.removeprefix('aside-')} is now {path.name}." for path in moved]
         said += _otherwise(start, trainer)
     if trainer.compile_problem is not None:
         said.append(f"Going on without --compile: {trainer.compile_problem}")

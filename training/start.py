@@ -17,7 +17,7 @@ from safetensors.torch import save as save_tensors
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import atomic_write
-from mgpt_tui.model.checkpoint import load_checkpoint
+from mgpt_tui.model.checkpoint import Checkpoint, load_checkpoint
 from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.manifest import CONFIG_FILE, read_info
@@ -31,6 +31,8 @@ from training.runs.files import SETTINGS_FILE
 from training.runs.resume import Conditions
 from training.step.distributed import World
 from training.step.machine import DTYPES, choose_device, choose_dtype
+from training.step.teachers import Teacher
+from training.teaching import find_again, find_teachers, named, share_teachers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,8 @@ class Start:
         saved: the checkpoint to go on from.
         before: the conditions that it was made under.
         family: what the shape of these weights has that no setting chooses.
+        teachers: to learn from beside the text.
+        notes: what is to be told of it, a line each.
     """
 
     asked: TrainConfig
@@ -79,6 +83,8 @@ class Start:
     saved: Saved | None = None
     before: Conditions | None = None
     family: dict[str, Any] = field(default_factory=dict)
+    teachers: tuple[Teacher, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def remember(self, run: RunFolder) -> None:
         """Write what a resumed run takes up again, in `run.json`."""
@@ -109,22 +115,43 @@ def look_up(request: TrainRequest, run: RunFolder, held: ExitStack) -> Start:
         )
     asked = asked.updated(request.values)
     data = read_prepared(folder)
-    weights, family = None, {}
+    first: Checkpoint | None = None
+    family: dict[str, Any] = {}
     if request.init_from is not None:
-        asked, weights = _begin_with(request.init_from, data, asked, request.values)
-        family = weights.config.family()
+        asked, first = _begin_with(request.init_from, data, asked, request.values)
+        family = first.model.config.family()
     held.enter_context(run.held())
     if not request.resume:
         _refuse_existing(run)
-        return Start(asked, _chosen(asked, None), data, weights, family=family)
+        teachers = find_teachers(asked, data, run.name)
+        asked = named(asked, teachers)
+        notes = _own_teacher(request.init_from, first, teachers)
+        weights = first.model if first is not None else None
+        return Start(
+            *(asked, _chosen(asked, None), data, weights),
+            family=family,
+            teachers=teachers,
+            notes=notes,
+        )
     saved = run.load(request.resume_from)
     try:
         before = Conditions.from_dict(saved.state["conditions"])
     except (KeyError, TypeError, ValueError) as error:
         raise run.damaged(saved.folder, f"{type(error).__name__} {error}.") from None
-    if saved.checkpoint is not None:
-        family = saved.checkpoint.info.config.family()
-    return Start(asked, _chosen(asked, before), data, weights, saved, before, family)
+    assert saved.checkpoint is not None
+    family = saved.checkpoint.info.config.family()
+    teachers = find_again(asked, data, run.name, saved.checkpoint.info.training)
+    asked = named(asked, teachers)
+    return Start(asked, _chosen(asked, before), data, None, saved, before, family, teachers)
+
+
+def _own_teacher(
+    name: str | None, first: Checkpoint | None, teachers: tuple[Teacher, ...]
+) -> tuple[str, ...]:
+    """What to tell where a run begins with a model that it also learns from."""
+    if first is None or all(one.fingerprint != first.info.fingerprint for one in teachers):
+        return ()
+    return (f"{name} is its own teacher, as it is now: what it learns anew, that holds back.",)
 
 
 def shared(start: Start | None, request: TrainRequest, world: World) -> Start:
@@ -139,6 +166,7 @@ def shared(start: Start | None, request: TrainRequest, world: World) -> Start:
     state = plan["state"]
     tensors = start.saved.optimizer if start is not None and start.saved is not None else {}
     optimizer = world.share(save_tensors(tensors) if world.first else b"")
+    teachers = share_teachers(start.teachers if start is not None else (), world)
     with world.together():
         if start is not None:
             return start
@@ -158,6 +186,7 @@ def shared(start: Start | None, request: TrainRequest, world: World) -> Start:
         else Saved(Path(plan["folder"]), None, load_tensors(optimizer), state),
         None if state is None else Conditions.from_dict(state["conditions"]),
         arguments_from(GPTConfig, plan["family"]),
+        teachers,
     )
 
 
@@ -219,8 +248,8 @@ def _chosen(asked: TrainConfig, before: Conditions | None) -> TrainConfig:
 
 def _begin_with(
     name: str, data: Prepared, config: TrainConfig, values: dict[str, Any]
-) -> tuple[TrainConfig, GPT]:
-    """The weights of a model, and the config with its shape."""
+) -> tuple[TrainConfig, Checkpoint]:
+    """The model to begin with, and the config with its shape."""
     checkpoint = load_checkpoint(find_model(name).path)
     if checkpoint.tokenizer.digest != data.tokenizer.digest:
         raise UserError(
@@ -239,4 +268,4 @@ def _begin_with(
             )
     dropout = values.get("dropout")
     config = config.updated(wanted | {"dropout": shape.dropout if dropout is None else dropout})
-    return config, checkpoint.model
+    return config, checkpoint

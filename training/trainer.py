@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,10 @@ from training.step.machine import (
     memory_used,
     peak_flops,
 )
+from training.step.teachers import Teacher
 from training.step.under_way import UnderWay
 from training.step.update import Update
+from training.teaching import known
 from training.validation import Validation
 
 
@@ -47,6 +49,7 @@ class Trainer:
         saved: the checkpoint of this run to go on from.
         world: the processes that train together; all of them make a trainer.
         family: what the shape has that no setting chooses, see `GPTConfig.family`.
+        teachers: models to learn from beside the text.
 
     Attributes:
         update: what moves the weights; its `lag` is how many steps the device has been asked for
@@ -65,6 +68,7 @@ class Trainer:
         saved: Saved | None = None,
         world: World = ALONE,
         family: dict[str, Any] | None = None,
+        teachers: Sequence[Teacher] = (),
     ) -> None:
         self.config = config
         self.data = data
@@ -91,8 +95,9 @@ class Trainer:
         feed = BatchFeed(self.sampler, self.device, world, batch.grad_accumulation)
         # What is saved is `model` itself, so that names in checkpoints are its own.
         self.update = Update(
-            self.model, config, feed, self.device, self.dtype, world, self._diverged
+            self.model, config, feed, self.device, self.dtype, world, self._diverged, teachers
         )
+        self._teachers = known(teachers)
         self._under_way: deque[UnderWay] = deque()
         self._done: deque[StepMetrics] = deque()
         self._mark = 0.0
@@ -125,6 +130,13 @@ class Trainer:
     def tokens_per_step(self) -> int:
         """Tokens that one optimizer step reads."""
         return self.sampler.sequences_per_step * self.sampler.block_size
+
+    @property
+    def flops_per_token(self) -> float:
+        """Floating-point operations of one token: the model's, and those of teachers, forward."""
+        teachers = self.update.teachers.models if self.update.teachers else ()
+        forward = sum(flops_per_token(model.config) for model in teachers) / 3
+        return flops_per_token(self.model.config) + forward
 
     @property
     def out_of_patience(self) -> bool:
@@ -209,7 +221,7 @@ class Trainer:
             passes=self.sampler.passes(step.step),
             smoothed_loss=self.progress.smoothed_loss,
             seconds=self.progress.seconds,
-            mfu=speed * flops_per_token(self.model.config) / peak,
+            mfu=speed * self.flops_per_token / peak,
             memory_bytes=memory,
             memory_peak_bytes=memory_peak,
         )
@@ -249,7 +261,8 @@ class Trainer:
             step=self.step,
             model=self.model,
             tokenizer=self.data.tokenizer,
-            training=history(self.progress, self._validated, self.config, self.data, self.dtype),
+            training=history(self.progress, self._validated, self.config, self.data, self.dtype)
+            | {"teachers": self._teachers},
             optimizer=self.update.optimizers.tensors(),
             state=self.progress.to_dict()
             | {"scaler": self.update.scaler.state_dict(), "conditions": self.conditions.to_dict()},

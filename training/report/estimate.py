@@ -16,7 +16,7 @@ from torch import Tensor
 from mgpt_tui.errors import UserError
 from training.report.figures import duration, size
 from training.step.loss import ROWS
-from training.step.machine import flops_per_token, memory_used, peak_flops
+from training.step.machine import memory_used, peak_flops
 from training.step.memory_free import memory_free
 from training.trainer import Trainer
 
@@ -47,6 +47,8 @@ class Estimate:
         memory_free: bytes that they have or may still get; None where nobody tells.
         disk: bytes of the checkpoints that will be written, beyond what is there.
         disk_free: bytes that the disk can still hold.
+        teachers_seconds: the part of `seconds` that teachers take.
+        teachers_memory: the part of `memory` that they take; 0 where there are none.
     """
 
     seconds: float | None
@@ -55,6 +57,8 @@ class Estimate:
     memory_free: int | None
     disk: int
     disk_free: int
+    teachers_seconds: float | None = None
+    teachers_memory: int = 0
 
     def line(self) -> str:
         """All of it in one line."""
@@ -64,7 +68,15 @@ class Estimate:
         there = f" ({size(self.memory_free)} free)" if self.memory_free is not None else ""
         parts.append(f"{size(self.memory)} of memory{there}")
         parts.append(f"{size(self.disk)} of disk ({size(self.disk_free)} free)")
-        return "This will take about " + ", ".join(parts) + "."
+        return "This will take about " + ", ".join(parts) + "." + self._of_teachers()
+
+    def _of_teachers(self) -> str:
+        if not self.teachers_memory:
+            return ""
+        parts = [size(self.teachers_memory)]
+        if self.teachers_seconds is not None:
+            parts.insert(0, duration(self.teachers_seconds))
+        return f" Of it, the teachers take {' and '.join(parts)}."
 
     def check_memory(self) -> None:
         """Refuse a run that cannot fit, allowing for what an estimate may be wrong by.
@@ -97,19 +109,20 @@ def estimate(trainer: Trainer) -> Estimate:
     config, world = trainer.config, trainer.world
     steps = config.schedule.max_steps - trainer.step
     tokens = steps * trainer.tokens_per_step / world.size
-    least = tokens * flops_per_token(trainer.model.config)
-    least /= peak_flops(trainer.device, trainer.dtype)
-    seconds = step_seconds = None
+    least = tokens * trainer.flops_per_token / peak_flops(trainer.device, trainer.dtype)
+    seconds = step_seconds = teachers_seconds = None
     if least < SHORT_RUN and trainer.device.type != "cuda":  # whose allocator tells
-        passes = _Passes(0.0, *_needed(trainer))
+        passes = _Passes(0.0, *_needed(trainer), 0.0)
     else:
         passes = _rehearse(trainer)
     if least >= SHORT_RUN:
         batch, block = config.batch, trainer.model.config.block_size
         one_pass = passes.seconds * batch.batch_size
         step_seconds = one_pass * batch.grad_accumulation * BESIDES
-        evaluated = one_pass * FORWARD * trainer.validation.tokens / (batch.batch_size * block)
+        alone = one_pass * (1 - passes.teachers_share)
+        evaluated = alone * FORWARD * trainer.validation.tokens / (batch.batch_size * block)
         seconds = steps * step_seconds + _evaluations(trainer) * evaluated
+        teachers_seconds = steps * step_seconds * passes.teachers_share
     run = trainer.run.path
     return Estimate(
         seconds,
@@ -118,6 +131,8 @@ def estimate(trainer: Trainer) -> Estimate:
         memory_free(trainer.device, world.local_size),
         _disk(trainer),
         shutil.disk_usage(next(path for path in (run, *run.parents) if path.exists())).free,
+        teachers_seconds,
+        _teachers_memory(trainer) * world.local_size,
     )
 
 
@@ -129,11 +144,13 @@ class _Passes:
         seconds: time of a sequence, forward and backward.
         kept: bytes of a whole batch that are kept for going backward.
         resident: bytes in use when all of torch was awake, but before the larger rehearsal.
+        teachers_share: the part of `seconds` that teachers take.
     """
 
     seconds: float
     kept: float
     resident: int
+    teachers_share: float
 
 
 def _rehearse(trainer: Trainer) -> _Passes:
@@ -147,13 +164,15 @@ def _rehearse(trainer: Trainer) -> _Passes:
         return _rehearse_on_gpu(trainer, whole)
     kept, resident = _needed(trainer)
     if trainer.config.machine.compile:
-        return _Passes(_seconds(trainer, whole) / whole, kept, resident)
+        seconds = _seconds(trainer, whole)
+        return _Passes(seconds / whole, kept, resident, _teachers_share(trainer, whole, seconds))
     sequences, seconds = 1, _seconds(trainer, 1)
     while sequences < whole and 4 * seconds < REHEARSAL:
         sequences = min(4 * sequences, whole)
         seconds = _seconds(trainer, sequences)
     seconds = min(seconds, _seconds(trainer, sequences))
-    return _Passes(seconds / sequences, kept, resident)
+    share = _teachers_share(trainer, sequences, seconds)
+    return _Passes(seconds / sequences, kept, resident, share)
 
 
 def _needed(trainer: Trainer) -> tuple[float, int]:
@@ -178,7 +197,8 @@ def _rehearse_on_gpu(trainer: Trainer, whole: int) -> _Passes:
     resident = torch.cuda.memory_allocated(trainer.device)
     seconds = _seconds(trainer, whole)
     most = torch.cuda.max_memory_allocated(trainer.device)
-    return _Passes(seconds / whole, most - resident, resident)
+    share = _teachers_share(trainer, whole, seconds)
+    return _Passes(seconds / whole, most - resident, resident, share)
 
 
 def _kept(trainer: Trainer, sequences: int) -> int:
@@ -202,6 +222,23 @@ def _seconds(trainer: Trainer, sequences: int) -> float:
     return time.perf_counter() - started
 
 
+def _teachers_share(trainer: Trainer, sequences: int, seconds: float) -> float:
+    """The part of a pass of so many `seconds` that teachers take."""
+    if trainer.update.teachers is None:
+        return 0.0
+    with trainer.update.untaught():
+        return max(0.0, 1 - _seconds(trainer, sequences) / seconds)
+
+
+def _teachers_memory(trainer: Trainer) -> int:
+    """Bytes of the teachers' weights, and of what they hold of a batch."""
+    teachers = trainer.update.teachers
+    if teachers is None:
+        return 0
+    tokens = trainer.config.batch.batch_size * trainer.model.config.block_size
+    return teachers.weight_bytes + teachers.hidden_bytes(tokens)
+
+
 def _memory(trainer: Trainer, passes: _Passes) -> int:
     """Bytes of a process at its peak: when it turns backward, or writes a checkpoint."""
     model, batch = trainer.model.config, trainer.config.batch
@@ -211,6 +248,8 @@ def _memory(trainer: Trainer, passes: _Passes) -> int:
     width = 4 if trainer.dtype == torch.float32 else 2
     # Gradients on their way down, four times as wide in the MLP, and a chunk of logits.
     passing = tokens * model.n_embd * 10 * width + ROWS * model.vocab_size * (4 + width)
+    if trainer.update.teachers is not None:  # their weights are resident already
+        passing += trainer.update.teachers.hidden_bytes(tokens)
     on_gpu = trainer.device.type == "cuda"  # whose allocator has counted all of it
     training = passes.kept + (0 if on_gpu else passing)
     saving = 2 * weights + _state_bytes(trainer)

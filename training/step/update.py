@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from training.step.loss import TrainingLoss
 from training.step.machine import seeded
 from training.step.optimizer import Optimizers
 from training.step.schedule import dropout_begun, learning_rate_factor
+from training.step.teachers import Teacher, Teachers
 from training.step.under_way import Figures
 
 Diverged = Callable[[str, float, int], UserError]
@@ -36,8 +37,10 @@ class Update:
         dtype: of the products; fp16 comes with a scaler.
         world: the processes that train together.
         diverged: makes the error for a loss or a gradient that is no number.
+        teachers: to learn from beside the text.
 
     Attributes:
+        teachers: these at work, where there are any.
         lag: steps that the device has been asked for when figures are read, beside the one that
             they are of. On a GPU it is 1, so that the GPU goes on while figures are read; else 0.
         stop_asked: the signal that asks this process to stop, 0 for none.
@@ -54,6 +57,7 @@ class Update:
         dtype: torch.dtype,
         world: World,
         diverged: Diverged,
+        teachers: Sequence[Teacher] = (),
     ) -> None:
         self.model = model
         self.config = config
@@ -63,7 +67,9 @@ class Update:
         self.world = world
         own = config.model
         self.dropout = install_dropout(model, own.dropout_form, own.attention_dropout)
-        self.loss: nn.Module = TrainingLoss(model)
+        self.teachers = Teachers(teachers, config.teaching, device, dtype) if teachers else None
+        self._training_loss = TrainingLoss(model, self.teachers)
+        self.loss: nn.Module = self._training_loss
         self.optimizers = Optimizers(model, config.optimizer, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
         # fp16 needs each step's norm at once: whether it overflowed decides the next step's scale.
@@ -164,12 +170,20 @@ class Update:
         float(loss.detach())  # waits for the device
         self.optimizers.zero_grad()
 
+    @contextmanager
+    def untaught(self) -> Iterator[None]:
+        """A block in which the text alone counts."""
+        self._training_loss.teaching = None
+        try:
+            yield
+        finally:
+            self._training_loss.teaching = self.teachers
+
     def compile(self, step: int) -> str | None:
         """Compile the loss; why that does not work, where it does not.
 
         Tried with and without dropout, where the run will have both: each is compiled by itself.
         """
-        assert isinstance(self.loss, TrainingLoss)
         shape = self.config.batch.batch_size, self.model.config.block_size
         inputs = torch.zeros(shape, dtype=torch.int64, device=self.device)
         graphs = self.config.batch.grad_accumulation == 1 and self.world.size == 1
@@ -177,7 +191,7 @@ class Update:
         for on in {dropout_begun(each, self.config): 0 for each in (last, step)}:
             self.dropout.turn(on)
             with self._own_randomness(step), self.autocast():
-                problem = self.loss.compile(inputs, graphs)
+                problem = self._training_loss.compile(inputs, graphs)
             if problem is not None:
                 return problem
         return None
