@@ -91,6 +91,12 @@ class OptimizerSettings:
         0.95, "decay rate of AdamW's mean of its square", minimum=0, maximum=0.99999
     )
     grad_clip: float = setting(0.5, "largest norm of the gradient", minimum=0, note="0 is off")
+    average: int | None = setting(
+        None,
+        "steps that a mean of the weights reaches back; it is evaluated and saved, not they",
+        minimum=1,
+        off="off",
+    )
 
     def __post_init__(self) -> None:
         validate(self)

@@ -6,11 +6,13 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.memory import is_lack_of_memory
@@ -21,6 +23,7 @@ from training.data.prepared import Prepared
 from training.metrics import Evaluation, Score, StepMetrics, smoothed
 from training.runs.checkpoints import Best, RunFolder, Saved
 from training.runs.resume import Conditions, RunProgress, check_fits, history
+from training.step.average import WeightAverage, parted
 from training.step.cpu_attention import attention_for
 from training.step.distributed import ALONE, SharedError, World
 from training.step.feed import BatchFeed
@@ -54,6 +57,7 @@ class Trainer:
     Attributes:
         update: what moves the weights; its `lag` is how many steps the device has been asked for
             when one is yielded, beside that one.
+        average: the mean of the weights, where one is kept.
 
     Raises:
         UserError: where the corpus is shorter than a block or a checkpoint does not fit.
@@ -98,6 +102,8 @@ class Trainer:
             self.model, config, feed, self.device, self.dtype, world, self._diverged, teachers
         )
         self._teachers = known(teachers)
+        steps = config.optimizer.average
+        self.average = WeightAverage(self.model, steps) if steps is not None else None
         self._under_way: deque[UnderWay] = deque()
         self._done: deque[StepMetrics] = deque()
         self._mark = 0.0
@@ -164,6 +170,8 @@ class Trainer:
                 that of a finished step.
         """
         self.update.share()
+        if self.average is not None:
+            self.average.share(self.world)
         self.model.train()
         while not (self.finished or self.stopped_by):
             self._begin_step()
@@ -190,6 +198,8 @@ class Trainer:
             self._mark = now
         self._validated = None
         factor, read = self.update.ask(self.step)
+        if self.average is not None:
+            self.average.add()
         self.progress.step += 1
         self.progress.sequences += self.sampler.sequences_per_step
         self._under_way.append(UnderWay(self.step, self.progress.sequences, factor, read))
@@ -257,19 +267,29 @@ class Trainer:
             return
         if not all(bool(weight.isfinite().all()) for weight in self.model.parameters()):
             raise self._diverged("weights", math.nan, self.step)
-        self.run.save(
-            step=self.step,
-            model=self.model,
-            tokenizer=self.data.tokenizer,
-            training=history(self.progress, self._validated, self.config, self.data, self.dtype)
-            | {"teachers": self._teachers},
-            optimizer=self.update.optimizers.tensors(),
-            state=self.progress.to_dict()
-            | {"scaler": self.update.scaler.state_dict(), "conditions": self.conditions.to_dict()},
-            best=self.progress.best,
-            keep=self.config.report.keep,
-        )
+        with self._as_saved() as trained:
+            self.run.save(
+                step=self.step,
+                model=self.model,
+                tokenizer=self.data.tokenizer,
+                training=history(self.progress, self._validated, self.config, self.data, self.dtype)
+                | {"teachers": self._teachers},
+                optimizer=self.update.optimizers.tensors()
+                | {name: weight.cpu() for name, weight in trained.items()},
+                state=self.progress.to_dict()
+                | {
+                    "averaged": self.average.count if self.average is not None else 0,
+                    "scaler": self.update.scaler.state_dict(),
+                    "conditions": self.conditions.to_dict(),
+                },
+                best=self.progress.best,
+                keep=self.config.report.keep,
+            )
         self._saved = self.step
+
+    def _as_saved(self) -> AbstractContextManager[dict[str, Tensor]]:
+        """A block in which the model is what is scored and saved; those trained, where others."""
+        return nullcontext({}) if self.average is None else self.average.in_place()
 
     def _diverged(self, what: str, value: float, step: int) -> UserError:
         return SharedError(
@@ -286,7 +306,7 @@ class Trainer:
         return self.step % every == 0 or self.step == last
 
     def _evaluate(self) -> Evaluation:
-        with self.update.autocast():
+        with self._as_saved(), self.update.autocast():
             validation = self.validation.score(self.model)
         progress = self.progress
         if not math.isfinite(validation.loss):
@@ -298,7 +318,7 @@ class Trainer:
         self._validated = validation
         if better:
             progress.best = Best(self.step, validation.loss, validation.bits_per_byte)
-        with self.world.together():
+        with self.world.together(), self._as_saved():
             sample = self.validation.sample(self.model) if self.world.first else None
         checkpoint = self.run.checkpoint(self.step)
         return Evaluation(train_loss, validation, better, checkpoint, sample)
@@ -307,8 +327,13 @@ class Trainer:
         if saved.checkpoint is not None:
             check_fits(saved.checkpoint, self.run.name, self.model, self.config, self.data)
             self.model.load_state_dict(saved.checkpoint.model.state_dict())
+        trained, optimizer = parted(saved.optimizer)
         try:
-            self.update.optimizers.load_tensors(saved.optimizer)
+            if self.average is not None:
+                self.average.begin(int(saved.state.get("averaged", 0)) if trained else 0)
+            if trained:
+                self.model.load_state_dict(trained)
+            self.update.optimizers.load_tensors(optimizer)
             scaler = self.update.scaler
             if scaler.is_enabled() and saved.state["scaler"]:  # empty where it was not fp16
                 scaler.load_state_dict(saved.state["scaler"])

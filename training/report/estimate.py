@@ -104,18 +104,23 @@ class Estimate:
         return found
 
 
-def estimate(trainer: Trainer) -> Estimate:
-    """Reckon what the rest of a run needs; nothing of the trainer or of torch's state changes."""
+def estimate(trainer: Trainer, rehearse: bool = False) -> Estimate:
+    """Reckon what the rest of a run needs; nothing of the trainer or of torch's state changes.
+
+    Args:
+        rehearse: tell the time however short the run is.
+    """
     config, world = trainer.config, trainer.world
     steps = config.schedule.max_steps - trainer.step
     tokens = steps * trainer.tokens_per_step / world.size
     least = tokens * trainer.flops_per_token / peak_flops(trainer.device, trainer.dtype)
     seconds = step_seconds = teachers_seconds = None
-    if least < SHORT_RUN and trainer.device.type != "cuda":  # whose allocator tells
+    told = rehearse or least >= SHORT_RUN
+    if not told and trainer.device.type != "cuda":  # whose allocator tells
         passes = _Passes(0.0, *_needed(trainer), 0.0)
     else:
         passes = _rehearse(trainer)
-    if least >= SHORT_RUN:
+    if told:
         batch, block = config.batch, trainer.model.config.block_size
         one_pass = passes.seconds * batch.batch_size
         step_seconds = one_pass * batch.grad_accumulation * BESIDES
@@ -252,7 +257,7 @@ def _memory(trainer: Trainer, passes: _Passes) -> int:
         passing += trainer.update.teachers.hidden_bytes(tokens)
     on_gpu = trainer.device.type == "cuda"  # whose allocator has counted all of it
     training = passes.kept + (0 if on_gpu else passing)
-    saving = 2 * weights + _state_bytes(trainer)
+    saving = 2 * weights + _state_bytes(trainer) + _average_bytes(trainer)
     return int(SCATTERED * (passes.resident + weights + states + max(training, saving)))
 
 
@@ -266,6 +271,11 @@ def _state_bytes(trainer: Trainer) -> int:
     )
 
 
+def _average_bytes(trainer: Trainer) -> int:
+    """Bytes of the mean of the weights, where one is kept."""
+    return 0 if trainer.average is None else trainer.average.bytes
+
+
 def _evaluations(trainer: Trainer) -> int:
     """How many evaluations, and checkpoints, are to come."""
     last, every = trainer.config.schedule.max_steps, trainer.config.report.eval_every
@@ -274,7 +284,7 @@ def _evaluations(trainer: Trainer) -> int:
 
 def _disk(trainer: Trainer) -> int:
     """Bytes that the checkpoints will take beyond those that are there already."""
-    one = 4 * trainer.model.config.parameters() + _state_bytes(trainer)
+    one = 4 * trainer.model.config.parameters() + _state_bytes(trainer) + _average_bytes(trainer)
     keep, there = trainer.config.report.keep, len(trainer.run.checkpoints())
     count = _evaluations(trainer)
     if keep is not None:  # those, the best, and the one that is being written

@@ -16,7 +16,7 @@ from training.step import loss as module
 from training.step.loss import ROWS, TrainingLoss, linear_cross_entropy
 from training.step.teachers import Teacher, Teachers
 
-ENTRIES = 90
+ENTRIES = 300
 SHAPE = replace(SHAPES["tiny"], vocab_size=ENTRIES, block_size=64)
 WIDTHS = (16, 32)
 """Of two teachers."""
