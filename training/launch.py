@@ -58,9 +58,13 @@ def train(request: TrainRequest) -> None:
             if trainer.finished:
                 raise _nothing_left(trainer)
         with world.together(), lack_of_memory_told(LOWER):
-            needs = estimate(trainer)
+            needs = estimate(trainer, rehearse=request.dry_run)
+            if request.dry_run and world.first:
+                say("\n".join([needs.line(), *needs.warnings()]))
             if not request.anyway:
                 needs.check_memory()
+        if request.dry_run:
+            return
         log = None
         with world.together():
             if world.first:

@@ -6,6 +6,7 @@ No torch here, so that a run can be looked at without it.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -49,6 +50,13 @@ class Score:
             "tokens": self.tokens,
             "bytes": self.bytes,
         }
+
+
+def together(scores: Sequence[Score]) -> Score:
+    """The score of all that these are of."""
+    tokens = sum(score.tokens for score in scores)
+    loss = sum(score.loss * score.tokens for score in scores) / max(1, tokens)
+    return Score(loss, tokens, sum(score.bytes for score in scores))
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ class TrainRequest:
         resume_from: the step of the checkpoint to go on from; None takes the newest.
         explain: say what the figures mean that are shown.
         anyway: begin even where the memory will not suffice.
+        dry_run: only tell what the run takes; nothing is written.
     """
 
     name: str
@@ -58,6 +59,7 @@ class TrainRequest:
     resume_from: int | None = None
     explain: bool = False
     anyway: bool = False
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,8 @@ def look_up(request: TrainRequest, run: RunFolder, held: ExitStack) -> Start:
     if request.init_from is not None:
         asked, first = _begin_with(request.init_from, data, asked, request.values)
         family = first.model.config.family()
-    held.enter_context(run.held())
+    if not request.dry_run:
+        held.enter_context(run.held())
     if not request.resume:
         _refuse_existing(run)
         teachers = find_teachers(asked, data, run.name)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from training.evaluation.completions import Completion
     from training.evaluation.held_out import ScoredStory
     from training.evaluation.novelty import Novelty
+    from training.evaluation.recital import Recital
     from training.metrics import Score
     from training.report.eval_table import Measured
     from training.sources.left_out import LeftOut
@@ -65,7 +66,10 @@ PEOPLE = "held-out"
     "--against",
     metavar="SOURCE",
     help="The training text, in files as `prepare` takes them: shows what the continuations "
-    "share with it.",
+    "share with it; with --per-story, what the models recite of it.",
+)
+@click.option(
+    "--per-story", is_flag=True, help="With --data: also the loss of each held-out story."
 )
 @setting_options(SamplingSettings, skip=("finish_sentence",))
 @setting_options(DecodingSettings)
@@ -77,6 +81,7 @@ def command(
     prompts: Path | None,
     num_samples: int | None,
     against: str | None,
+    per_story: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -86,14 +91,18 @@ def command(
     per byte; each story is scored from its own beginning, by the readable model in fp32 or by
     what writes in the --precision that is given. With --prompts, what they write: how
     often a story ends, how repetitive and how alike they are, and, with --against, how much of
-    them stands in the training text.
+    them stands in the training text. With --per-story, the loss of each held-out story as well,
+    and, with --against, what they recite when given beginnings of that text.
     """
     writing = given(options)
-    _check(data, prompts, num_samples, against, writing)
+    _check(data, prompts, num_samples, against, per_story, writing)
     entries = [find_model(name) for name in models or (None,)]
 
     from training.evaluation.completions import read_beginnings, written_by_people
+    from training.evaluation.recital import beginnings_of
+    from training.metrics import together
     from training.report.eval_table import Measured, eval_report
+    from training.report.story_tables import first_words
     from training.sources.left_out import LeftOut
 
     unread = LeftOut()
@@ -106,18 +115,32 @@ def command(
     assert settings.seed is not None
     replace(settings, seed=settings.seed + samples - 1)  # the last seed must be one, too
     notes = console_for(sys.stderr)
+    asked: list[str] = []
+    if source is not None and per_story:
+        asked = beginnings_of(story.text for story in source.stories())
+    recited: list[list[Completion]] = []
     measured: list[Measured] = []
     for entry in entries:
         contents, stories = _load(entry, data, text_column, None if measured else unread)
+        each = _score(entry.name, contents, stories, scoring, notes) if stories else []
         measured.append(
             Measured(
                 entry.name,
-                _score(entry.name, contents, stories, scoring, notes) if stories else None,
+                together(each) if each else None,
                 _write(entry.name, contents, beginnings, settings, decoding, samples, notes)
                 if beginnings
                 else [],
+                each=each if per_story else (),
             )
         )
+        if asked:
+            recited.append(_recite(entry.name, contents, asked, decoding, notes))
+    if source is not None and asked:
+        recitals = _found_in(source, recited, notes)
+        measured = [
+            replace(model, recital=recital)
+            for model, recital in zip(measured, recitals, strict=True)
+        ]
     if stories and beginnings:
         chosen = stories[: len(beginnings) * samples]
         measured.append(Measured(PEOPLE, None, written_by_people(chosen, contents.tokenizer)))
@@ -132,7 +155,8 @@ def command(
             say(json.dumps(model.to_dict()))
     else:
         console = console_for(sys.stdout)
-        show(eval_report(measured, console.width, each=against is not None), console)
+        named = [first_words(contents.tokenizer.decode(one.tokens)) for one in stories]
+        show(eval_report(measured, console.width, source is not None, named), console)
 
 
 def _check(
@@ -140,6 +164,7 @@ def _check(
     prompts: Path | None,
     num_samples: int | None,
     against: str | None,
+    per_story: bool,
     writing: dict[str, Any],
 ) -> None:
     """Refuse options that say nothing without another one."""
@@ -148,7 +173,9 @@ def _check(
             "There is nothing to measure with.",
             "Give --data held-out stories, --prompts beginnings of stories, or both.",
         )
-    given_options = {"num_samples": num_samples, "against": against}
+    if per_story and data is None:
+        raise UserError("--per-story is about held-out stories.", "Give --data, too.")
+    given_options = {"num_samples": num_samples, "against": None if per_story else against}
     idle = [name for name, value in given_options.items() if value is not None]
     idle += [name for name in writing if name not in ("precision", "threads")]
     if prompts is None and idle:
@@ -202,38 +229,38 @@ def _score(
     stories: Sequence[ScoredStory],
     scoring: DecodingSettings,
     notes: Console,
-) -> Score:
+) -> list[Score]:
     from rich.text import Text
 
     score = _readable_score if scoring.precision == READABLE else _decoded_score
     with notes.status(Text(f"{clean_text(name)}: scoring {len(stories):,} stories")):
         result = score(contents, stories, scoring)
-    if not math.isfinite(result.loss):
+    if not all(math.isfinite(one.loss) for one in result):
         raise UserError(f"The loss of {name} is no number.", "Take an earlier checkpoint.")
     return result
 
 
 def _readable_score(
     contents: Contents, stories: Sequence[ScoredStory], scoring: DecodingSettings
-) -> Score:
+) -> list[Score]:
     """By the readable model, on the best device at hand."""
     import torch
 
     from mgpt_tui.model.checkpoint import gpt_of
-    from training.evaluation.scoring import score
+    from training.evaluation.scoring import score_each
 
     threads = torch.get_num_threads()
     torch.set_num_threads(scoring.threads or threads)
     try:
         model = gpt_of(contents.info.config, contents.weights, _device())
-        return score(model, contents.tokenizer.end_token, stories)
+        return score_each(model, contents.tokenizer.end_token, stories)
     finally:
         torch.set_num_threads(threads)
 
 
 def _decoded_score(
     contents: Contents, stories: Sequence[ScoredStory], scoring: DecodingSettings
-) -> Score:
+) -> list[Score]:
     """By what writes in that precision."""
     from mgpt_tui.inference.loading import engine_of
     from training.evaluation.decoded import score_decoded
@@ -268,6 +295,34 @@ def _write(
     what, total = f"{clean_text(name)}: writing", len(beginnings) * samples
     with bar:
         return list(bar.track(written, total, description=what))
+
+
+def _recite(
+    name: str,
+    contents: Contents,
+    beginnings: Sequence[str],
+    decoding: DecodingSettings,
+    notes: Console,
+) -> list[Completion]:
+    from rich.text import Text
+
+    from mgpt_tui.inference.loading import engine_of
+    from training.evaluation.recital import recite
+
+    engine = engine_of(contents, decoding, _device_for(decoding)).engine
+    with notes.status(Text(f"{clean_text(name)}: reciting")):
+        return recite(engine, beginnings)
+
+
+def _found_in(
+    source: Source, recited: Sequence[Sequence[Completion]], notes: Console
+) -> list[Recital]:
+    from rich.text import Text
+
+    from training.evaluation.recital import found_in
+
+    with notes.status(Text(f"looking for it in {clean_text(source.name)}")):
+        return found_in((story.text for story in source.stories()), recited)
 
 
 def _summed_up(

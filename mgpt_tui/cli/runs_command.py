@@ -1,4 +1,4 @@
-"""`mgpt-tui runs`: the training runs of this machine, or all about one of them."""
+"""`mgpt-tui runs`: the training runs of this machine, one of them, or several together."""
 
 from __future__ import annotations
 
@@ -8,29 +8,43 @@ import sys
 import click
 
 from mgpt_tui.console import console_for, say, show
+from mgpt_tui.errors import UserError
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print every logged step as a line of CSV.")
 @click.option("--explain", is_flag=True, help="Say what each figure means.")
-def command(name: str | None, as_json: bool, explain: bool) -> None:
+def command(names: tuple[str, ...], as_json: bool, as_csv: bool, explain: bool) -> None:
     """List the training runs, or show settings, figures, plot and samples of the run NAME.
 
-    A run can be looked at while it goes.
+    Of several runs it shows what differs in their settings, and their scores over one another. A
+    run can be looked at while it goes.
     """
+    from training.report.as_csv import csv_lines
+    from training.report.comparison import check_number, comparison
     from training.report.run_report import list_report, run_details, run_report
     from training.runs.listing import find_run, list_runs
 
+    if as_csv and as_json:
+        raise UserError("--csv and --json exclude each other.", "Give one of them.")
+    names = tuple(dict.fromkeys(names))
+    check_number(names)
+    runs = [find_run(name) for name in names] if names else list_runs()
+    if as_csv:
+        for line in csv_lines(runs):
+            say(line, end="")
+        return
     if as_json:
-        content: object = (
-            [run.to_dict() for run in list_runs()] if name is None else run_details(find_run(name))
-        )
-        say(json.dumps(content, indent=2))
+        details = [run_details(run) for run in runs] if names else [run.to_dict() for run in runs]
+        say(json.dumps(details[0] if len(names) == 1 else details, indent=2))
         return
     console = console_for(sys.stdout)
-    if name is None:
-        parts = list_report(list_runs(), console.width, explain)
+    if not names:
+        parts = list_report(runs, console.width, explain)
+    elif len(runs) == 1:
+        parts = run_report(runs[0], console.width, explain)
     else:
-        parts = run_report(find_run(name), console.width, explain)
+        parts = comparison(runs, console.width)
     show(parts, console)

@@ -35,6 +35,9 @@ def _all_settings(function: Any) -> Any:
     help="Go on with the checkpoint of this step; later ones are set aside.",
 )
 @click.option("--anyway", is_flag=True, help="Begin even where the memory will not suffice.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what time, memory and disk the run takes, and do nothing."
+)
 @click.option("--explain", is_flag=True, help="Say what each figure that is shown means.")
 @_all_settings
 def command(
@@ -46,6 +49,7 @@ def command(
     resume_from: int | None,
     explain: bool,
     anyway: bool,
+    dry_run: bool,
     **options: Any,
 ) -> None:
     """Train a model on prepared data and keep its checkpoints.
@@ -76,6 +80,7 @@ def command(
                 resume_from=resume_from,
                 explain=explain,
                 anyway=anyway,
+                dry_run=dry_run,
             )
         )
     except UserError as error:  # processes under torchrun have agreed on who reports it

@@ -142,6 +142,28 @@ def test_how_it_writes_is_chosen_as_for_generate(mgpt, files, model, monkeypatch
     assert torch.get_num_threads() == threads
 
 
+def test_each_story_and_what_is_recited_of_the_training_text(mgpt, files, model):
+    text = " ".join(f"word{number}" for number in range(40))
+    (files / "private.txt").write_text(f"Mia [bold]had {text}\n<|endoftext|>\n{STORIES}")
+    arguments = ("eval", model, "--per-story", "--data", files / "held-out.txt")
+    against = ("--against", files / "private.txt")
+    (figures,) = lines(mgpt(*arguments, *against, "--json"))
+    one, two = figures["stories"]
+    assert one["bytes"] + two["bytes"] == figures["bytes"]
+    mean = (one["loss"] * one["tokens"] + two["loss"] * two["tokens"]) / figures["tokens"]
+    assert mean == pytest.approx(figures["loss"])
+    recital = figures["recital"]
+    assert (recital["asked"], recital["exposed"]) == (1, 0), "the others are too short"
+    assert recital["stories"][0]["beginning"].startswith("Mia [bold]had word0")
+    shown = mgpt(*arguments, model, *against)
+    assert shown.code == 0, shown.err
+    for words in ("Mia had a kite. It was", f"{two['loss']:.4f}", "Mia [bold]had word0"):
+        assert words in shown.out
+    assert "first 10 words of 1 training stories; of 0 of them more than 20" in shown.out
+    alone = mgpt(*arguments)
+    assert alone.code == 0 and "Tom had a drum." in alone.out and "training" not in alone.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -153,6 +175,7 @@ def test_how_it_writes_is_chosen_as_for_generate(mgpt, files, model, monkeypatch
         (["--prompts", "beginnings.yaml", "--precision", "fp8"], "fp32"),
         (["--data", "~nobody-at-all/x"], "nobody's home"),
         (["--data", "held-out.txt", "--against", "training.txt"], "--against"),
+        (["--per-story", "--prompts", "beginnings.yaml"], "--per-story"),
         (["--data", "nowhere.txt"], "does not exist"),
         (["--prompts", "nowhere.txt"], "does not exist"),
         (["--prompts", "beginnings.yaml", "--against", "nowhere.txt"], "does not exist"),

@@ -159,3 +159,18 @@ def test_fine_tuning_on_another_vocabulary_is_refused(mgpt, trained, prepared, t
     measured = mgpt("eval", "mine", "--data", tmp_path / "other")
     assert measured.code == 2
     assert "another vocabulary" in measured.err
+
+
+def test_a_dry_run_tells_what_it_takes_and_leaves_nothing(mgpt, prepared, monkeypatch):
+    given = ("train", "--data", prepared.folder, "--name", "mine", "--max-steps", 4, *SHORT)
+    told = mgpt(*given, "--dry-run")
+    assert told.code == 0 and told.err == ""
+    for words in ("This will take about 0:0", "s a step", "of memory", "of disk"):
+        assert words in told.out
+    assert not (paths.runs_dir() / "mine").exists()
+    monkeypatch.setattr("training.report.estimate.memory_free", lambda *_: 1000)
+    refused = mgpt(*given, "--dry-run")
+    assert refused.code == 2 and "not enough memory" in refused.err
+    assert "This will take" in refused.out
+    assert mgpt(*given).code == 2
+    assert mgpt(*given, "--dry-run", "--anyway").code == 0

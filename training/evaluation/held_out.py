@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 
 import numpy as np
@@ -14,6 +14,7 @@ from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.model.tokenizer import Tokenizer
 from mgpt_tui.paths import expanded
 from training.data.prepared import Prepared, read_prepared
+from training.metrics import Score
 from training.own_folders import META_FILE
 from training.sources.left_out import LeftOut
 from training.sources.stories import open_local_source
@@ -32,11 +33,15 @@ class ScoredStory:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch read at once; predictions before `first` were counted in an earlier window."""
+    """A stretch read at once; predictions before `first` were counted in an earlier window.
+
+    `story` is the number of the story that it is of.
+    """
 
     inputs: NDArray[np.int64]
     targets: NDArray[np.int64]
     first: int
+    story: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +52,13 @@ class Batch:
         inputs: int64 (B, T).
         targets: int64 (B, T), what comes after each of them.
         counted: bool (B, T), which of them count.
+        stories: of which story each is.
     """
 
     inputs: NDArray[np.int64]
     targets: NDArray[np.int64]
     counted: NDArray[np.bool_]
+    stories: Sequence[int]
 
 
 def windows(sequence: NDArray[np.int64], config: GPTConfig) -> Iterator[Window]:
@@ -84,9 +91,9 @@ def batches(
         most: tokens in a batch, about.
     """
     pieces: list[Window] = []
-    for story in stories:
+    for number, story in enumerate(stories):
         sequence = np.array([end_token, *story.tokens, end_token], dtype=np.int64)
-        pieces.extend(windows(sequence, config))
+        pieces.extend(replace(window, story=number) for window in windows(sequence, config))
     pieces.sort(key=lambda piece: len(piece.inputs))
     together: list[Window] = []
     for piece in pieces:
@@ -107,7 +114,15 @@ def _batch(pieces: Sequence[Window], end_token: int) -> Batch:
         inputs[row, : len(piece.inputs)] = piece.inputs
         targets[row, : len(piece.targets)] = piece.targets
         counted[row, piece.first : len(piece.targets)] = True
-    return Batch(inputs, targets, counted)
+    return Batch(inputs, targets, counted, [piece.story for piece in pieces])
+
+
+def scores(stories: Sequence[ScoredStory], losses: Sequence[float]) -> list[Score]:
+    """The score of each story, from the sum of its tokens' losses in nats."""
+    return [
+        Score(loss / (len(story.tokens) + 1), len(story.tokens) + 1, story.bytes)
+        for story, loss in zip(stories, losses, strict=True)
+    ]
 
 
 def prepared_stories(data: Prepared, limit: int | None = None) -> list[ScoredStory]:

@@ -15,8 +15,10 @@ from mgpt_tui.console import Column, table_of
 from mgpt_tui.text import clean_text
 from training.evaluation.completions import Completion, Writing
 from training.evaluation.novelty import Novelty
+from training.evaluation.recital import Recital
 from training.metrics import Score
 from training.report.figures import OF_SCORES, OF_WRITING, label, written
+from training.report.story_tables import recital_report, story_table
 
 GAP = 2
 SHOWN_BEGINNING = 4
@@ -33,6 +35,8 @@ class Measured:
         completions: what it made of the beginnings, where there are any.
         novelty: of each completion, where that was looked for.
         writing: the figures of the completions.
+        each: the score on each held-out story, where that is told.
+        recital: what it recites of its training text, where that was looked for.
     """
 
     name: str
@@ -40,6 +44,8 @@ class Measured:
     completions: Sequence[Completion] = ()
     novelty: Sequence[Novelty] = field(default=())
     writing: Writing | None = None
+    each: Sequence[Score] = ()
+    recital: Recital | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """One line of `mgpt-tui eval --json`."""
@@ -52,6 +58,10 @@ class Measured:
                 _completion(completion, self.novelty[at] if self.novelty else None)
                 for at, completion in enumerate(self.completions)
             ]
+        if self.each:
+            content["stories"] = [score.to_dict() for score in self.each]
+        if self.recital is not None:
+            content["recital"] = self.recital.to_dict()
         return content
 
 
@@ -71,18 +81,29 @@ def _completion(completion: Completion, novelty: Novelty | None) -> dict[str, An
     return content
 
 
-def eval_report(models: Sequence[Measured], width: int, each: bool) -> Iterator[RenderableType]:
+def eval_report(
+    models: Sequence[Measured], width: int, each: bool, beginnings: Sequence[str] = ()
+) -> Iterator[RenderableType]:
     """A table of all figures, a column for each model; with `each`, a table of each one's texts.
 
     Args:
         models: what was measured.
         width: cells there are; models that do not fit beside the others stand below them.
         each: whether single texts are told of.
+        beginnings: of the held-out stories, where the models have a score of each.
     """
     for at, table in enumerate(_side_by_side(models, width)):
         if at:
             yield Text()
         yield table
+    of_each = {model.name: model.each for model in models if model.each}
+    if of_each:
+        yield Text()
+        yield story_table(beginnings, of_each, width)
+    for model in models:
+        if model.recital is not None:
+            yield Text()
+            yield from recital_report(model.name, model.recital, width)
     if not each:
         return
     for model in models:

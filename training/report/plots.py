@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from rich.text import Text
 
@@ -26,22 +28,34 @@ def loss_plot(training: Curve, validation: Curve, width: int, height: int) -> Te
     validation = [point for point in validation if point[0] >= first]
     if not training or width < 24 or height < 5:
         return Text()
-    import plotext  # a run that is logged line by line draws nothing
-
     training = _thinned(training, 2 * width)
     validation = _thinned(validation, width // 4)  # the other curve is to be seen between
-    plotext.clear_figure()
-    plotext.limit_size(False, False)  # the room is the caller's to give
-    plotext.plotsize(width, height)
-    plotext.theme("clear")
-    plotext.plot(*zip(*training, strict=True), marker="braille", color="cyan")
-    if validation:
-        plotext.scatter(*zip(*validation, strict=True), marker=VALIDATION, color="magenta")
-    plotext.yfrequency(max(2, min(7, (height - 3) // 2 + 1)))
-    _mark_steps(training[0][0], last, width)
-    plot = Text.from_ansi(plotext.build().rstrip("\n"), no_wrap=True, overflow="crop")
-    plotext.clear_figure()
-    return plot
+    with _canvas(width, height) as plotext:
+        plotext.plot(*zip(*training, strict=True), marker="braille", color="cyan")
+        if validation:
+            plotext.scatter(*zip(*validation, strict=True), marker=VALIDATION, color="magenta")
+        _mark_steps(training[0][0], last, width)
+        return Text.from_ansi(plotext.build().rstrip("\n"), no_wrap=True, overflow="crop")
+
+
+def runs_plot(curves: Mapping[str, Curve], width: int, height: int) -> Text:
+    """A curve of each run, drawn with the letter that stands for it, so that no colour is needed.
+
+    Nothing where there is nothing to draw, or no room for it.
+    """
+    last = max((step for curve in curves.values() for step, _ in curve), default=0)
+    shown: dict[str, Curve] = {
+        mark: [point for point in curve if point[0] >= last // BEGINNING]
+        for mark, curve in curves.items()
+    }
+    shown = {mark: _thinned(curve, width // 4) for mark, curve in shown.items() if curve}
+    if not shown or width < 24 or height < 5:
+        return Text()
+    with _canvas(width, height) as plotext:
+        for mark, curve in shown.items():
+            plotext.scatter(*zip(*curve, strict=True), marker=mark)
+        _mark_steps(min(curve[0][0] for curve in shown.values()), last, width)
+        return Text.from_ansi(plotext.build().rstrip("\n"), no_wrap=True, overflow="crop")
 
 
 def plot_heading() -> Text:
@@ -50,6 +64,20 @@ def plot_heading() -> Text:
         "loss over steps: ", (TRAINING, "cyan"), " training, smoothed  ",
         (VALIDATION, "magenta"), " validation",
     )  # fmt: skip
+
+
+@contextmanager
+def _canvas(width: int, height: int) -> Iterator[Any]:
+    """plotext with an empty figure of that size; a run that is logged line by line needs none."""
+    import plotext
+
+    plotext.clear_figure()
+    plotext.limit_size(False, False)  # the room is the caller's to give
+    plotext.plotsize(width, height)
+    plotext.theme("clear")
+    plotext.yfrequency(max(2, min(7, (height - 3) // 2 + 1)))
+    yield plotext
+    plotext.clear_figure()
 
 
 def _thinned(curve: Curve, room: int) -> Curve:

@@ -18,8 +18,8 @@ from training.evaluation.held_out import (
     stories_to_score,
     windows,
 )
-from training.evaluation.scoring import score
-from training.metrics import Score
+from training.evaluation.scoring import score, score_each
+from training.metrics import Score, together
 
 
 def slow_score(model, end, stories):
@@ -56,10 +56,24 @@ def test_a_decoder_is_scored_by_the_logits_that_it_writes_with(tiny_model, monke
         ScoredStory(random.integers(256, size=length).tolist(), length)
         for length in (1, 5, 30, 33, 90)
     ]
-    result = score_decoded(PlainDecoder(tiny_model), 256, stories)
-    expected = score(tiny_model, 256, stories)
-    assert result.loss == pytest.approx(expected.loss, abs=1e-5)
-    assert (result.tokens, result.bytes) == (expected.tokens, expected.bytes)
+    found = score_decoded(PlainDecoder(tiny_model), 256, stories)
+    for result, expected in zip(found, score_each(tiny_model, 256, stories), strict=True):
+        assert result.loss == pytest.approx(expected.loss, abs=1e-5)
+        assert (result.tokens, result.bytes) == (expected.tokens, expected.bytes)
+
+
+def test_each_story_is_scored_as_if_it_were_alone(tiny_model):
+    random = np.random.default_rng(2)
+    stories = [
+        ScoredStory(random.integers(256, size=length).tolist(), length + 1)
+        for length in (70, 1, 30, 33)
+    ]
+    found = score_each(tiny_model, 256, stories)
+    for story, own in zip(stories, found, strict=True):
+        alone = score(tiny_model, 256, [story])
+        assert own.loss == pytest.approx(alone.loss, abs=1e-5)
+        assert (own.tokens, own.bytes) == (alone.tokens, alone.bytes)
+    assert together(found) == score(tiny_model, 256, stories)
 
 
 @settings(deadline=None)
