@@ -47,7 +47,7 @@ def stories(tmp_path: Path, byte_tokenizer: Tokenizer) -> Path:
 def test_all_parts_on_a_cpu(tmp_path: Path, stories: Path) -> None:
     out = tmp_path / "out"
     done = run(
-        *("--device", "cpu", "--minutes", 1, "--grace", 3600),
+        *("--device", "cpu", "--minutes", 0.3, "--grace", 3600),
         *("--data", stories, "--out", out),
     )
     assert done.returncode == 0, done.stdout + done.stderr
