@@ -98,6 +98,7 @@ PRINTING = {
     "stories missing": words("stories", "show", "Łucja 🦊"),
     "replay": words("replay", "Zoë 🦊"),
     "prepare": words("prepare", "--source", "størıes.txt", "--val", "våłid.txt", "--out", "o🦊"),
+    "import missing": words("import", "Zoë/🦊"),
     "train": words("train", "--data", "🦊", "--name", "x"),
     "runs": words("runs"),
     "runs one": words("runs", "mine", "--explain"),
