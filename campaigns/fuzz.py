@@ -39,7 +39,8 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.paths import LOCATIONS
 
 Target = Callable[[random.Random], None]
-MODULES = ("fuzz_files", "fuzz_training", "fuzz_lines", "fuzz_sources", "fuzz_keys")
+MODULES = ("files", "training", "lines", "sources", "keys", "family")
+"""Of `fuzzers/`."""
 HANG = 10
 """Seconds of the processor that an input may take, however busy the machine is."""
 DEAD = 6 * HANG
@@ -71,10 +72,9 @@ def targets() -> dict[str, Target]:
     found: dict[str, Target] = {}
     with sandbox():
         for name in MODULES:
-            if (Path(__file__).parent / f"{name}.py").exists():
-                module = importlib.import_module(name)
-                getattr(module, "make_ready", int)()
-                found |= module.TARGETS
+            module = importlib.import_module(f"fuzzers.{name}")
+            getattr(module, "make_ready", int)()
+            found |= module.TARGETS
     return found
 
 

@@ -7,15 +7,21 @@ from pathlib import Path
 from random import Random
 
 import fuzz
-import fuzz_files
-import fuzz_lines
-import fuzz_training
 import pytest
+from fuzzers import family, files, lines, training
 
 from mgpt_tui.errors import UserError
 
-TARGETS = fuzz_files.TARGETS | fuzz_lines.TARGETS | fuzz_training.TARGETS
-SLOW = ("patterns", "runs", "story folders", "states", "sealed checkpoints", "prompts")
+TARGETS = files.TARGETS | lines.TARGETS | training.TARGETS | family.TARGETS
+SLOW = (
+    "patterns",
+    "runs",
+    "story folders",
+    "states",
+    "sealed checkpoints",
+    "prompts",
+    *family.TARGETS,
+)
 
 
 @pytest.mark.parametrize("name", TARGETS)

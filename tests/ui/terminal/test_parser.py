@@ -6,13 +6,13 @@ import random
 import time
 
 import pytest
+from fuzzers import keys
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.events import AppFocus, Key, MouseEvent, Resize
 from textual.message import Message
 
-from campaigns import fuzz_keys
 from mgpt_tui.ui.terminal.parser import SafeParser
 
 ESC = "\x1b"
@@ -150,6 +150,6 @@ def test_sizes_and_places_that_cannot_be_mean_nothing() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from(sorted(fuzz_keys.TARGETS)), st.integers(0, 2**32))
+@given(st.sampled_from(sorted(keys.TARGETS)), st.integers(0, 2**32))
 def test_any_sequences_in_any_reads_end_nothing(target: str, seed: int) -> None:
-    fuzz_keys.TARGETS[target](random.Random(seed))
+    keys.TARGETS[target](random.Random(seed))

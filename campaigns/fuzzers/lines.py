@@ -10,8 +10,8 @@ from functools import cache
 from typing import Any
 
 from damage import TEXTS, damaged, damaged_text, json_bytes, odd, odd_json, told
-from fuzz_files import laid_out
 
+from fuzzers.files import laid_out
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.process.messages import (
     Chunks,

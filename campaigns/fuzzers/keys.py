@@ -1,6 +1,6 @@
 """Feed what terminals send to the parser of the app: whole, cut, damaged, split at any byte.
 
-    python campaigns/fuzz_keys.py [--rounds N] [--seed N]
+    python campaigns/fuzzers/keys.py [--rounds N] [--seed N]
 
 Every documented kind of sequence is made up: CSI u and its kin with every part that kitty's
 protocol allows, modifyOtherKeys, the keys of old terminals, the mouse in its three ways, focus,

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 from damage import TEXTS, damaged, damaged_text, json_bytes, odd_file, odd_json, told
-from fuzz_files import emptied, parts, put
 from rich.console import Console
 
+from fuzzers.files import emptied, parts, put
 from mgpt_tui import paths
 from mgpt_tui.model.manifest import CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE
 from training.config import TrainConfig, find_recipe, read_toml
