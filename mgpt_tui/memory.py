@@ -58,6 +58,23 @@ def is_lack_of_memory(error: BaseException) -> bool:
     return error.__cause__ is not None and is_lack_of_memory(error.__cause__)
 
 
+def check_room(what: str, needed: int) -> None:
+    """Refuse what memory has no room for, before any of it is taken.
+
+    Args:
+        what: takes it, as the subject of a sentence.
+        needed: bytes, about.
+
+    Raises:
+        OutOfMemory: where fewer are left; its message tells both.
+    """
+    left = memory_left()
+    if left is not None and needed > left:
+        raise OutOfMemory(
+            f"{what} takes some {needed / 1e6:,.0f} MB, and {left / 1e6:,.0f} MB are left. {REMEDY}"
+        )
+
+
 @contextmanager
 def lack_of_memory_told(remedy: str = REMEDY) -> Iterator[None]:
     """Let a lack of memory leave the block as `OutOfMemory`.

@@ -73,7 +73,7 @@ def load_engine(
 
     Raises:
         UserError: where the checkpoint is damaged, a weight is no finite number, the device
-            lacks the precision, or there is no compiler for it.
+            lacks the precision, there is no compiler for it, or memory has no room.
     """
     return engine_of(read_contents(folder), settings, device, spare_cores)
 

@@ -13,7 +13,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.memory import is_lack_of_memory
+from mgpt_tui.memory import check_room, is_lack_of_memory
 from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.model.manifest import (
     CONFIG_FILE,
@@ -107,6 +107,8 @@ def _read_weights(folder: Path, config: GPTConfig) -> bytes:
     parameters = config.parameters()
     most = parameters * _LARGEST_NUMBER + _HEADER + config.n_layer * _HEADER_OF_BLOCK
     path = folder / WEIGHTS_FILE
+    if path.is_file():
+        check_room(f"To read {path}", min(path.stat().st_size, most))
     weights = read_bytes(path, most)
     if len(weights) < parameters:
         raise damaged(

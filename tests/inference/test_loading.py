@@ -62,3 +62,17 @@ def test_an_engine_writes_on_with_edits(loaded):
         tokens.append(int(found[0, :END].argmax()))
     assert tokens[len(CONTEXT) :] == text
     assert text != list(loaded.engine.tokens(CONTEXT, GREEDY, 1))
+
+
+def test_memory_is_told_before_it_is_taken(tiny_checkpoint, monkeypatch, mgpt):
+    import mgpt_tui.memory
+
+    words = ("generate", "--model", tiny_checkpoint, "--prompt", "a")
+
+    size = (tiny_checkpoint / "model.safetensors").stat().st_size
+    for left, said in ((size - 1, "To read"), (size + 1000, "To decode")):
+        monkeypatch.setattr(mgpt_tui.memory, "memory_left", lambda left=left: left)
+        outcome = mgpt(*words, "--precision", "fp32")
+        assert outcome.code == 2 and said in outcome.err and "MB are left" in outcome.err
+    monkeypatch.setattr(mgpt_tui.memory, "memory_left", lambda: None)  # nobody knows
+    assert mgpt(*words, "--max-tokens", 3).code == 0

@@ -15,7 +15,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.family.importing.vocabulary import Vocabulary
 from mgpt_tui.family.importing.weights_files import Stored
 from mgpt_tui.family.names import MASK, Entry, Naming
-from mgpt_tui.memory import OutOfMemory, memory_left
+from mgpt_tui.memory import check_room
 from mgpt_tui.model.checkpoint import pack, write_checkpoint
 from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.model.manifest import CheckpointInfo
@@ -63,7 +63,10 @@ class Foreign:
         """
         config = self._shape()
         self._check(config)
-        self._check_memory(config)
+        size = {"fp32": 4, "bf16": 2, "int8": 1}[weights]
+        # As they are to be stored, once more as a file, and one of them in fp32.
+        needed = 2 * size * config.parameters() + 4 * config.vocab_size * config.n_embd
+        check_room(f"To import {self.source}", needed)
         state: dict[str, Tensor] = {}
         for entry in self.naming.entries(config):
             state |= pack({entry.ours: torch.from_numpy(self._weight(entry))}, weights)
@@ -112,14 +115,6 @@ class Foreign:
             self._refuse(
                 f"its tokenizer has ids up to {max(self.vocabulary.ids):,} and its weights "
                 f"{config.vocab_size:,} rows"
-            )
-
-    def _check_memory(self, config: GPTConfig) -> None:
-        needed, left = 4 * config.parameters(), memory_left()
-        if left is not None and needed > left:
-            raise OutOfMemory(
-                f"{self.source} has {config.parameters():,} parameters, which take "
-                f"{needed / 1e6:,.0f} MB."
             )
 
     def _weight(self, entry: Entry) -> Floats:
