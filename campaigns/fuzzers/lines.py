@@ -13,6 +13,7 @@ from damage import TEXTS, damaged, damaged_text, json_bytes, odd, odd_json, told
 
 from fuzzers.files import laid_out
 from mgpt_tui.errors import UserError
+from mgpt_tui.inference.process.lines import ProtocolError, decode, encode
 from mgpt_tui.inference.process.messages import (
     Chunks,
     Ended,
@@ -21,14 +22,11 @@ from mgpt_tui.inference.process.messages import (
     Look,
     Measure,
     Measured,
-    ProtocolError,
     Question,
     Ready,
     Seen,
     Started,
     Stop,
-    decode,
-    encode,
 )
 from mgpt_tui.inference.process.pending import Pending
 from mgpt_tui.inference.process.server import Server

@@ -13,7 +13,7 @@ from mgpt_tui.cli.given.inputs import model_for
 from mgpt_tui.cli.given.options import given, setting_options
 from mgpt_tui.console import say
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.request import AUTO, DecodingSettings
+from mgpt_tui.inference.request import AUTO, DecodingSettings, noted
 from mgpt_tui.model.registry import ModelEntry
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.stories.story import Author, Span, Story
@@ -128,6 +128,7 @@ def _replayed(story: Story, start: int, span: Span, engines: _Engines) -> Passag
         "model": span.model,
         "decoding": span.decoding,
         "muted": span.muted,
+        "note": span.note,
         "seed": span.seed,
         "draws": len(span.tokens),
         "same": None,
@@ -139,7 +140,8 @@ def _replayed(story: Story, start: int, span: Span, engines: _Engines) -> Passag
         return passage | {"why": "it was chosen by hand, or what is before it was edited"}
     from mgpt_tui.inference.replay import replay
 
-    context, lead = story.context(fingerprints, start), span.text[: span.lead]
+    context = noted(span.note, story.context(fingerprints, start))
+    lead = span.text[: span.lead]
     engine = engines.for_passage(span)
     same = replay(engine, context, lead, span.tokens, span.settings, span.seed)
     return passage | {"same": same}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.inspection import BITS
-from mgpt_tui.inference.inspection.answers import Answer, BesideView, DrawView
+from mgpt_tui.inference.inspection.answers import Answer, DrawView
 from mgpt_tui.inference.inspection.asked import Asked, Drawing, View
 from mgpt_tui.inference.inspection.experiments import (
     Column,
@@ -27,7 +26,7 @@ from mgpt_tui.inference.inspection.window import Reading
 from mgpt_tui.inference.inspector import Inspector
 from mgpt_tui.inference.muting import muted_engine, written_again
 from mgpt_tui.inference.replay import draw_view, filters_of
-from mgpt_tui.inference.request import ContextPart
+from mgpt_tui.inference.request import ContextPart, noted
 
 
 def answers(
@@ -56,9 +55,8 @@ def answers(
         case View.AGAIN:
             muted = spell_muted((asked.mute,), mean=asked.mean)
             again = muted_engine(engine, inspector, muted)
-            yield from written_again(again, context, _drawing(asked))
-        case View.BESIDE:
-            yield _beside(inspector, tokens, asked), False
+            passage = _drawing(asked)
+            yield from written_again(again, noted(passage.note, context), passage)
         case View.WHAT_IF:
             yield _what_if(inspector, tokens, engine.encode(asked.instead)), False
         case View.MUTE:
@@ -91,6 +89,7 @@ def _draw(
     engine: Engine, inspector: Inspector, context: Sequence[ContextPart], asked: Asked
 ) -> DrawView:
     drawing = _drawing(asked)
+    context = noted(drawing.note, context)
     engine = muted_engine(engine, inspector, drawing.muted)
     lead, tokens, settings = drawing.lead, drawing.tokens, drawing.settings
     target = tokens[-1] if tokens else None
@@ -99,7 +98,9 @@ def _draw(
         return draw_view(filters, uniform, tokens[-1], inspector.text_of, asked.count)
     before = engine.encode([*context, lead, tokens])
     del before[len(before) - len(tokens[-1:]) :]
-    filters = engine.rules(settings).filters(engine.next_logits(before), before)
+    kept = engine.kept(context)
+    logits = engine.next_logits(before, kept)
+    filters = engine.rules(settings, kept=kept).filters(logits, before)
     return draw_view(filters, None, target, inspector.text_of, asked.count)
 
 
@@ -126,14 +127,6 @@ def _mute(inspector: Inspector, tokens: list[int], asked: Asked) -> MuteView:
         top=guesses(after, inspector.text_of, asked.count),
         shape=Shape(config.n_layer, config.n_head, config.neurons),
     )
-
-
-def _beside(inspector: Inspector, tokens: list[int], asked: Asked) -> BesideView:
-    surprise = inspector.surprise(tokens)
-    ends = [token.end for token in surprise.tokens]
-    number = bisect_right(ends, asked.at) + 1  # of the token that has this character
-    chosen = None if number > len(ends) else number
-    return BesideView(surprise, number, inspector.lens(tokens, chosen, count=asked.count))
 
 
 def _costs(

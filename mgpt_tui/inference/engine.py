@@ -23,12 +23,14 @@ from numpy.typing import NDArray
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.chances import chances
+from mgpt_tui.inference.closing import says_the_end
 from mgpt_tui.inference.decoders.decoder import Decoder
 from mgpt_tui.inference.held_back import Beginning, Spelling
 from mgpt_tui.inference.reader import Reader
 from mgpt_tui.inference.request import (
     ContextPart,
     Distribution,
+    Note,
     SamplingSettings,
     Until,
     fresh_seed,
@@ -41,6 +43,9 @@ from mgpt_tui.model.tokenizer import Tokenizer
 
 EXPECTED = 0.5
 """How likely the model has to hold it that a word goes on, where it was read but for its end."""
+
+NOTE_END = "\n\n"
+"""What stands between a note and the story."""
 
 LARGEST_BIAS = 1e6
 """Far beyond what decides anything, and far below what overflows."""
@@ -61,16 +66,17 @@ class Engine:
         self._reader = Reader(decoder)
         self._spelling = Spelling(tokenizer)
 
-    def next_logits(self, tokens: list[int]) -> Logits:
+    def next_logits(self, tokens: list[int], kept: int = 0) -> Logits:
         """Logits of what follows `tokens`, of which the model sees the last window.
 
         Args:
             tokens: at least one; any number of them.
+            kept: how many at the beginning stay in view.
 
         Returns:
             fp32 (V,).
         """
-        logits: Logits = self._reader.read([tokens])[0]
+        logits: Logits = self._reader.read([tokens], kept)[0]
         return logits
 
     def steps(
@@ -127,7 +133,7 @@ class Engine:
         """
         seed = fresh_seed() if settings.seed is None else settings.seed
         beginning = self.beginning(context)
-        rules = self.rules(settings, n_best)
+        rules = self.rules(settings, n_best, beginning.kept)
         steps = alone(
             self._reader, Continuation(beginning, rules, seed, token_limit(settings, until))
         )
@@ -153,7 +159,8 @@ class Engine:
         """
         first = fresh_seed() if settings.seed is None else settings.seed
         seeds = range(first, first + samples)
-        beginning, rules = self.beginning(context), self.rules(settings, n_best)
+        beginning = self.beginning(context)
+        rules = self.rules(settings, n_best, beginning.kept)
         limit = token_limit(settings, until)
         batch = Batch(self._reader, [Continuation(beginning, rules, seed, limit) for seed in seeds])
         return [
@@ -193,11 +200,37 @@ class Engine:
         Raises:
             UserError: as in `stream`, and where every token is banned.
         """
-        rules, tokens = self.rules(settings, count), self.encode(context)
-        logits = self.next_logits(tokens)
+        kept, tokens = self.kept(context), self.encode(context)
+        rules, logits = self.rules(settings, count, kept), self.next_logits(tokens, kept)
         left = rules.left(logits, tokens)
         first = int(left.candidates.tokens[0])
         return chances(logits, left, first, count, self._spelling.text).distribution
+
+    def rank(self, context: Sequence[ContextPart], candidates: Sequence[str]) -> list[float]:
+        """How likely each of some texts is after `context`, which is read to its last character.
+
+        Args:
+            context: as in `stream`.
+            candidates: texts that are not empty.
+
+        Returns:
+            The mean log-probability of each one's tokens, in nats, so that long ones and short
+            ones compare.
+
+        Raises:
+            UserError: as in `encode`.
+        """
+        before, kept = self.encode(context), self.kept(context)
+        return [self._mean(before, kept, self.tokenizer.encode(text)) for text in candidates]
+
+    def _mean(self, before: list[int], kept: int, following: list[int]) -> float:
+        total, tokens = 0.0, list(before)
+        for token in following:
+            logits = self.next_logits(tokens, kept).astype(np.float64)
+            top = logits.max()
+            total += float(logits[token] - top - math.log(np.exp(logits - top).sum()))
+            tokens.append(token)
+        return total / len(following)
 
     def beginning(self, context: Sequence[ContextPart]) -> Beginning:
         """What a generation after `context` reads, and what it is to spell.
@@ -207,22 +240,28 @@ class Engine:
         Raises:
             UserError: as in `encode`.
         """
-        encoded = self.encode(context)
+        encoded, kept = self.encode(context), self.kept(context)
+        told = self.tokenizer.decode(encoded[max(1, kept) :])
         held = self._spelling.beginning(context, encoded)
+        held = replace(held, kept=kept, is_closed=says_the_end(told))
         if not held.rest or held.rest.isspace():
             return held
         longer, going_on = self._spelling.longer(held.rest), self._spelling.going_on(held.rest)
         if held.is_within:
-            is_expected = self._probability([*held.tokens], longer) >= EXPECTED
-            return held if is_expected else Beginning(tuple(encoded), b"", held.end)
+            is_expected = self._probability([*held.tokens], kept, longer) >= EXPECTED
+            return (
+                held
+                if is_expected
+                else replace(held, tokens=tuple(encoded), rest=b"", is_within=False)
+            )
         whole = self.tokenizer.ranks.get(held.rest)
         if whole is None or not len(longer) or not len(going_on):
             return held
-        return replace(held, goes_on=self._probability([*held.tokens, whole], going_on))
+        return replace(held, goes_on=self._probability([*held.tokens, whole], kept, going_on))
 
-    def _probability(self, tokens: list[int], following: NDArray[np.int64]) -> float:
+    def _probability(self, tokens: list[int], kept: int, following: NDArray[np.int64]) -> float:
         """How likely the model holds it that one of `following` comes after `tokens`."""
-        logits = self.next_logits(tokens).astype(np.float64)
+        logits = self.next_logits(tokens, kept).astype(np.float64)
         weights = np.exp(logits - logits.max())
         return float(weights[following].sum() / weights.sum())
 
@@ -230,15 +269,38 @@ class Engine:
         """The tokens of a story so far, with `<|endoftext|>` in front.
 
         Raises:
-            UserError: where a part has tokens that the model does not know.
+            UserError: where a part has tokens that the model does not know, or a note is too long.
         """
         tokens = [self.tokenizer.end_token]
         for part in context:
-            tokens += self.tokenizer.encode(part) if isinstance(part, str) else part
+            if isinstance(part, Note):
+                tokens += self._encode_note(part)
+            else:
+                tokens += self.tokenizer.encode(part) if isinstance(part, str) else part
         if not 0 <= min(tokens) <= max(tokens) < self.tokenizer.vocab_size:
             raise UserError(
                 "The story has tokens that this model does not know.",
                 "They come from a model with another vocabulary; send the story as text.",
+            )
+        return tokens
+
+    def kept(self, context: Sequence[ContextPart]) -> int:
+        """How many of the tokens that `encode` makes of a context stay in view: up to its note.
+
+        Raises:
+            UserError: where the note is too long.
+        """
+        notes = [part for part in context if isinstance(part, Note)]
+        return 1 + len(self._encode_note(notes[0])) if notes else 0
+
+    def _encode_note(self, note: Note) -> list[int]:
+        tokens, size = self.tokenizer.encode(note.text + NOTE_END), self.config.block_size
+        most = size // 2 - 1  # beside the <|endoftext|> in front of it
+        if len(tokens) > most:
+            raise UserError(
+                f"The note has {len(tokens):,} tokens, more than half of the {size:,} that this "
+                "model can see.",
+                f"Give one of up to {most:,} tokens with /remember.",
             )
         return tokens
 
@@ -267,7 +329,13 @@ class Engine:
             bias[self.tokenizer.end_token] = -math.inf
         return bias
 
-    def rules(self, settings: SamplingSettings, n_best: int | None = None) -> Rules:
-        """How the tokens of a request are chosen; errors as in `biases`."""
+    def rules(self, settings: SamplingSettings, n_best: int | None = None, kept: int = 0) -> Rules:
+        """How the tokens of a request are chosen; errors as in `biases`.
+
+        Args:
+            settings: what was asked for.
+            n_best: how many alternatives each step tells of; None leaves its chances out.
+            kept: how many tokens before the story stay in view.
+        """
         bias, end_token = self.biases(settings), self.tokenizer.end_token
-        return Rules(self.config, settings, bias, self._spelling, end_token, n_best)
+        return Rules(self.config, settings, bias, self._spelling, end_token, n_best, kept)

@@ -29,7 +29,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from mgpt_tui.inference.request import ContextPart
+from mgpt_tui.inference.request import ContextPart, Note
 from mgpt_tui.model.tokenizer import StreamingDecoder, Tokenizer
 from mgpt_tui.text import TextChunk, clean_text
 
@@ -50,6 +50,9 @@ class Beginning:
         end: the last characters of the context, where they are text.
         is_within: whether `tokens` ends within the word that `rest` ends.
         goes_on: what a token longer than `rest` counts for, from 0 to 1, beside `rest` itself.
+        kept: how many of `tokens` stay in view however long the text gets: those of a note, with
+            what stands before it.
+        is_closed: whether the story has said "The end" already.
     """
 
     tokens: tuple[int, ...]
@@ -57,6 +60,8 @@ class Beginning:
     end: str
     is_within: bool = False
     goes_on: float = 1.0
+    kept: int = 0
+    is_closed: bool = False
 
 
 class Spelling:
@@ -75,7 +80,7 @@ class Spelling:
         Args:
             encoded: all the tokens of `context`.
         """
-        parts = [part for part in context if part]
+        parts = [part for part in context if part and not isinstance(part, Note)]
         last = parts[-1] if parts else ""
         if not isinstance(last, str):
             return Beginning(tuple(encoded), b"", "")

@@ -33,23 +33,26 @@ class Reader:
         self._cache: Cache = cache or decoder.new_cache(rows)
         self._held: list[list[int]] = [[] for _ in range(rows)]  # what the cache holds
         self._last: Sequences = ()
-        self._start = 0
+        self._window = (0, 0)
 
-    def read(self, sequences: Sequences) -> Scores:
+    def read(self, sequences: Sequences, kept: int = 0) -> Scores:
         """Logits of what follows each sequence, of which the model sees the last window.
 
         Args:
             sequences: at least one token each, any number of them.
+            kept: how many at the beginning of each stay in view.
 
         Returns:
             fp32 (rows, V).
         """
         length = len(sequences[0])
-        start = self._decoder.config.window_start(length)
-        if not self._is_one_more(sequences, length, start):
-            self._go_back(sequences, start)
-        begin = start + self._cache.length
-        new = [sequence[begin:] for sequence in sequences]
+        window = (self._decoder.config.window_start(length, kept), kept)
+        if self._is_one_more(sequences, length, window):
+            new = [sequence[-1:] for sequence in sequences]
+        else:
+            seen = [self._decoder.config.seen(sequence, kept) for sequence in sequences]
+            self._go_back(seen)
+            new = [tokens[self._cache.length :] for tokens in seen]
         self._last = ()  # so that an interrupted read leaves no lie
         tokens = np.array(new, np.int64)
         if tokens.shape[1] > 1:
@@ -59,7 +62,7 @@ class Reader:
             self._hold(tokens[:, :-1])
         logits: Scores = self._decoder.read(tokens[:, -1:], self._cache)
         self._hold(tokens[:, -1:])
-        self._last, self._start = sequences, start
+        self._last, self._window = sequences, window
         return logits
 
     def branches(self, chosen: list[int]) -> Reader:
@@ -73,22 +76,22 @@ class Reader:
         for held, row in zip(self._held, tokens.tolist(), strict=True):
             held += row
 
-    def _is_one_more(self, sequences: Sequences, length: int, start: int) -> bool:
+    def _is_one_more(self, sequences: Sequences, length: int, window: tuple[int, int]) -> bool:
         """Whether these are the sequences of the last call with a token more: the usual case.
 
         Then nothing needs to be compared, which at a thousand tokens a second takes its time.
         """
         return (
             sequences is self._last
-            and start == self._start
-            and length - start == self._cache.length + 1
+            and window == self._window
+            and length - window[0] == self._cache.length + 1
         )
 
-    def _go_back(self, sequences: Sequences, start: int) -> None:
-        """Forget what is not the beginning of the sequences' windows."""
+    def _go_back(self, seen: Sequences) -> None:
+        """Forget what is not the beginning of what is to be seen."""
         kept = min(
-            _common_beginning(held, sequence[start:-1])  # the last is always read, for its logits
-            for held, sequence in zip(self._held, sequences, strict=True)
+            _common_beginning(held, tokens[:-1])  # the last is always read, for its logits
+            for held, tokens in zip(self._held, seen, strict=True)
         )
         self._cache.truncate(kept)
         for held in self._held:

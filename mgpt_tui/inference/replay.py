@@ -47,7 +47,7 @@ def replay(
     continuation = _begun(engine, context, lead, tokens, settings, seed)
     same = 0
     for number, token in enumerate(tokens):
-        drawn, _ = continuation.draw(engine.next_logits(continuation.tokens))
+        drawn, _ = continuation.draw(engine.next_logits(continuation.tokens, continuation.kept))
         if drawn != token and settings.stop and _begins(engine, drawn, tokens[number:]):
             return same + len(tokens) - number  # a stop string left its beginning
         same += drawn == token
@@ -69,7 +69,7 @@ def filters_of(
     """
     continuation = _begun(engine, context, lead, tokens, settings, seed)
     continuation.follow(tokens[:-1])
-    return continuation.filters(engine.next_logits(continuation.tokens))
+    return continuation.filters(engine.next_logits(continuation.tokens, continuation.kept))
 
 
 def _begun(
@@ -83,8 +83,9 @@ def _begun(
     """A generation before the first of its recorded tokens."""
     followed = engine.encode([*context, lead, tuple(tokens)])
     del followed[len(followed) - len(tokens) :]
-    rules = engine.rules(settings)
-    continuation = Continuation(engine.beginning(context), rules, seed, settings.max_tokens)
+    beginning = engine.beginning(context)
+    rules = engine.rules(settings, kept=beginning.kept)
+    continuation = Continuation(beginning, rules, seed, settings.max_tokens)
     if not _draw_lead(engine, continuation, lead):
         continuation.begin_with(followed)
     return continuation
@@ -100,7 +101,7 @@ def _draw_lead(engine: Engine, continuation: Continuation, lead: str) -> bool:
     """Draw what was held back and `lead` after it; whether that is what comes of it."""
     decoder, text = RestDecoder(engine.tokenizer, continuation.rest), ""
     while continuation.rest or decoder.pending or (text != lead and lead.startswith(text)):
-        token, _ = continuation.draw(engine.next_logits(continuation.tokens))
+        token, _ = continuation.draw(engine.next_logits(continuation.tokens, continuation.kept))
         continuation.take(token)
         if token == engine.tokenizer.end_token:
             break

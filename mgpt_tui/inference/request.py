@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from mgpt_tui.settings_fields import RANDOM, setting, validate
 from mgpt_tui.text import TextChunk as TextChunk  # made by the tokenizer, sent by the engine
 
-ContextPart = str | tuple[int, ...]
-"""A piece of the story so far: text still to be encoded, or the tokens it was generated as."""
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What the writer wants kept in mind: it stands before the story, and never leaves the window.
+
+    Attributes:
+        text: one line of plain text, not empty.
+    """
+
+    text: str
+
+
+ContextPart = str | tuple[int, ...] | Note
+"""A piece of the story so far: text still to be encoded, or the tokens it was generated as.
+
+A `Note` is no piece of it, and may only come first.
+"""
+
+
+def noted(note: str, context: Iterable[ContextPart]) -> tuple[ContextPart, ...]:
+    """A context with a note before it; "" is none."""
+    return (Note(note), *context) if note else tuple(context)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,7 @@ class Rules:
         spelling: of what was held back.
         end_token: the one that ends a story.
         n_best: how many alternatives each step tells of; None leaves its chances out.
+        kept: how many tokens before the story stay in view, see `Beginning`.
     """
 
     config: GPTConfig
@@ -63,6 +64,7 @@ class Rules:
     spelling: Spelling
     end_token: int
     n_best: int | None = None
+    kept: int = 0
 
     def left(
         self,
@@ -94,11 +96,11 @@ class Rules:
         """
         bias = self.bias
         if (least := self.settings.end_after) and self.end_token not in bias:
-            words = words or Words(self.spelling)
+            words = words or Words(self.spelling, self.kept)
             if words.of(tokens, least) < least:
                 bias = {**bias, self.end_token: -math.inf}
         penalized = self.settings.repetition_penalty != 1
-        seen = tokens[self.config.window_start(len(tokens)) :] if penalized else ()
+        seen = self.config.seen(tokens, self.kept) if penalized else ()
         allowed = self.spelling.allowed(rest) if rest else None
         if rest and goes_on < 1:
             logits = logits.copy()
@@ -111,11 +113,12 @@ class Words:
 
     Args:
         spelling: tells what a token says.
+        kept: how many tokens at the beginning are none of the text.
     """
 
-    def __init__(self, spelling: Spelling) -> None:
+    def __init__(self, spelling: Spelling, kept: int = 0) -> None:
         self._spelling = spelling
-        self._read = self._words = 0
+        self._read, self._words = kept, 0
         self._inside = False  # a word, whose rest is not another one
 
     def of(self, tokens: Sequence[int], enough: int) -> int:
@@ -146,22 +149,24 @@ class Continuation:
     Attributes:
         tokens: all of them so far.
         is_over: whether it has ended or reached the limit.
+        kept: how many of the tokens stay in view however many there are.
     """
 
     def __init__(self, beginning: Beginning, rules: Rules, seed: int, limit: int) -> None:
         self.tokens = list(beginning.tokens)
+        self.kept = rules.kept
         self.is_over = False
         self.rest = beginning.rest
         self._goes_on = beginning.goes_on  # of the first token alone
         self._rules = rules
         self._numbers = uniforms(seed)
         self._left = limit
-        self._words = Words(rules.spelling)
+        self._words = Words(rules.spelling, rules.kept)
 
     def begin_with(self, tokens: Sequence[int]) -> None:
         """Go on from these instead; nothing is taken yet."""
         self.tokens[:] = tokens
-        self._words = Words(self._rules.spelling)
+        self._words = Words(self._rules.spelling, self.kept)
 
     def follow(self, tokens: Sequence[int]) -> None:
         """Take tokens as they were drawn before, each with its number."""
@@ -203,7 +208,7 @@ def alone(reader: Reader, continuation: Continuation) -> Generator[Step]:
     sequences, seconds = [continuation.tokens], 0.0
     while not continuation.is_over:
         began = time.perf_counter()
-        token, how = continuation.draw(reader.read(sequences)[0])
+        token, how = continuation.draw(reader.read(sequences, continuation.kept)[0])
         continuation.take(token)
         seconds += time.perf_counter() - began
         yield Step(token, seconds, how)
@@ -262,10 +267,11 @@ class Batch:
 
     def _read(self) -> Scores:
         """Logits for every active text: fp32 (active, V)."""
+        kept = self._continuations[0].kept
         if self._reader is not None:
-            return self._reader.read(self._sequences)
+            return self._reader.read(self._sequences, kept)
         rows = len(self._active)
-        logits = self._first.read(self._sequences[:1])
+        logits = self._first.read(self._sequences[:1], kept)
         self._reader = self._first.branches([0] * rows)
         return np.broadcast_to(logits, (rows, logits.shape[1]))
 

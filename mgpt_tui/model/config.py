@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -39,9 +40,7 @@ class GPTConfig:
     proj_bias: bool | None = setting(None, "biases of the attention's output projection")
     mlp_bias: bool | None = setting(None, "biases in both layers of the MLP")
     # GPT-Neo has a setting for it, GPT-2's `n_inner` in Hugging Face's config is the same.
-    mlp_width: int | None = setting(
-        None, "neurons of an MLP; None: 4 n_embd", minimum=1, maximum=262144
-    )
+    mlp_width: int | None = setting(None, "neurons of an MLP; None: 4 n_embd", minimum=1)
     # nanoGPT computes GELU itself, GPT-2 and GPT-Neo its approximation by tanh.
     exact_gelu: bool = setting(False, "GELU by the error function")
     # GPT-Neo does without the division by sqrt(D).
@@ -106,17 +105,25 @@ class GPTConfig:
         rows = self.vocab_size * (1 if self.tied_head else 2) + self.block_size
         return rows * self.n_embd + self.block_parameters()
 
-    def window_start(self, n_tokens: int) -> int:
+    def window_start(self, n_tokens: int, kept: int = 0) -> int:
         """Where the context begins once `n_tokens` have been read.
+
+        Where the first `kept` of them stay in view, they take their room from the block, and the
+        rule is about the others: how many of these are out of view.
 
         Learned positions cannot slide, so the window moves by halves of the block size B, by a
         rule that depends on the number of tokens alone: 0 while n <= B, else
         ((n - B - 1) // (B/2) + 1) * B/2. The window then holds between B/2 + 1 and B tokens.
         """
-        block, half = self.block_size, self.block_size // 2
-        if n_tokens <= block:
+        block, half = self.block_size - kept, (self.block_size - kept) // 2
+        if n_tokens - kept <= block:
             return 0
-        return ((n_tokens - block - 1) // half + 1) * half
+        return ((n_tokens - kept - block - 1) // half + 1) * half
+
+    def seen(self, tokens: Sequence[int], kept: int = 0) -> list[int]:
+        """What a model sees of tokens of which the first `kept` stay in view."""
+        start = self.window_start(len(tokens), kept)
+        return [*tokens[:kept], *tokens[kept + start :]]
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values; of what the family differs in, only what does differ.

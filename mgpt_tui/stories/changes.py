@@ -13,6 +13,7 @@ from mgpt_tui.stories.formats import (
     lengths_from,
     node_from_dict,
     node_to_dict,
+    note_from,
     of,
     seed_from,
 )
@@ -23,7 +24,7 @@ Record = dict[str, Any]
 """One change: only what changed is in it.
 
 - `cut`: how many nodes stay; `grow`: what came to a node; `add`: new nodes;
-- `here`, `title`, `created` as in the document;
+- `here`, `title`, `created`, `note` as in the document;
 - `past`, `future`: how many of them stay, and what follows these.
 """
 
@@ -38,7 +39,7 @@ def changes(before: Story, after: Story) -> Record:
         record["grow"] = grown
     if same < len(after.nodes):
         record["add"] = [node_to_dict(node) for node in after.nodes[same:]]
-    for name in ("here", "title", "created"):
+    for name in ("here", "title", "created", "note"):
         if getattr(before, name) != getattr(after, name):
             record[name] = getattr(after, name)
     for name in ("past", "future"):
@@ -111,6 +112,7 @@ def apply(story: Story, record: Record) -> Story:
         here=of(int, record.get("here", story.here)),
         title=clean_text(of(str, record.get("title", story.title))),
         created=clean_text(of(str, record.get("created", story.created))),
+        note=note_from(record, story.note),
         past=_stack(story.past, record.get("past")),
         future=_stack(story.future, record.get("future")),
     )

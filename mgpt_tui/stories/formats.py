@@ -28,6 +28,8 @@ from mgpt_tui.text import clean_text, one_line
 FORMAT = 1
 LARGEST = 256 * 2**20
 """Bytes of a document or a journal that is read; a long novel has one."""
+RARE = ("muted", "note")
+"""What stands in a passage only where it has it."""
 SUFFIXES = (".md", ".txt", ".json", ".html")
 
 
@@ -131,6 +133,8 @@ def to_json(story: Story, folds: int = 0) -> str:
         "future": story.future,
         "nodes": [node_to_dict(node) for node in story.nodes[1:]],
     }
+    if story.note:
+        content["note"] = story.note
     return json.dumps(content, ensure_ascii=False) + "\n"
 
 
@@ -154,8 +158,7 @@ def node_to_dict(node: Node) -> dict[str, Any]:
             "fingerprint": span.fingerprint,
             "decoding": span.decoding,
         }
-        if span.muted:
-            content["muted"] = span.muted
+        content |= {name: getattr(span, name) for name in RARE if getattr(span, name)}
     return content
 
 
@@ -203,6 +206,7 @@ def _story_from(content: dict[str, Any]) -> Story:
         here=of(int, content["here"]),
         title=title,
         created=created,
+        note=note_from(content),
         past=integers(content["past"]),
         future=integers(content["future"]),
     )
@@ -259,6 +263,11 @@ def seed_from(value: Any) -> int | None:
     return None if value is None or not 0 <= of(int, value) <= LARGEST_INT else int(value)
 
 
+def note_from(content: dict[str, Any], default: str = "") -> str:
+    """The note of a story, or of a change of one."""
+    return clean_text(of(str, content.get("note", default)))
+
+
 def are_tokens(numbers: Sequence[int]) -> bool:
     """Whether these could be ids of tokens, whatever the model."""
     return not numbers or 0 <= min(numbers) <= max(numbers) <= LARGEST_INT
@@ -299,7 +308,7 @@ def _span_from(content: dict[str, Any]) -> Span:
         until=_until_from(content.get("until", Until.LENGTH)),
         **{
             name: clean_text(of(str, content[name]))
-            for name in ("model", "fingerprint", "decoding", "muted")
+            for name in ("model", "fingerprint", "decoding", *RARE)
             if name in content
         },
     )

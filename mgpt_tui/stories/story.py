@@ -17,7 +17,7 @@ from mgpt_tui.stories.tree import ROOT as ROOT
 from mgpt_tui.stories.tree import Author as Author
 from mgpt_tui.stories.tree import Maker as Maker
 from mgpt_tui.stories.tree import Node as Node
-from mgpt_tui.stories.tree import Nodes, count_words, edited, path_to, spans_before, typed
+from mgpt_tui.stories.tree import Nodes, count_words, edited, opened, path_to, spans_before, typed
 from mgpt_tui.stories.tree import Span as Span
 from mgpt_tui.stories.tree import Spans as Spans
 from mgpt_tui.text import TextChunk, clean_text, joint
@@ -46,6 +46,7 @@ class Story:
         here: the node at whose end the writer stands.
         title: the name the writer gave it; "" until then.
         created: when it was begun, ISO 8601, UTC.
+        note: what the model is to have in view before the story, which it is no part of.
         past: the nodes that undo goes back to, the oldest first.
         future: the nodes that redo goes forward to, the nearest last.
     """
@@ -54,6 +55,7 @@ class Story:
     here: int = 0
     title: str = ""
     created: str = field(default_factory=_now)
+    note: str = ""
     past: tuple[int, ...] = ()
     future: tuple[int, ...] = ()
     # Derived when it is asked for. Any other story derives its own, so that none can have an old
@@ -174,8 +176,8 @@ class Story:
 
         What undo took can be brought back until there is text in it.
         """
-        opened = self._hang((_opened(settings, maker, until),), self._end_of_here())
-        return replace(opened, future=self.future)
+        begun = self._hang((opened(settings, maker, until),), self._end_of_here())
+        return replace(begun, future=self.future)
 
     def retry(
         self, settings: SamplingSettings, maker: Maker | None = None, until: str = "length"
@@ -183,7 +185,13 @@ class Story:
         """Open an empty node beside the last generation, in place of it and of nothing else."""
         node = self.nodes[self.here]
         place = (node.parent, node.at) if self.ends_with_model else self._end_of_here()
-        return replace(self._hang((_opened(settings, maker, until),), place), future=self.future)
+        return replace(self._hang((opened(settings, maker, until),), place), future=self.future)
+
+    def turn(self, text: str, maker: Maker | None = None) -> Story:
+        """Add a text that the model held for likeliest among some, without drawing it."""
+        return self._hang(
+            (replace(opened(None, maker), text=clean_text(text)),), self._end_of_here()
+        )
 
     def extend(
         self, text: str = "", tokens: tuple[int, ...] = (), *, seed: int | None = None
@@ -199,7 +207,7 @@ class Story:
     def begin_anew(self, settings: SamplingSettings, until: str = "length") -> Story:
         """Empty the model's node here again, to be filled with other settings."""
         maker = self.nodes[self.here].span.maker
-        return self._told(_opened(settings, maker, until), future=self.future)
+        return self._told(opened(settings, maker, until), future=self.future)
 
     def settle(self) -> Story:
         """Take back a generation that brought no text, and what it was to replace returns."""
@@ -238,7 +246,7 @@ class Story:
         text = clean_text(text)
         if not text:
             return self
-        empty = _opened(None, maker)
+        empty = opened(None, maker)
         return self._hang((empty.grown((TextChunk(text, (token,)),)),), self._fork(offset))
 
     # Moving.
@@ -287,6 +295,10 @@ class Story:
         """The same story under another name; not a step of undo."""
         return replace(self, title=clean_text(title))
 
+    def remembering(self, note: str) -> Story:
+        """The same story with another note, "" for none; not a step of undo."""
+        return replace(self, note=clean_text(note).strip())
+
     # How it is done.
 
     def _end_of_here(self) -> tuple[int, int]:
@@ -333,17 +345,3 @@ class Story:
 
     def _stand(self, id: int, *, past: tuple[int, ...], future: tuple[int, ...]) -> Story:
         return replace(self, here=id, past=past, future=future)
-
-
-def _opened(settings: SamplingSettings | None, maker: Maker | None, until: str = "length") -> Span:
-    maker = maker or Maker()
-    return Span(
-        author=Author.MODEL,
-        text="",
-        settings=settings,
-        until=str(until),
-        model=maker.model,
-        fingerprint=maker.fingerprint,
-        decoding=maker.decoding,
-        muted=maker.muted,
-    )

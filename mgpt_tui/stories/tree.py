@@ -26,6 +26,7 @@ class Maker:
     fingerprint: str = ""
     decoding: str = ""
     muted: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ class Span:
         decoding: how the model was run, in words; elsewhere the seed may write another text.
         muted: what of the model was muted meanwhile, see `inspection.names.spell_muted`; "" for
             nothing.
+        note: what the model had in view before the story; "" for nothing.
     """
 
     author: Author
@@ -61,6 +63,7 @@ class Span:
     fingerprint: str = ""
     decoding: str = ""
     muted: str = ""
+    note: str = ""
 
     @property
     def maker(self) -> Maker:
@@ -70,6 +73,7 @@ class Span:
             fingerprint=self.fingerprint,
             decoding=self.decoding,
             muted=self.muted,
+            note=self.note,
         )
 
     @property
@@ -236,3 +240,19 @@ def count_words(spans: Spans) -> dict[Author, int]:
             counts[span.author] -= 1
         inside = not span.text[-1].isspace()
     return counts
+
+
+def opened(settings: SamplingSettings | None, maker: Maker | None, until: str = "length") -> Span:
+    """An empty span, for the model to fill."""
+    maker = maker or Maker()
+    return Span(
+        author=Author.MODEL,
+        text="",
+        settings=settings,
+        until=str(until),
+        model=maker.model,
+        fingerprint=maker.fingerprint,
+        decoding=maker.decoding,
+        muted=maker.muted,
+        note=maker.note,
+    )

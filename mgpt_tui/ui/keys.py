@@ -66,6 +66,17 @@ KEYS = (
         help="let the model write until the story ends",
     ),
     Key(
+        id="remember", group=Group.WRITING, action="remember", label="remember",
+        slash="/remember", argument="[NOTE]", palette=True,
+        help="keep a note in the model's view however long the story gets; alone, change it",
+    ),
+    Key(
+        id="forget", group=Group.WRITING, action="forget", label="forget the note",
+        slash="/forget", palette=True, help="take the note out of the model's view again",
+        can=lambda room: bool(room.session.story.note),
+        unless="There is no note to forget.",
+    ),
+    Key(
         id="earlier_line", group=Group.WRITING, keys="up", action="earlier_line",
         label="earlier line", where=Where.PROMPT,
         help="in the first line: bring back what was typed before",

@@ -1,6 +1,7 @@
 """`mgpt-tui replay`, as a user runs it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,7 @@ from mgpt_tui import paths
 from mgpt_tui.inference.inspector import Inspector
 from mgpt_tui.inference.loading import FOR_THE_SCREEN, engine_of, load_engine
 from mgpt_tui.inference.muting import muted_engine
-from mgpt_tui.inference.request import DecodingSettings, SamplingSettings
+from mgpt_tui.inference.request import DecodingSettings, SamplingSettings, noted
 from mgpt_tui.stories.formats import from_json, to_json
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.stories.story import Maker, Story
@@ -23,8 +24,9 @@ def told(tiny_checkpoint):
     fingerprint = loaded.info.fingerprint
     maker = Maker(model=str(tiny_checkpoint), fingerprint=fingerprint, decoding=loaded.decoding)
     story = Story().write("A fox")
-    for _ in range(2):
-        context = story.context({fingerprint})
+    for note in ("", "Mia."):
+        maker = replace(maker, note=note)
+        context = noted(note, story.context({fingerprint}))
         generation = loaded.engine.stream(context, SETTINGS)
         story = story.begin(SETTINGS, maker)
         for chunk in generation:

@@ -11,8 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.process.messages import Generate, decode, encode
+from mgpt_tui.inference.process.lines import decode, encode
+from mgpt_tui.inference.process.messages import (
+    Generate,
+)
 from mgpt_tui.inference.request import SamplingSettings, Until
+from mgpt_tui.stories.changes import apply, changes
 from mgpt_tui.stories.formats import from_json, render, to_json
 from mgpt_tui.stories.story import Author, Maker, Story
 from mgpt_tui.text import clean_text
@@ -196,3 +200,19 @@ def test_text_from_a_file_is_cleaned_and_its_tokens_are_not_of_it() -> None:
     assert story.spans[0].tokens == ()
     assert story.title == clean_text("\x07")
     assert story.go(2).text == clean_text(raw) + "x"
+
+
+def test_a_note_is_kept_with_the_story_and_is_no_part_of_it() -> None:
+    maker = Maker(model="m", fingerprint="f", note="Mia is a mouse.")
+    story = Story().write("A key").remembering(" Mia is\x1b a mouse. ").begin(None, maker)
+    story = story.extend(" sang.", (1,))
+    assert story.note == "Mia is\u241b a mouse."
+    assert story.undo().note == story.note
+    again, _ = from_json(to_json(story), "x")
+    assert again == story
+    assert again.spans[-1].note == "Mia is a mouse."
+    assert story.note not in render(story, ".md", "x") + render(story, ".html", "x")
+    assert "note" not in to_json(Story().write("A key"))
+    before = story.remembering("")
+    assert apply(before, changes(before, story)) == story
+    assert apply(story, changes(story, before)) == before

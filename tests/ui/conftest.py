@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,6 +23,7 @@ from mgpt_tui.inference.process.messages import (
     Failed,
     Inspected,
     Measured,
+    Ranked,
     Ready,
     Seen,
     Started,
@@ -33,6 +34,7 @@ from mgpt_tui.inference.request import (
     Distribution,
     Finished,
     FinishReason,
+    Note,
     SamplingSettings,
     TextChunk,
     Until,
@@ -57,7 +59,8 @@ WORDS = (" on", " the", " ground", ".", " It", " was", " shiny", ".")
 
 def count(context: tuple[ContextPart, ...]) -> int:
     """How many tokens a story has, to an engine for which words are tokens."""
-    return 1 + sum(len(part.split()) if isinstance(part, str) else len(part) for part in context)
+    parts = (part.text if isinstance(part, Note) else part for part in context)
+    return 1 + sum(len(part.split()) if isinstance(part, str) else len(part) for part in parts)
 
 
 @dataclass
@@ -83,6 +86,7 @@ class FakeEngine:
     muted: str = ""
     looked: list[tuple[ContextPart, ...]] = field(default_factory=list)
     measured: list[tuple[ContextPart, ...]] = field(default_factory=list)
+    ranked: list[tuple[tuple[ContextPart, ...], tuple[str, ...]]] = field(default_factory=list)
     inspected: list[tuple[tuple[ContextPart, ...], Asked]] = field(default_factory=list)
     spelled: dict[int, str] = field(default_factory=dict)
     models: list[str | None] = field(default_factory=list)
@@ -127,6 +131,13 @@ class FakeEngine:
         id = -1000 - len(self.measured)
         if self.automatic:
             self.say(Measured(id, count(context)))
+        return id
+
+    def rank(self, context: tuple[ContextPart, ...], candidates: Sequence[str]) -> int:
+        self.ranked.append((context, tuple(candidates)))
+        id = -50_000 - len(self.ranked)
+        if self.automatic:
+            self.say(Ranked(id, tuple(-1.0 - at for at in range(len(candidates)))))
         return id
 
     def inspect(self, context: tuple[ContextPart, ...], asked: Asked) -> int:

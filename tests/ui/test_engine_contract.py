@@ -18,6 +18,7 @@ from mgpt_tui.inference.process.messages import (
     Event,
     Inspected,
     Measured,
+    Ranked,
     Ready,
     Seen,
     Started,
@@ -113,6 +114,10 @@ def test_questions_are_answered_under_their_ids(engine) -> None:
     measure = engine.measure((STORY,))
     measured = answer(engine)
     assert isinstance(measured, Measured) and measured.id == measure
+    rank = engine.rank((STORY,), (" It", " Then it"))
+    ranked = answer(engine)
+    assert isinstance(ranked, Ranked) and ranked.id == rank
+    assert len(ranked.scores) == 2 and max(ranked.scores) < 0
     engine.generate((STORY,), SETTINGS)
     started, *_ = passage(engine, 1)
     assert isinstance(started, Started)

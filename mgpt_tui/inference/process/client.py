@@ -24,6 +24,7 @@ from mgpt_tui import paths
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import open_own
 from mgpt_tui.inference.inspection.asked import Asked
+from mgpt_tui.inference.process.lines import ProtocolError, decode, encode
 from mgpt_tui.inference.process.messages import (
     LONGEST_EVENT,
     Died,
@@ -33,13 +34,11 @@ from mgpt_tui.inference.process.messages import (
     Inspect,
     Look,
     Measure,
-    ProtocolError,
     Question,
+    Rank,
     Ready,
     Request,
     Stop,
-    decode,
-    encode,
 )
 from mgpt_tui.inference.process.pending import Pending
 from mgpt_tui.inference.request import ContextPart, SamplingSettings, Until
@@ -71,6 +70,9 @@ class EngineLike(Protocol):
 
     def measure(self, context: Sequence[ContextPart]) -> int:
         """Ask how many tokens would be read; the id under which `Measured` will answer."""
+
+    def rank(self, context: Sequence[ContextPart], candidates: Sequence[str]) -> int:
+        """Ask how likely some texts are; the id under which `Ranked` will answer."""
 
     def inspect(self, context: Sequence[ContextPart], asked: Asked) -> int:
         """Look into the model; the id under which `Inspected` or `Replaced` will answer."""
@@ -152,6 +154,10 @@ class EngineClient:
     def measure(self, context: Sequence[ContextPart]) -> int:
         """Ask how many tokens of `context` are read; returns the id of the answer at once."""
         return self._ask(Measure(next(self._ids), tuple(context)))
+
+    def rank(self, context: Sequence[ContextPart], candidates: Sequence[str]) -> int:
+        """Ask how likely each text is after `context`; returns the id of the answer at once."""
+        return self._ask(Rank(next(self._ids), tuple(context), tuple(candidates)))
 
     def inspect(self, context: Sequence[ContextPart], asked: Asked) -> int:
         """Ask what a view tells of `context`; returns the id of the answer at once."""

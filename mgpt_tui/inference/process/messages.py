@@ -1,19 +1,13 @@
-"""What the app and the engine process say to each other: one JSON object a line.
+"""What the app and the engine process say to each other, in lines of JSON (see `lines`).
 
 Requests go to the child's standard input, events come from its standard output. Every message
-is a plain dataclass; `encode` and `decode` are the whole protocol. Decoding is strict: a line
-that is not exactly a message means that the other side is broken, and is never guessed at.
+is a plain dataclass.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-import types
-from dataclasses import asdict, dataclass, is_dataclass
-from enum import StrEnum
-from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn, Union, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.inspection.asked import Asked
@@ -24,7 +18,6 @@ from mgpt_tui.inference.request import (
     SamplingSettings,
     Until,
 )
-from mgpt_tui.settings_fields import LARGEST_INT
 from mgpt_tui.text import TextChunk
 
 if TYPE_CHECKING:
@@ -97,6 +90,24 @@ class Measure:
 
     id: int
     context: tuple[ContextPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """How likely is each of some texts after `context`? Answered by `Ranked`.
+
+    Raises:
+        UserError: where there are none or too many, or one is empty.
+    """
+
+    id: int
+    context: tuple[ContextPart, ...]
+    candidates: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _check_count("candidates", len(self.candidates))
+        if "" in self.candidates:
+            raise UserError("Nothing cannot be ranked.", "Give texts.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +219,18 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Ranked:
+    """What request `id` wanted to have ranked.
+
+    Attributes:
+        scores: of each candidate the mean log-probability of its tokens, in nats.
+    """
+
+    id: int
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Inspected:
     """What request `id` wanted to look at.
 
@@ -253,88 +276,9 @@ class Died:
     exit_code: int
 
 
-Question = Generate | Look | Measure | Inspect
+Question = Generate | Look | Measure | Rank | Inspect
 """What an engine answers, one after the other; the short ones also between tokens."""
 Request = Question | Stop
-Event = Ready | Started | Chunks | Ended | Seen | Measured | Inspected | Replaced | Failed | Died
+Answered = Seen | Measured | Ranked | Inspected | Replaced
+Event = Ready | Started | Chunks | Ended | Answered | Failed | Died
 Message = Request | Event
-
-_SENT: dict[str, type] = {kind.__name__: kind for kind in get_args(Message) if kind is not Died}
-
-
-class ProtocolError(ValueError):
-    """A line that is no message."""
-
-
-def encode(message: Message) -> bytes:
-    """`message` as one line of ASCII JSON, newline included: its type's name and its fields."""
-    content = {"type": type(message).__name__, **asdict(message)}
-    return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
-
-
-def decode(line: bytes) -> Message:
-    """The inverse of `encode`.
-
-    Raises:
-        ProtocolError: where `line` is not one message with exactly its fields and their types.
-    """
-    try:
-        content = json.loads(line, parse_constant=_not_finite)
-    except (ValueError, RecursionError) as error:
-        raise ProtocolError(f"no JSON: {line[:80]!r}") from error
-    name = content.pop("type", None) if isinstance(content, dict) else None
-    if not isinstance(name, str) or name not in _SENT:
-        raise ProtocolError(f"no message: {line[:80]!r}")
-    try:
-        message: Message = _build(_SENT[name], content)
-    except RecursionError as error:  # in telling of a value that JSON has just managed
-        raise ProtocolError("nested too deeply") from error
-    return message
-
-
-def _not_finite(constant: str) -> NoReturn:
-    raise ValueError(constant)
-
-
-def _build(hint: Any, value: Any) -> Any:
-    """`value` from JSON as the type `hint`, or a `ProtocolError`."""
-    if get_origin(hint) in (types.UnionType, Union):
-        for option in get_args(hint):
-            try:
-                return _build(option, value)
-            except ProtocolError:
-                continue
-    elif get_origin(hint) is tuple and isinstance(value, list):
-        return tuple(_build(get_args(hint)[0], item) for item in value)
-    elif is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
-        hints = _field_types(hint)
-        if hints.keys() == value.keys():
-            arguments = {name: _build(hints[name], item) for name, item in value.items()}
-            try:
-                return hint(**arguments)
-            except UserError as error:
-                raise ProtocolError(str(error)) from error
-    elif isinstance(hint, type) and issubclass(hint, StrEnum):
-        if isinstance(value, str) and value in list(hint):
-            return hint(value)
-    elif hint is float and type(value) in (int, float):
-        # JSON's numbers have no bounds: 1e999 is read as infinity.
-        if abs(value) <= sys.float_info.max:
-            return float(value)
-    elif hint is int and type(value) is int:  # not isinstance: True is no token
-        if 0 <= value <= LARGEST_INT:  # ids, tokens, counts, seeds
-            return value
-    elif type(value) is hint:
-        return value
-    raise ProtocolError(f"{value!r:.80} is no {hint}")
-
-
-@cache
-def _field_types(message_type: type) -> dict[str, Any]:
-    views: dict[str, Any] = {}
-    if message_type is Inspected:
-        # Thirty types that views are made of, imported when the first view is told.
-        from mgpt_tui.inference.inspection.answers import Answer
-
-        views = {"Answer": Answer}
-    return get_type_hints(message_type, localns=views)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from mgpt_tui.inference.process.lines import ProtocolError
 from mgpt_tui.inference.process.messages import (
+    Answered,
     Chunks,
     Ended,
     Event,
@@ -13,8 +15,9 @@ from mgpt_tui.inference.process.messages import (
     Look,
     Measure,
     Measured,
-    ProtocolError,
     Question,
+    Rank,
+    Ranked,
     Replaced,
     Seen,
     Started,
@@ -24,10 +27,9 @@ _ANSWERS: dict[type, tuple[type, ...]] = {
     Generate: (Started, Chunks, Ended),
     Look: (Seen,),
     Measure: (Measured,),
+    Rank: (Ranked,),
     Inspect: (Inspected, Replaced),
 }
-_LAST = Seen | Measured | Inspected | Replaced
-"""What is the whole of an answer."""
 
 
 class Pending:
@@ -52,7 +54,7 @@ class Pending:
         if isinstance(event, Failed):
             if event.id is not None:
                 self._drop(event.id)
-        elif isinstance(event, Started | Chunks | Ended | _LAST):
+        elif isinstance(event, Started | Chunks | Ended | Answered):
             left = self._left.get(event.id)
             if left is None or not isinstance(event, self._kinds[event.id]):
                 raise ProtocolError(f"{type(event).__name__} answers nothing")
@@ -60,7 +62,7 @@ class Pending:
                 raise ProtocolError(f"there is no sample {event.sample}, or it is over")
             if isinstance(event, Ended):
                 left.discard(event.sample)
-            if not left or (isinstance(event, _LAST) and not getattr(event, "more", False)):
+            if not left or (isinstance(event, Answered) and not getattr(event, "more", False)):
                 self._drop(event.id)
 
     def give_up(self) -> list[int]:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
+from mgpt_tui.inference.process.lines import ProtocolError, decode, encode
 from mgpt_tui.inference.process.messages import (
     Chunks,
     Ended,
@@ -35,15 +36,14 @@ from mgpt_tui.inference.process.messages import (
     Look,
     Measure,
     Measured,
-    ProtocolError,
     Question,
+    Rank,
+    Ranked,
     Ready,
     Replaced,
     Seen,
     Started,
     Stop,
-    decode,
-    encode,
 )
 from mgpt_tui.inference.process.waiting import Waiting
 from mgpt_tui.memory import OutOfMemory, is_lack_of_memory
@@ -75,7 +75,6 @@ class Server:
         self._send = send
         self._waiting = Waiting()
         self._stops: dict[int, threading.Event] = {}
-        self._beside: tuple[str, Engine, Inspector] | None = None  # what is compared with
         self._kept: tuple[str, Engine] | None = None  # what was muted last, and what writes so
 
     def take(self, line: bytes) -> None:
@@ -116,6 +115,9 @@ class Server:
             elif isinstance(request, Measure):
                 read = engine.beginning(request.context).tokens
                 self._send(Measured(request.id, len(read)))
+            elif isinstance(request, Rank):
+                scores = engine.rank(request.context, request.candidates)
+                self._send(Ranked(request.id, tuple(scores)))
             elif isinstance(request, Look):
                 seen = engine.look(request.context, request.settings, request.count)
                 self._send(Seen(request.id, seen))
@@ -135,9 +137,8 @@ class Server:
         """Tell what a view asks, in one answer, or in several with other questions in between."""
         from mgpt_tui.inference.answering import answers
 
-        view, model = request.asked.view, request.asked.model
-        looked_into = self._other(model) if model else (engine, inspector())
-        for answer, more in answers(*looked_into, request.context, request.asked):
+        view = request.asked.view
+        for answer, more in answers(engine, inspector(), request.context, request.asked):
             self._send(Inspected(request.id, answer, more))
             while more and (question := self._waiting.next_short(with_text=True)) is not None:
                 self._answer(question, engine, inspector)
@@ -166,18 +167,6 @@ class Server:
         )
         answer = partial(self._answer, engine=engine, inspector=inspector)
         self._send_texts(request.id, dict(enumerate(generations)), answer)
-
-    def _other(self, model: str) -> tuple[Engine, Inspector]:
-        """Another model, loaded when it is first asked about; one is kept."""
-        from mgpt_tui.inference.inspector import Inspector
-        from mgpt_tui.inference.loading import FOR_THE_SCREEN, load_engine
-
-        if self._beside is None or self._beside[0] != model:
-            self._beside = None  # its memory may be needed
-            loaded = load_engine(find_model(model).path, spare_cores=FOR_THE_SCREEN)
-            inspector = Inspector(loaded.open_decoder, loaded.engine.tokenizer)
-            self._beside = model, loaded.engine, inspector
-        return self._beside[1:]
 
     def _muted(self, muted: str, engine: Engine, inspector: GiveInspector | None) -> Engine:
         """An engine without some parts; it is kept, so that it goes on from what it has read."""

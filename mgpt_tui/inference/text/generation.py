@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
 
+from mgpt_tui.inference.closing import CLOSING
 from mgpt_tui.inference.held_back import Beginning, RestDecoder
 from mgpt_tui.inference.request import Finished, FinishReason, SamplingSettings, Until
 from mgpt_tui.inference.text.endings import EndFinder, cut
@@ -25,7 +26,7 @@ class Generation(Iterator[TextChunk]):
     Attributes:
         seed: the seed in use.
         context_tokens: tokens read of the context, the first `<|endoftext|>` included.
-        window_start: the first of them that the model sees; above 0 where they are too many.
+        window_start: how many of them, not counting a note, the model no longer sees.
         chances: of every token drawn so far, where they were asked for.
     """
 
@@ -44,12 +45,14 @@ class Generation(Iterator[TextChunk]):
         self.context_tokens = len(beginning.tokens)
         self.chances: list[Chances] = []
         self._config = config
-        self.window_start = self._config.window_start(self.context_tokens)
+        self._kept_in_view = beginning.kept
+        self.window_start = config.window_start(self.context_tokens, beginning.kept)
         self._decoder = RestDecoder(tokenizer, beginning.rest)
         self._end_token = tokenizer.end_token
         self._steps = steps
         self._should_stop = should_stop
         self._stop_finder = StopFinder(settings.stop, tokenizer)
+        self._closing_finder = StopFinder(CLOSING if beginning.is_closed else (), tokenizer)
         self._end_finder = EndFinder(until, settings.finish_sentence, tokenizer, beginning.end)
         self._enough = settings.max_tokens
         self._drawn_tokens = 0  # but for those that spelled what was held back
@@ -70,14 +73,14 @@ class Generation(Iterator[TextChunk]):
             tokens=self._kept,
             seconds=self._seconds,
             seed=self.seed,
-            window_start=self._config.window_start(context_tokens),
+            window_start=self._config.window_start(context_tokens, self._kept_in_view),
             context_tokens=context_tokens,
         )
 
     def _released(self) -> Iterator[TextChunk]:
         """Chunks that no stop string can take back any more."""
         finder = self._stop_finder
-        for chunk in self._up_to_the_end():
+        for chunk in self._closed():
             for free in finder.feed(chunk):
                 self._kept += len(free.tokens)
                 yield free
@@ -88,6 +91,17 @@ class Generation(Iterator[TextChunk]):
         for free in finder.finish():
             self._kept += len(free.tokens)
             yield free
+
+    def _closed(self) -> Iterator[TextChunk]:
+        """Chunks up to where a story that has said "The end" would say so again."""
+        finder = self._closing_finder
+        for chunk in self._up_to_the_end():
+            yield from finder.feed(chunk)
+            if finder.found:
+                self._reason = FinishReason.END
+                self._steps.close()
+                return
+        yield from finder.finish()
 
     def _up_to_the_end(self) -> Iterator[TextChunk]:
         """Chunks up to where the text is to end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mgpt_tui.inference.request import Until
+from mgpt_tui.ui.keys import KEY
 from mgpt_tui.ui.room.desk import Desk
 
 
@@ -35,3 +36,18 @@ class Writing:
             self._desk.say("A seed is set, so the model writes the same again.")
         session.retry()
         self._desk.show_end()
+
+    # What the model is to keep in mind.
+
+    def action_remember(self, note: str = "") -> None:
+        desk = self._desk
+        if not note:
+            desk.prompt.begin(KEY["remember"], self._session.story.note)
+        elif desk.is_ready():
+            kept = "The note stays in the model's view from the next passage on."
+            self._session.remember(note, lambda trouble: desk.say(trouble or kept))
+
+    def action_forget(self) -> None:
+        gone = "The note is gone from the next passage on."
+        self._session.remember("", lambda _: self._desk.say(gone))
+        self._desk.show()

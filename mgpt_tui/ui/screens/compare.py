@@ -50,14 +50,14 @@ class Candidate(VerticalScroll, can_focus=True):
     def compose(self) -> ComposeResult:
         yield self._words
 
-    def show(self, column: Column, *, is_last_word: bool) -> None:
+    def show(self, column: Column, turn: str, *, is_last_word: bool) -> None:
         """Bring it up to date; an empty one may be begun again, unless that is the last word."""
         state = "…" if column.reason is None else f"seed {column.seed}"
         self.border_title = Content(f"{self.number + 1}  {state}")
         nothing = ""
         if is_last_word and column.reason is FinishReason.END:
             nothing = "(the story ends here)"
-        self._words.say(column.text.lstrip("\n ") or nothing)
+        self._words.say((turn + column.text).lstrip("\n ") or nothing)
 
     def action_keep(self) -> None:
         self.post_message(self.Kept(self.number))
@@ -115,7 +115,7 @@ class CompareScreen(LiveDialog[int | None]):
         comparison, is_over = self._session.comparison, not self._session.is_writing
         if comparison is not None:
             for candidate, column in zip(self.query(Candidate), comparison.columns, strict=False):
-                candidate.show(column, is_last_word=is_over)
+                candidate.show(column, comparison.turn, is_last_word=is_over)
 
     @on(Candidate.Kept)
     def keep(self, message: Candidate.Kept) -> None:

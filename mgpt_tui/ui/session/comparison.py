@@ -52,18 +52,30 @@ class Comparison:
         settings: which they are written with.
         maker: the model.
         samples: how many.
+        back: the story that none of them goes back to, and undo; `base`, if left out.
+
+    Attributes:
+        maker: as above.
     """
 
-    def __init__(self, base: Story, settings: SamplingSettings, maker: Maker, samples: int) -> None:
+    def __init__(
+        self,
+        base: Story,
+        settings: SamplingSettings,
+        maker: Maker,
+        samples: int,
+        back: Story | None = None,
+    ) -> None:
         self.base = base
+        self._back = back or base
         self.columns = [Column() for _ in range(samples)]
         self._settings = settings
-        self._maker = maker
+        self.maker = maker
 
     @property
-    def muted(self) -> str:
-        """What of the model is muted meanwhile."""
-        return self._maker.muted
+    def turn(self) -> str:
+        """What all of them begin with, which the story that they go back to has not."""
+        return self.base.text[len(self._back.text) :]
 
     @property
     def is_over(self) -> bool:
@@ -111,10 +123,11 @@ class Comparison:
             grow = story.begin if first else story.retry
             ignore_end = self._settings.ignore_end or column.goes_past_the_end
             settings = replace(self._settings, ignore_end=ignore_end)
-            story, first = grow(settings, self._maker, Until.LENGTH), False
+            story, first = grow(settings, self.maker, Until.LENGTH), False
             story = story.extend_by(column.chunks, seed=column.seed)
             if number == choice:
                 chosen = story.here
+        back = self._back
         if chosen == self.base.here:
-            return replace(story, here=chosen, past=self.base.past, future=self.base.future)
-        return replace(story, here=chosen, past=(*self.base.past, self.base.here), future=())
+            return replace(story, here=back.here, past=back.past, future=back.future)
+        return replace(story, here=chosen, past=(*back.past, back.here), future=())

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from mgpt_tui.inference.process.client import EngineLike
 from mgpt_tui.inference.process.messages import Chunks
-from mgpt_tui.inference.request import FinishReason, SamplingSettings, Until
+from mgpt_tui.inference.request import FinishReason, SamplingSettings, Until, noted
 from mgpt_tui.stories.story import Story
 from mgpt_tui.text import StreamingCleaner, TextChunk
 from mgpt_tui.ui.session.comparison import Comparison, ended_at_once
@@ -77,8 +77,9 @@ class Passage(Generation):
 
     def ask(self, engine: EngineLike, story: Story) -> None:
         settings, until = _wanted(story)
-        muted, context = story.nodes[story.here].span.muted, story.context(self._fingerprints)
-        self._asked(engine.generate(context, settings, until, muted=muted), samples=1)
+        maker = story.nodes[story.here].span.maker
+        context = noted(maker.note, story.context(self._fingerprints))
+        self._asked(engine.generate(context, settings, until, muted=maker.muted), samples=1)
 
     def began(self, story: Story, seed: int) -> Story:
         return story.extend(seed=seed)
@@ -129,10 +130,9 @@ class SideBySide(Generation):
         self._settings = settings
 
     def ask(self, engine: EngineLike, story: Story) -> None:
-        context = self._comparison.base.context(self._fingerprints)
-        samples = len(self._comparison.columns)
-        muted = self._comparison.muted
-        id = engine.generate(context, self._settings, Until.LENGTH, samples, muted)
+        maker, samples = self._comparison.maker, len(self._comparison.columns)
+        context = noted(maker.note, self._comparison.base.context(self._fingerprints))
+        id = engine.generate(context, self._settings, Until.LENGTH, samples, maker.muted)
         self._asked(id, samples)
 
     def began(self, story: Story, seed: int) -> Story:

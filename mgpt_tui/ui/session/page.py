@@ -69,7 +69,7 @@ class Page:
             return
         self._meter.count()
         self.story = running.finish(self.story)
-        self._meter.end(self.story.text, reason)
+        self._meter.end(self.story, reason)
 
     # What the engine says.
 
@@ -77,7 +77,7 @@ class Page:
         """The generation begins; gives what the writer should be told."""
         if self._running is None or not self.is_of(event.id):
             return []
-        self._meter.started(self.story.text, event)
+        self._meter.started(self.story, event)
         self.story = self._running.began(self.story, event.seed)
         return self._tell_window(event)
 

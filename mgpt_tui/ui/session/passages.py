@@ -54,7 +54,8 @@ def origin_of(
             if why or span.settings is None or span.seed is None:
                 return _undrawn(tokens, number, span.settings or settings, span, why)
             own, lead = span.tokens[: number - first + 1], span.text[: span.lead]
-            drawing = Drawing(span.settings, own, lead, span.seed, span.muted, Until(span.until))
+            until = Until(span.until)
+            drawing = Drawing(span.settings, own, lead, span.seed, span.muted, until, span.note)
             return Origin(drawing, start, span)
     span = _span_of(story, tokens, number)
     return _undrawn(tokens, number, settings, span, _why_text(span, fingerprints))
@@ -110,6 +111,8 @@ def _why_text(span: Span, fingerprints: Collection[str]) -> str:
     """Why what the model reads as text has no draw to know again."""
     if span.author is Author.WRITER:
         return "You wrote it, so no number drew it."
+    if span.settings is None and not span.tokens:
+        return "It is a turn, the likeliest among some, so no number drew it."
     if not span.tokens:
         return "The token that was drawn here is not whole in the story any more."
     if span.fingerprint not in fingerprints:

@@ -8,10 +8,18 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from mgpt_tui.inference.process.client import EngineLike
-from mgpt_tui.inference.process.messages import Failed, Inspected, Measured, Replaced, Seen
+from mgpt_tui.inference.process.messages import (
+    Answered,
+    Failed,
+    Inspected,
+    Measured,
+    Ranked,
+    Replaced,
+    Seen,
+)
 from mgpt_tui.inference.request import ContextPart
 
-Answer = TypeVar("Answer", Seen, Measured, Inspected)
+Answer = TypeVar("Answer", Seen, Measured, Ranked, Inspected)
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +57,9 @@ def _has_more(event: object) -> bool:
     return isinstance(event, Inspected) and event.more
 
 
+_Open = tuple[Question[Any], Callable[[Any], None] | None, Callable[[str], None] | None]
+
+
 class Questions:
     """What is asked about the story, and which questions are open, by the engine's ids.
 
@@ -64,7 +75,7 @@ class Questions:
         context: Callable[[int | None], Sequence[ContextPart] | None],
     ) -> None:
         self._engine, self._context = engine, context
-        self._open: dict[int | None, tuple[Question[Any], Callable[[Any], None] | None]] = {}
+        self._open: dict[int | None, _Open] = {}
 
     def ask(
         self,
@@ -72,6 +83,7 @@ class Questions:
         ask: Callable[[Sequence[ContextPart]], int],
         end: int | None = None,
         then: Callable[[Answer], None] | None = None,
+        fails: Callable[[str], None] | None = None,
     ) -> Question[Answer]:
         """Ask the engine something about the story; nothing that is being written stops.
 
@@ -80,6 +92,7 @@ class Questions:
             ask: asks the engine, given what it is to read, and gives the id.
             end: how many characters of the story it is about; all of them where left out.
             then: called with the answer, once it is there; with each, where it comes bit by bit.
+            fails: called with its `trouble` where there is none.
 
         Returns:
             The question, which is lost already where the engine is not ready.
@@ -89,7 +102,7 @@ class Questions:
             return Question(kind, is_lost=True)
         id = ask(context)
         question = Question(kind, id)
-        self._open[id] = question, then
+        self._open[id] = question, then, fails
         return question
 
     def leave(self, question: Question[Inspected]) -> None:
@@ -97,15 +110,17 @@ class Questions:
         if question.is_open and question.id is not None:
             self._engine.stop(question.id)
 
-    def take(self, event: Seen | Measured | Inspected | Replaced | Failed) -> None:
+    def take(self, event: Answered | Failed) -> None:
         """Pass on an answer, or that there will be none; what is of no open question is dropped."""
         if event.id not in self._open:
             return
-        question, then = self._open[event.id]
+        question, then, fails = self._open[event.id]
         if not _has_more(event):
             del self._open[event.id]
         if isinstance(event, Failed):
             question.trouble = f"{event.message} {event.remedy}".rstrip()
+            if fails is not None:
+                fails(question.trouble)
         elif isinstance(event, Replaced):
             question.is_lost = True
         elif isinstance(event, question.kind):
@@ -115,6 +130,6 @@ class Questions:
 
     def lose(self) -> None:
         """The engine is gone, and all that it was asked with it."""
-        for question, _ in self._open.values():
+        for question, *_ in self._open.values():
             question.is_lost = True
         self._open.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 
 from mgpt_tui.errors import UserError
@@ -21,20 +22,23 @@ from mgpt_tui.inference.process.messages import (
     Failed,
     Inspected,
     Measured,
+    Ranked,
     Ready,
     Replaced,
     Seen,
     Started,
 )
-from mgpt_tui.inference.request import ContextPart, SamplingSettings, Until
+from mgpt_tui.inference.request import ContextPart, SamplingSettings, Until, noted
 from mgpt_tui.stories.story import Maker, Story
 from mgpt_tui.ui.notices import Notice
 from mgpt_tui.ui.session.comparison import Comparison
 from mgpt_tui.ui.session.generation import Passage, SideBySide
+from mgpt_tui.ui.session.lengths import Lengths
 from mgpt_tui.ui.session.meter import Meter
 from mgpt_tui.ui.session.page import Page
 from mgpt_tui.ui.session.questions import Question, Questions
 from mgpt_tui.ui.session.supervisor import Phase, Supervisor
+from mgpt_tui.ui.session.turning import Turning
 
 ALTERNATIVES = 12
 """How many other words are shown for a place."""
@@ -70,6 +74,8 @@ class Session:
         self._page = Page(engine, self.meter)
         self._supervisor = Supervisor(engine, clock)
         self.questions = Questions(engine, self._context)
+        self._lengths = Lengths(engine, self._page, self.meter, self.questions)
+        self._turning = Turning(engine, self._page, self.meter, self.questions)
 
     @property
     def story(self) -> Story:
@@ -150,9 +156,10 @@ class Session:
     def stop(self) -> None:
         """Stop what runs or waits; the text so far stays."""
         self._supervisor.forget()
+        self._turning.forget()
         if self.is_writing:
             self._page.stop()
-            self._show_length()
+            self._lengths.show()
 
     def submit(self, line: str) -> None:
         """Add a line, if it holds anything, and let the model go on."""
@@ -171,9 +178,7 @@ class Session:
     def go_on(self, until: Until = Until.LENGTH) -> None:
         """Let the model go on, so far."""
         self.stop()
-        self._supervisor.when_ready(
-            lambda: self._write(self.story.begin(self.settings, self._maker, until))
-        )
+        self._supervisor.when_ready(lambda: self._turning.go_on(partial(self._go_on, until)))
 
     def retry(self) -> None:
         """Replace the model's last passage, or go on where the writer wrote last."""
@@ -188,7 +193,7 @@ class Session:
     def compare(self, samples: int) -> None:
         """Have several continuations written side by side, for `keep` to choose from."""
         self.stop()
-        self._supervisor.when_ready(lambda: self._compare(samples))
+        self._supervisor.when_ready(lambda: self._turning.go_on(partial(self._compare, samples)))
 
     def keep(self, choice: int | None) -> None:
         """Go on from one of the continuations, or from none; all of them stay as branches."""
@@ -243,10 +248,16 @@ class Session:
     def look(self, offset: int) -> Question[Seen]:
         """Stop, and ask what else could come at a character of the story."""
         self.stop()
-        settings = self.settings
+        settings, note = self.settings, self.story.note
         return self.questions.ask(
-            Seen, lambda context: self.engine.look(context, settings, ALTERNATIVES), offset
+            Seen,
+            lambda context: self.engine.look(noted(note, context), settings, ALTERNATIVES),
+            offset,
         )
+
+    def remember(self, note: str, told: Callable[[str], None]) -> None:
+        """Keep a note of the writer's in the model's view, see `Lengths.remember`."""
+        self._lengths.remember(note, told)
 
     # What the engine says.
 
@@ -269,20 +280,20 @@ class Session:
             case Ready():
                 self.meter.use(event)
                 if not self._supervisor.ready(event):
-                    self._show_length()
+                    self._lengths.show()
             case Started() if self._page.is_of(event.id):
                 return self._page.started(event)
             case Ended() if self._page.is_of(event.id):
                 self._page.ended(event)
                 if not self.is_writing:
-                    self._show_length()
+                    self._lengths.show()
             case Failed(id=None):
                 self.questions.lose()
                 return self._supervisor.down(_told(event))
             case Failed() if self._page.is_of(event.id):
                 self._finish()
                 return [_told(event)]
-            case Seen() | Measured() | Inspected() | Replaced() | Failed():
+            case Seen() | Measured() | Ranked() | Inspected() | Replaced() | Failed():
                 self.questions.take(event)
             case Died():
                 self.questions.lose()
@@ -295,7 +306,7 @@ class Session:
         """What runs has come to nothing more."""
         if self.is_writing:
             self._page.finish(None)
-            self._show_length()
+            self._lengths.show()
 
     # How it is done.
 
@@ -306,13 +317,18 @@ class Session:
     @property
     def _maker(self) -> Maker:
         """What writes the next passage; there is a model."""
-        return replace(self._supervisor.maker, muted=self.muted)
+        return replace(self._supervisor.maker, muted=self.muted, note=self.story.note)
 
-    def _compare(self, samples: int) -> None:
+    def _go_on(self, until: Until, story: Story) -> None:
+        """Have a story go on, in one step of undo from the one that there is."""
+        begun = story.begin(self.settings, self._maker, until)
+        self._write(replace(begun, past=(*self.story.past, self.story.here)))
+
+    def _compare(self, samples: int, story: Story) -> None:
         maker, settings = self._maker, self.settings
-        self.comparison = Comparison(self.story, settings, maker, samples)
+        self.comparison = Comparison(story, settings, maker, samples, back=self.story)
         columns = SideBySide(self._fingerprints, self.comparison, settings)
-        self._page.begin(columns, self.story)
+        self._page.begin(columns, story)
 
     @property
     def _fingerprints(self) -> tuple[str, ...]:
@@ -327,20 +343,7 @@ class Session:
     def _go_to(self, story: Story) -> None:
         self.story = story
         self.meter.reason = None
-        self._show_length()
-
-    def _show_length(self) -> None:
-        """Show how long the story is; where nobody has said it yet, ask, and do not wait."""
-        text = self.story.text
-        self.meter.show(text)
-        if text and self.meter.context_tokens is None and self.phase is Phase.READY:
-            self.questions.ask(
-                Measured, self.engine.measure, then=lambda event: self._measured(text, event)
-            )
-
-    def _measured(self, text: str, event: Measured) -> None:
-        self.meter.learn(text, event.context_tokens)
-        self.meter.show(self.story.text)
+        self._lengths.show()
 
 
 def _told(event: Failed) -> Notice:

@@ -70,34 +70,30 @@ class StatusLine(Plain):
         super().__init__(**attributes)
         self._names = names
 
-    def show(self, session: Session, line: str = "") -> None:
-        """Show how `session` stands; `line` is what is said of the line that is typed."""
-        self.say(status(session, self.content_size.width or 78, self._names, line), layout=False)
+    def show(self, session: Session) -> None:
+        """Show how `session` stands."""
+        self.say(status(session, self.content_size.width or 78, self._names), layout=False)
 
 
-def status(session: Session, width: int, names: KeyNames, line: str = "") -> str:
-    """The status in one line of `width` cells; on a narrow screen the bar gives way.
-
-    What is said of the line that is typed takes the place of the settings.
-    """
+def status(session: Session, width: int, names: KeyNames) -> str:
+    """The status in one line of `width` cells; on a narrow screen the bar gives way."""
     if session.phase is Phase.LOADING:
         waiting = " It will go on with your story in a moment." if session.is_waiting else ""
         return f"the model is loading…{waiting}"
     if session.phase is Phase.DOWN:
         return f"{session.trouble} {names.fill('{Send} tries again.')}"
     numbers = [rate(session.meter), without(session), seed(session), settings(session.settings)]
-    if line:
-        numbers = [without(session), line]
+    line = ""
     for bar in BAR_WIDTHS:
         for gap in (GAP, GAP[1:]):
-            shown = gap.join(part for part in (context(session, bar), *numbers) if part)
-            if len(shown) <= width:
-                return shown
+            line = gap.join(part for part in (context(session, bar), *numbers) if part)
+            if len(line) <= width:
+                return line
     return GAP[1:].join((context(session, 0), *numbers[1:]))
 
 
 def context(session: Session, bar: int) -> str:
-    """`context ▰▰▱▱ 132/256`, and of how many where the model no longer reads all."""
+    """`context ▰▰▱▱ 132/256`, of how many where the model no longer reads all, and the note's."""
     meter = session.meter
     size, length, start = meter.block_size, meter.context_tokens, meter.window_start
     if length is None and not session.story.spans:
@@ -106,7 +102,8 @@ def context(session: Session, bar: int) -> str:
     full = min(bar, round(bar * seen / size))
     picture = f"{FULL * full}{EMPTY * (bar - full)} " if bar else ""
     number = "–" if length is None else str(seen)
-    return f"context {picture}{number}/{size}" + (f" of {length}" if start else "")
+    note = f", note {meter.note_tokens}" if meter.note_tokens else ""
+    return f"context {picture}{number}/{size}" + (f" of {length}" if start else "") + note
 
 
 def rate(meter: Meter) -> str:

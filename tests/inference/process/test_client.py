@@ -16,6 +16,7 @@ from mgpt_tui import paths
 from mgpt_tui.inference.inspection.answers import Asked, View
 from mgpt_tui.inference.loading import load_engine
 from mgpt_tui.inference.process.client import EngineClient, EngineLike
+from mgpt_tui.inference.process.lines import encode
 from mgpt_tui.inference.process.messages import (
     Chunks,
     Died,
@@ -27,7 +28,6 @@ from mgpt_tui.inference.process.messages import (
     Seen,
     Started,
     Stop,
-    encode,
 )
 from mgpt_tui.inference.request import Distribution, Finished, FinishReason, SamplingSettings
 from mgpt_tui.model.checkpoint import save_checkpoint

@@ -36,6 +36,7 @@ from mgpt_tui.inference.inspection.experiments import (
     TraceView,
     WhatIfView,
 )
+from mgpt_tui.inference.process.lines import ProtocolError, decode, encode
 from mgpt_tui.inference.process.messages import (
     LARGEST_COUNT,
     Chunks,
@@ -48,20 +49,20 @@ from mgpt_tui.inference.process.messages import (
     Look,
     Measure,
     Measured,
-    ProtocolError,
+    Rank,
+    Ranked,
     Ready,
     Replaced,
     Seen,
     Started,
     Stop,
-    decode,
-    encode,
 )
 from mgpt_tui.inference.request import (
     Alternative,
     Distribution,
     Finished,
     FinishReason,
+    Note,
     SamplingSettings,
     Until,
 )
@@ -80,7 +81,8 @@ sampling = st.builds(
     seed=st.none() | seeds,
     finish_sentence=st.booleans(),
 )
-contexts = st.lists(st.one_of(texts, tokens), max_size=4).map(tuple)
+parts = st.one_of(texts, tokens, st.builds(Note, texts))
+contexts = st.lists(parts, max_size=4).map(tuple)
 shares = st.floats(0, 1)
 finished = st.builds(
     Finished,
@@ -199,6 +201,8 @@ messages = st.one_of(
     st.builds(Look, ids, contexts, sampling, st.integers(1, LARGEST_COUNT)),
     st.builds(Measure, ids, contexts),
     st.builds(Measured, ids, counts),
+    st.builds(Rank, ids, contexts, st.lists(texts.filter(bool), min_size=1).map(tuple)),
+    st.builds(Ranked, ids, many),
     st.builds(
         Ready,
         texts,

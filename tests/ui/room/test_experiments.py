@@ -620,7 +620,6 @@ def test_stations_without_room_are_counted() -> None:
         settings=SamplingSettings(),
         fingerprints=(),
         muted="",
-        model="",
         answer=None,
         is_stale=False,
         slowly=Sofar(),

@@ -24,7 +24,7 @@ async def test_all_that_can_be_impossible_has_a_sentence_for_it(open_room, engin
         assert impossible == {key.id for key in REFUSING}
         await writer.tell("A key")
         assert [key.id for key in KEYS if not writer.room.desk.is_possible(key)] == [
-            "stop", "redo", "earlier_branch", "later_branch", "unmute",
+            "stop", "forget", "redo", "earlier_branch", "later_branch", "unmute",
         ]  # fmt: skip
     for key in REFUSING:
         assert SENTENCE.fullmatch(key.unless), key.unless

@@ -74,12 +74,14 @@ def test_going_on_reads_the_models_own_tokens(manual, session: Session) -> None:
 
 
 def ended(manual, session: Session) -> None:
-    """Tell a story that the model brings to its end."""
+    """Tell a story that the model brings to its end, which nobody remembers any more."""
     session.submit("A key")
     manual.begin()
     manual.write(" fell.")
     manual.end(FinishReason.END)
     hear(session)
+    session.undo()
+    session.redo()
 
 
 ONWARD = SamplingSettings(ignore_end=True)

@@ -204,7 +204,7 @@ async def test_enter_runs_what_is_marked_once_the_mark_was_moved(open_prompt, pr
     async with open_prompt() as writer:
         await writer.type("/re")
         await writer.sees("/redo")
-        await writer.press("down", "enter")
+        await writer.press("down", "down", "enter")
         await writer.until(lambda: commands(writer) == [("redo", "")])
         assert prompt.is_empty
         await writer.type("/op")

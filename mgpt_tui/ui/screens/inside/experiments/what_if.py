@@ -11,6 +11,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.inference.inspection import BITS
 from mgpt_tui.inference.inspection.answers import Answer, Asked, View
 from mgpt_tui.inference.inspection.experiments import TraceView, WhatIfView
+from mgpt_tui.inference.request import ContextPart
 from mgpt_tui.ui.screens.inside.experiments.changes import LEGEND, bars_of, more
 from mgpt_tui.ui.screens.inside.experiments.trace import draw_trace
 from mgpt_tui.ui.screens.inside.sight import (
@@ -56,7 +57,7 @@ def ask_trace(spot: Spot) -> Wanted | None:
     return Wanted(Asked(View.TRACE, token, instead=_changed(spot, put)))
 
 
-def _changed(spot: Spot, put: Put) -> tuple[str | tuple[int, ...], ...]:
+def _changed(spot: Spot, put: Put) -> tuple[ContextPart, ...]:
     """What the model reads then: the same tokens elsewhere."""
     text = spot.story.text
     changed = text[: put.start] + put.text + text[put.end :]
