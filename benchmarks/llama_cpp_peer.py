@@ -27,8 +27,6 @@ FORMS = ("f16", "q8_0", "q4_0")
 """What matrices are kept in: 2 bytes a weight, or blocks of 32 weights with a scale in f16."""
 
 BLOCK = 32
-EPSILON = 1e-5
-"""Of our norms, as of torch's."""
 
 
 def is_installed() -> bool:
@@ -66,13 +64,13 @@ def gguf_file(vocabulary: str, form: str) -> Path:
 def tensors(checkpoint: Contents) -> dict[str, NDArray[np.float32]]:
     """All that llama.cpp wants of a GPT-2, by GGUF's names.
 
-    Biases that our models lack are zeros; the head is the token embedding once more.
+    Biases that our models lack are zeros; a tied head is the token embedding once more.
     """
     from mgpt_tui.family.exporting.holding import with_biases
     from mgpt_tui.family.names import GGUF
 
     made = dict(GGUF.given(with_biases(checkpoint.info.config), checkpoint.weights))
-    return made | {"output.weight": made["token_embd.weight"]}
+    return {"output.weight": made["token_embd.weight"]} | made
 
 
 def write_gguf(checkpoint: Contents, path: Path, form: str) -> None:
@@ -84,9 +82,9 @@ def write_gguf(checkpoint: Contents, path: Path, form: str) -> None:
     writer.add_block_count(shape.n_layer)
     writer.add_context_length(shape.block_size)
     writer.add_embedding_length(shape.n_embd)
-    writer.add_feed_forward_length(4 * shape.n_embd)
+    writer.add_feed_forward_length(shape.neurons)
     writer.add_head_count(shape.n_head)
-    writer.add_layer_norm_eps(EPSILON)
+    writer.add_layer_norm_eps(shape.norm_epsilon)
     writer.add_file_type(gguf.LlamaFileType[f"MOSTLY_{form.upper()}"])
     writer.add_tokenizer_model("no_vocab")
     writer.add_vocab_size(shape.vocab_size)

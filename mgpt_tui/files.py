@@ -244,6 +244,14 @@ def is_link(path: Path) -> NotOurs:
     )
 
 
+def exists(path: Path) -> bool:
+    """Whether something is there; no where nobody can tell, and writing will then say why.
+
+    A link is something, wherever it leads.
+    """
+    return os.path.lexists(path)
+
+
 class Taken(UserError):
     """Something is there already."""
 

@@ -75,6 +75,17 @@ _ENDS_OF_LINES = str.maketrans(
 )
 
 
+def shortened(number: float) -> str:
+    """A large number in short: 950, 8.2 k, 4.1 M, 1.3 G."""
+    if number < 999.5:
+        return f"{number:.0f}"
+    for unit in "kMG":
+        number /= 1000
+        if number < 999.95 or unit == "G":
+            break
+    return f"{number:.1f} {unit}"
+
+
 def folded(text: str) -> str:
     """Text to compare with other text, whatever its case and however its accents are written."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())

@@ -119,8 +119,12 @@ def tiny_checkpoint(tmp_path: Path, tiny_model: GPT, byte_tokenizer: Tokenizer) 
 
 
 @pytest.fixture
-def hub() -> Iterator[Hub]:
-    """A hub of our own, which is empty; without it no test finds any."""
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub of our own, which is empty; without it no test finds any.
+
+    It is waited for as long as a busy machine needs.
+    """
+    monkeypatch.setattr("mgpt_tui.hub.PATIENCE", PATIENCE)
     with HUB.opened() as opened:
         yield opened
 

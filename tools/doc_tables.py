@@ -20,6 +20,7 @@ from mgpt_tui.paths import LOCATIONS
 from mgpt_tui.presets import SAMPLING_PRESETS
 from mgpt_tui.settings import ShowingSettings
 from mgpt_tui.settings_fields import declared
+from mgpt_tui.text import shortened
 from mgpt_tui.ui.keys import KEYS
 from mgpt_tui.ui.screens.lessons.card import flowing
 from mgpt_tui.ui.screens.lessons.screen import CARDS
@@ -137,7 +138,7 @@ def presets() -> str:
         (
             f"`{preset}`",
             *(getattr(config, name) for name in names),
-            f"{config.parameters() / 1e6:.1f} M",
+            shortened(config.parameters()),
         )
         for preset, config in SHAPES.items()
     )

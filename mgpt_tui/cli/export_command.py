@@ -11,6 +11,7 @@ from mgpt_tui.console import say
 from mgpt_tui.errors import UserError
 from mgpt_tui.family.exporting.holding import told
 from mgpt_tui.family.exporting.targets import TARGETS, check_form, export
+from mgpt_tui.files import exists, taken
 from mgpt_tui.model.manifest import WEIGHT_FORMATS
 from mgpt_tui.model.registry import find_model, newest_checkpoints
 
@@ -46,8 +47,8 @@ def command(model: str, out: Path, to: str | None, weights: str | None, mean: in
     form = _own_form(weights) if to is None else check_form(to, weights)
     entry = find_model(model)
     sources = newest_checkpoints(entry.path, mean)
-    if out.exists():
-        raise UserError(f"{out} exists already.", "Choose a name that does not.")
+    if exists(out):
+        raise taken(out)
     words = _copy(sources, out, form) if to is None else _convert(sources, to, out, form)
     files = [out] if out.is_file() else out.iterdir()
     size = sum(path.stat().st_size for path in files)

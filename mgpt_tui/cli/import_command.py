@@ -8,7 +8,7 @@ import time
 import click
 
 from mgpt_tui.console import console_for, say
-from mgpt_tui.text import clean_text
+from mgpt_tui.text import clean_text, shortened
 
 SECONDS_BETWEEN_LINES = 10.0
 """Off a terminal."""
@@ -53,7 +53,7 @@ def command(
         made = import_model(request, download.told)
     shape = made.info.config
     say(
-        f"{made.name}: {shape.parameters() / 1e6:.1f} M parameters, {shape.n_layer} layers, "
+        f"{made.name}: {shortened(shape.parameters())} parameters, {shape.n_layer} layers, "
         f"width {shape.n_embd}, context {shape.block_size:,}, "
         f"vocabulary {shape.vocab_size:,}\n"
         f"{clean_text(str(made.folder))}, fingerprint {made.info.fingerprint[:12]}"

@@ -12,7 +12,7 @@ import click
 from mgpt_tui.console import Column, console_for, say, table_of
 from mgpt_tui.model.registry import ModelEntry, list_models
 from mgpt_tui.model.summary import ModelSummary
-from mgpt_tui.text import clean_text
+from mgpt_tui.text import clean_text, shortened
 
 COLUMNS = (
     Column("model", "name"),
@@ -53,7 +53,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     figure = row["bits_per_byte"]
     return (
         row["name"],
-        f"{row['parameters'] / 1e6:.1f} M",
+        shortened(row["parameters"]),
         f"{row['step'] or 0:,}",
         "" if figure is None else f"{figure:.3f}",
         row["path"],

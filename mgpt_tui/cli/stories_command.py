@@ -14,7 +14,7 @@ import click
 from mgpt_tui import paths
 from mgpt_tui.console import Column, console_for, say, table_of
 from mgpt_tui.errors import UserError
-from mgpt_tui.stories.documents import exists
+from mgpt_tui.files import exists
 from mgpt_tui.stories.library import Entry, StoryLibrary
 from mgpt_tui.text import clean_text
 

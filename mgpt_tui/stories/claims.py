@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.files import exists
 from mgpt_tui.stories import journal
-from mgpt_tui.stories.documents import FILES, exists, in_use, journal_of
+from mgpt_tui.stories.documents import FILES, in_use, journal_of
 from mgpt_tui.stories.journal import Journal
 from mgpt_tui.stories.names import check_name, numbered, path_in
 from mgpt_tui.text import one_line

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,14 +113,6 @@ def _journal_at(path: Path) -> journal.Reading:
         return journal.parse(read_bytes(path, LARGEST))
     except MissingFile:
         return journal.Reading()
-
-
-def exists(path: Path) -> bool:
-    """Whether something is there; no where nobody can tell, and writing will then say why.
-
-    A link is something, wherever it leads.
-    """
-    return os.path.lexists(path)
 
 
 def in_use(path: Path) -> UserError:

@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_write, taken
+from mgpt_tui.files import atomic_write, exists, taken
 from mgpt_tui.stories.changes import changes
 from mgpt_tui.stories.claims import claim
-from mgpt_tui.stories.documents import Document, exists, in_use, journal_of, read
+from mgpt_tui.stories.documents import Document, in_use, journal_of, read
 from mgpt_tui.stories.formats import render, to_json
 from mgpt_tui.stories.journal import Journal
 from mgpt_tui.stories.library import StoryLibrary, Target

@@ -18,11 +18,11 @@ from pathlib import Path
 
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import NotOurs, atomic_write, os_error, sync_dir
+from mgpt_tui.files import NotOurs, atomic_write, exists, os_error, sync_dir
 from mgpt_tui.reading import MissingFile, read_text
 from mgpt_tui.stories import journal
 from mgpt_tui.stories.claims import alone, claim, free, is_mere_claim, named, no_story
-from mgpt_tui.stories.documents import DRAFT, PAGES, Document, Read, exists, journal_of, read
+from mgpt_tui.stories.documents import DRAFT, PAGES, Document, Read, journal_of, read
 from mgpt_tui.stories.formats import LARGEST, form_of, no_form, render, split_form, to_json
 from mgpt_tui.stories.imports import imported
 from mgpt_tui.stories.listing import Entry as Entry

@@ -16,6 +16,8 @@ from decode_parts.sides import compared
 from llama_cpp_peer import FORMS, form_of, tensors, write_gguf
 
 from mgpt_tui.model.contents import Contents, read_contents
+from mgpt_tui.model.tokenizer import Tokenizer
+from tests.family.models import checkpoint_of
 
 LARGEST_STEP = {"f16": 2**-11, "q8_0": 0.51 / 127, "q4_0": 1.01 / 8}
 """By how much a weight may be off, as a share of the largest one of its row."""
@@ -63,6 +65,18 @@ def test_a_file_for_llama_cpp_has_all_weights_as_near_as_its_form_allows(
         bound = step * np.abs(array).max(axis=-1, keepdims=True)
         assert (np.abs(found - array) <= bound).all(), tensor.name
     assert form in kinds
+
+
+def test_a_file_for_llama_cpp_has_the_shape_of_its_model(tmp_path: Path) -> None:
+    gguf = pytest.importorskip("gguf")
+    shape = {"mlp_width": 96, "norm_epsilon": 1e-3, "tied_head": False}
+    checkpoint_of(tmp_path / "ours", Tokenizer.gpt2().trimmed({}, 257), **shape)
+    made = read_contents(tmp_path / "ours")
+    write_gguf(made, tmp_path / "model.gguf", "f16")
+    fields = gguf.GGUFReader(tmp_path / "model.gguf").fields
+    assert fields["gpt2.feed_forward_length"].contents() == 96
+    assert fields["gpt2.attention.layer_norm_epsilon"].contents() == pytest.approx(1e-3)
+    assert np.array_equal(tensors(made)["output.weight"], made.weights["unembedding.weight"])
 
 
 def test_ratios_are_to_every_peer_and_to_the_best_of_llama_cpp_at_each_figure() -> None:

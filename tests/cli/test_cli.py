@@ -137,7 +137,7 @@ def test_models_off_a_terminal_are_a_line_each(mgpt, tiny_checkpoint, monkeypatc
     (run / "last.json").write_text(json.dumps({"checkpoint": folder.name}))
     embedded, mine = mgpt("models").out.splitlines()
     assert embedded.split("\t")[0] == "storyteller"
-    assert mine == f"mine/last\t0.0 M\t3\t\t{folder}"
+    assert mine == f"mine/last\t10.8 k\t3\t\t{folder}"
     (folder / "config.json").write_text("{")
     assert mgpt("models").out.splitlines()[1] == f"mine/last\tdamaged\t\t\t{folder}"
 

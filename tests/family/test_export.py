@@ -12,6 +12,7 @@ import torch
 
 from mgpt_tui.model.checkpoint import Checkpoint, save_checkpoint
 from mgpt_tui.model.tokenizer import Tokenizer
+from mgpt_tui.text import shortened
 from tests.conftest import Outcome
 from tests.family.models import KINDS, VOCABULARY, WITHOUT_SETTINGS, checkpoint_of
 from tests.family.nanogpt import resumed
@@ -60,6 +61,7 @@ def test_transformers_computes_the_same(ours: Checkpoint, export: Export) -> Non
     assert model.generation_config.eos_token_id == ours.tokenizer.end_token
     card = (out / "README.md").read_text()
     assert "# out\n" in card and "640 tokens in 5 steps" in card
+    assert f" {shortened(ours.info.config.parameters())} parameters" in card
 
 
 def test_transformers_has_the_same_tokens(ours: Checkpoint, export: Export) -> None:
@@ -136,6 +138,20 @@ def test_what_cannot_be_written_leaves_nothing(
     outcome = mgpt("export", tmp_path / "ours", tmp_path / "out", *options.split())
     assert outcome.code == 2 and reason in outcome.err, outcome.err
     assert [path.name for path in tmp_path.iterdir()] == ["ours"]
+
+
+@pytest.mark.parametrize("options", [[], ["--to", "hf"], ["--to", "gguf"]])
+def test_a_link_that_leads_nowhere_is_there(
+    mgpt: Callable[..., Outcome],
+    tmp_path: Path,
+    tiny_checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+) -> None:
+    monkeypatch.setattr("mgpt_tui.model.checkpoint.read_contents", None)  # nothing is read before
+    (tmp_path / "out").symlink_to("nowhere")
+    outcome = mgpt("export", tiny_checkpoint, tmp_path / "out", *options)
+    assert outcome.code == 2 and f"There is {tmp_path / 'out'} already." in outcome.err
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from mgpt_tui.console import console_for, show
-from mgpt_tui.text import clean_text
+from mgpt_tui.text import clean_text, shortened
 from training.metrics import StepMetrics
 from training.report.figures import OF_TRAINING, duration, label
 from training.report.live_view import LiveView
@@ -62,7 +62,7 @@ class Dashboard:
         self.history = history or History()
         total, eval_every = trainer.config.schedule.max_steps, trainer.config.report.eval_every
         about = (
-            f"{trainer.model.config.parameters() / 1e6:.1f} M parameters, {trainer.device}, "
+            f"{shortened(trainer.model.config.parameters())} parameters, {trainer.device}, "
             f"{str(trainer.dtype).removeprefix('torch.')}"
         )
         self.warnings = warnings

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mgpt_tui.text import shortened
 from training.metrics import STEP_FIELDS
 
 UNKNOWN = "–"
@@ -18,17 +19,6 @@ def duration(seconds: float) -> str:
     """Hours, minutes and seconds: 0:39:10."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
-
-
-def count(number: float) -> str:
-    """A large number, shortened: 950, 8.2 k, 4.1 M, 1.3 G."""
-    if number < 999.5:
-        return f"{number:.0f}"
-    for unit in "kMG":
-        number /= 1000
-        if number < 999.95 or unit == "G":
-            break
-    return f"{number:.1f} {unit}"
 
 
 def size(number: float) -> str:
@@ -121,7 +111,7 @@ FIGURES: dict[str, Figure] = {
             "how strongly the batch pulls at the weights; a sudden jump means trouble",
             digits(".2f"),
         ),
-        Figure("tokens", "tokens", "how many tokens have been read so far", count),
+        Figure("tokens", "tokens", "how many tokens have been read so far", shortened),
         Figure(
             "passes", "passes", "how often the whole training text has been read", digits(".1f")
         ),

@@ -12,13 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from mgpt_tui.console import Column, table_of
-from mgpt_tui.text import clean_text
+from mgpt_tui.text import clean_text, shortened
 from training.report.figures import (
     FIGURES,
     OF_RUNS,
     OF_TRAINING,
     UNKNOWN,
-    count,
     label,
     power,
     written,
@@ -125,7 +124,7 @@ def _about(run: Run) -> Iterator[tuple[str, str]]:
             yield (
                 "model",
                 (
-                    f"{config.model.preset}, {count(model.parameters())} parameters: "
+                    f"{config.model.preset}, {shortened(model.parameters())} parameters: "
                     f"{model.n_layer} layers, {model.n_head} heads, {model.n_embd} wide, "
                     f"context {model.block_size}, vocabulary {model.vocab_size:,}, "
                     f"dropout {model.dropout:g}"

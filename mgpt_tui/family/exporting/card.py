@@ -7,7 +7,7 @@ from pathlib import Path
 from mgpt_tui.model.contents import Contents
 from mgpt_tui.model.registry import ModelEntry
 from mgpt_tui.model.summary import ModelSummary
-from mgpt_tui.text import END_OF_TEXT, one_line
+from mgpt_tui.text import END_OF_TEXT, one_line, shortened
 
 _TEXT = """\
 ---
@@ -20,7 +20,7 @@ tags:
 
 # {name}
 
-A language model of {parameters:.1f} M parameters, exported by mgpt-tui.{trained}
+A language model of {parameters} parameters, exported by mgpt-tui.{trained}
 
 | layers | heads | width | context | vocabulary |
 | --- | --- | --- | --- | --- |
@@ -51,7 +51,7 @@ def card(contents: Contents, name: str, architecture: str) -> str:
     return _TEXT.format(
         architecture=architecture,
         name=one_line(name),
-        parameters=info.config.parameters() / 1e6,
+        parameters=shortened(info.config.parameters()),
         trained=_trained(
             ModelSummary(entry=ModelEntry(name, Path()), info=info, error="", written=None)
         ),

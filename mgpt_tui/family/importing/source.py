@@ -12,7 +12,7 @@ from mgpt_tui.family.importing import from_hub, gguf_file, hugging_face, torch_f
 from mgpt_tui.family.importing.foreign import Foreign
 from mgpt_tui.family.importing.from_hub import Told
 from mgpt_tui.family.importing.vocabulary import Vocabulary, beside, read_vocabulary
-from mgpt_tui.files import Taken, atomic_folder
+from mgpt_tui.files import Taken, atomic_folder, exists
 from mgpt_tui.model.contents import read_contents
 from mgpt_tui.model.manifest import CheckpointInfo
 from mgpt_tui.model.registry import find_model, run_folder
@@ -62,11 +62,14 @@ def import_model(request: ImportRequest, told: Told) -> Imported:
         UserError: where the source is none, is of another architecture, damaged, or does not fit
             its own config; where the name is taken, or memory, disk or network do not suffice.
     """
-    folder = run_folder(request.name or _name_of(request.source))
-    if folder.exists():
+    folder = run_folder(_name_of(request.source) if request.name is None else request.name)
+    if exists(folder):
         raise Taken(f"There is a model or a run {folder.name} already.", "Give another --name.")
     vocabulary = None if request.tokenizer is None else _vocabulary(request.tokenizer)
     foreign = _found(request, vocabulary, told)
+    heads = foreign.config.n_head
+    if request.n_head not in (None, heads):
+        raise UserError(f"{foreign.source} has {heads} heads a layer.", "Leave out --n-head.")
     with atomic_folder(folder) as temporary:
         info = foreign.save(temporary, request.weights)
     return Imported(folder.name, folder, info)

@@ -40,7 +40,7 @@ def read_file(
     Args:
         path: the file.
         origin: what is known of where it is from.
-        n_head: heads in a layer; where nobody says so, they are `HEAD_SIZE` wide.
+        n_head: heads in a layer, where the file does not say; else they are `HEAD_SIZE` wide.
         vocabulary: in place of a tokenizer that lies beside the file, or GPT-2's.
 
     Raises:
@@ -51,10 +51,6 @@ def read_file(
     if isinstance(content, Mapping) and isinstance(content.get("model_args"), Mapping):
         tensors = of_state(content.get("model"), path, PREFIXES)
         settings = _nanogpt(content, path)
-        if n_head is not None and n_head != settings["n_head"]:
-            raise UserError(
-                f"{path} has {settings['n_head']} heads a layer.", "Leave out --n-head."
-            )
         step = content.get("iter_num")
         trained = {"step": step} if type(step) is int and step >= 0 else {}
         form = "nanoGPT"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,13 +69,16 @@ def made(shape: str) -> Any:
     """A model of transformers by the name of its shape."""
     from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoConfig, GPTNeoForCausalLM
 
-    torch.manual_seed(0)
     if shape in GPT2:
         sizes = {"vocab_size": 300, "n_positions": CONTEXT, "n_embd": 24, "n_layer": 3, "n_head": 2}
-        return stirred(GPT2LMHeadModel(GPT2Config(**sizes | GPT2[shape])))
-    sizes = {"vocab_size": 300, "max_position_embeddings": CONTEXT, "hidden_size": 24}
-    sizes |= {"num_layers": 4, "num_heads": 2}
-    return stirred(GPTNeoForCausalLM(GPTNeoConfig(**sizes | NEO[shape])))
+        make = partial(GPT2LMHeadModel, GPT2Config(**sizes | GPT2[shape]))
+    else:
+        sizes = {"vocab_size": 300, "max_position_embeddings": CONTEXT, "hidden_size": 24}
+        sizes |= {"num_layers": 4, "num_heads": 2}
+        make = partial(GPTNeoForCausalLM, GPTNeoConfig(**sizes | NEO[shape]))
+    with torch.random.fork_rng():  # they draw from the global one
+        torch.manual_seed(0)
+        return stirred(make())
 
 
 @dataclass

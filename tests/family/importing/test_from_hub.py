@@ -1,8 +1,11 @@
 """`import OWNER/NAME`: the real client, and a hub on loopback."""
 
 import json
+import re
 
 import pytest
+import torch
+from safetensors.torch import load
 
 from mgpt_tui.model.checkpoint import load_checkpoint
 from mgpt_tui.model.manifest import read_info
@@ -30,12 +33,24 @@ def test_a_model_of_the_hub_is_imported_with_the_files_that_it_needs(hub, files,
     assert load_checkpoint(find_model("tiny-neo").path).info.config.local_windows == (0, 5, 0, 5)
 
 
-def test_a_revision_can_be_named_and_a_download_that_breaks_off_goes_on(hub, files, mgpt):
+def test_a_revision_can_be_named_and_a_download_that_breaks_off_goes_on(
+    hub, files, mgpt, monkeypatch
+):
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 1000)
     hub.add("ann/other", files, kind="models")
     hub.breaks.append("model.safetensors")
     outcome = mgpt("import", "ann/other@main", "--name", "named")
     assert outcome.code == 0, outcome.err
-    assert read_info(find_model("named").path).training["imported"]["source"] == "ann/other"
+    path = find_model("named").path
+    assert read_info(path).training["imported"]["source"] == "ann/other"
+    assert not hub.breaks  # it did break off
+    ranges = [range for _, path, range in hub.asked if path.endswith("/model.safetensors")]
+    assert re.fullmatch(r"bytes=[1-9]\d{3,}-", ranges[-1])
+    weights = load(files["model.safetensors"])
+    found = load_checkpoint(path).model
+    assert torch.equal(found.position_embedding.weight, weights["transformer.wpe.weight"])
+    last = weights["transformer.h.3.mlp.c_proj.weight"]
+    assert torch.equal(found.blocks[3].mlp.proj.weight, last)
 
 
 def test_a_model_that_is_not_for_everybody_needs_the_token(hub, files, mgpt, monkeypatch):

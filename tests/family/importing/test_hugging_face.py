@@ -132,6 +132,21 @@ def test_every_form_of_the_weights_gives_the_same_bits(theirs, mgpt, shape):
         assert same_weights("whole", other)
 
 
+def test_what_is_asked_for_is_held_against_what_is_there(theirs, mgpt, home):
+    folder = theirs("gpt2").folder
+    outcome = mgpt("import", folder, "--n-head", 7)
+    assert outcome.code == 2 and "has 2 heads a layer" in outcome.err
+    outcome = mgpt("import", folder, "--name", "")
+    assert outcome.code == 2 and "cannot be named ''" in outcome.err
+    runs = home / "data" / "runs"
+    runs.mkdir(parents=True)
+    (runs / "mine").symlink_to("nowhere")
+    outcome = mgpt("import", "nowhere", "--name", "mine")  # before anything is looked for
+    assert outcome.code == 2 and "There is a model or a run mine already." in outcome.err
+    outcome = mgpt("import", folder, "--n-head", 2)
+    assert outcome.code == 0 and outcome.out.startswith("gpt2: 29.7 k parameters, 3 layers")
+
+
 def test_smaller_forms_keep_less_and_write_on(theirs, mgpt):
     found = theirs("gpt_neo")
     for form in ("bf16", "int8"):
