@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 
-.PHONY: run test coverage campaign fuzz release check format lint types imports wheel clean
+.PHONY: run test coverage campaign fuzz release storyteller check format lint types imports wheel clean
 
 # Two stamps: what running needs, and what developing needs besides.
 $(RUNS): pyproject.toml
@@ -47,6 +47,13 @@ fuzz: $(READY)
 release: $(READY)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable ".[release]"
 	$(BIN)/python tools/release.py
+
+# Teachers, then a student of all of them: `make storyteller DATA=my-data TEACHERS=4`. What is
+# stopped or killed goes on by the same words; STUDENT and TEACHER name recipes, NAME the student.
+storyteller: $(RUNS)
+	$(if $(DATA),,$(error Say DATA=FOLDER, one that prepare wrote))
+	$(BIN)/python tools/storyteller.py --data $(DATA) $(NAME:%=--name %) \
+	  $(TEACHERS:%=--teachers %) $(TEACHER:%=--teacher %) $(STUDENT:%=--student %) $(if $(SETTINGS),-- $(SETTINGS))
 
 check: lint types imports wheel
 
