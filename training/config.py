@@ -81,7 +81,9 @@ class OptimizerSettings:
     optimizer: str = setting(
         "adamw", "AdamW for all, or Muon for the matrices in the blocks", choices=("adamw", "muon")
     )
-    learning_rate: float = setting(3e-4, "peak learning rate of AdamW", minimum=0)
+    learning_rate: float = setting(
+        3e-4, "peak learning rate of AdamW; of the preset tiny 0.003", minimum=0
+    )
     matrix_learning_rate: float = setting(4e-3, "peak learning rate of Muon", minimum=0)
     weight_decay: float = setting(0.1, "decay of matrices; norms and biases have none", minimum=0)
     beta1: float = setting(
@@ -107,7 +109,11 @@ class ScheduleSettings:
     """How long to train, and how the learning rate goes up and down."""
 
     max_steps: int = setting(5000, "optimizer steps", minimum=1)
-    warmup_steps: int = setting(100, "steps over which the learning rate rises", minimum=0)
+    warmup_steps: int = setting(
+        100,
+        "steps over which the learning rate rises; a tenth of a run of fewer than 1,000",
+        minimum=0,
+    )
     decay: str = setting(
         "cosine", "shape of the learning rate's decay", choices=("cosine", "linear")
     )
@@ -252,6 +258,26 @@ SECTION_OF: dict[str, str] = {
     for entry in declared(config_class)
 }
 assert list(SECTIONS) == [entry.name for entry in fields(TrainConfig)]
+
+
+OF_PRESET: dict[str, dict[str, Any]] = {"tiny": {"learning_rate": 3e-3}}
+"""Defaults that are a preset's own: the narrower a model, the larger the steps it can take."""
+
+
+def fitting(values: dict[str, Any], learnt: bool) -> dict[str, Any]:
+    """The settings of a run that begins: those given, and where none are, what fits them.
+
+    Args:
+        values: those given.
+        learnt: whether it begins with weights that have learnt, which large steps would spoil.
+
+    Raises:
+        UserError: for an unknown name or a value that is not allowed.
+    """
+    config = TrainConfig().updated(values)
+    warmup = min(config.schedule.warmup_steps, config.schedule.max_steps // 10)
+    own = {} if learnt else OF_PRESET.get(config.model.preset, {})
+    return own | {"warmup_steps": warmup} | values
 
 
 RECIPES = Path(__file__).parent / "recipes"

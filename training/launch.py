@@ -16,6 +16,7 @@ from training.config import TrainConfig
 from training.metrics import StepMetrics
 from training.report.dashboard import Dashboard
 from training.report.estimate import LOWER, estimate
+from training.report.outlook import of_run
 from training.runs.checkpoints import RunFolder
 from training.runs.history import History
 from training.runs.log import RunLog, read_history
@@ -59,8 +60,9 @@ def train(request: TrainRequest) -> None:
                 raise _nothing_left(trainer)
         with world.together(), lack_of_memory_told(LOWER):
             needs = estimate(trainer, rehearse=request.dry_run)
+            warnings = [*needs.warnings(), *of_run(trainer)]
             if request.dry_run and world.first:
-                say("\n".join([needs.line(), *needs.warnings()]))
+                say("\n".join([needs.line(), *warnings]))
             if not request.anyway:
                 needs.check_memory()
         if request.dry_run:
@@ -71,7 +73,7 @@ def train(request: TrainRequest) -> None:
                 log = held.enter_context(_opened(start, trainer))
         if log is not None:
             say(needs.line(), error=True)
-        stopped_by = _train(trainer, log, request.explain, needs.warnings())
+        stopped_by = _train(trainer, log, request.explain, warnings)
     if stopped_by:
         sys.exit(128 + stopped_by)
 

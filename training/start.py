@@ -24,7 +24,7 @@ from mgpt_tui.model.manifest import CONFIG_FILE, read_info
 from mgpt_tui.model.registry import find_model
 from mgpt_tui.reading import read_json
 from mgpt_tui.settings_fields import arguments_from
-from training.config import TrainConfig
+from training.config import TrainConfig, fitting
 from training.data.prepared import Prepared, read_prepared
 from training.runs.checkpoints import RunFolder, Saved
 from training.runs.files import SETTINGS_FILE
@@ -103,19 +103,20 @@ def look_up(request: TrainRequest, run: RunFolder, held: ExitStack) -> Start:
     Raises:
         UserError: for an existing name without `resume`, missing data, unfit checkpoints.
     """
-    asked, folder = TrainConfig(), request.data
+    asked, folder, values = TrainConfig(), request.data, request.values
     if request.resume:
         asked, remembered = _remembered(run, run.find(request.resume_from))
         folder = folder or remembered
     else:
         _refuse_existing(run)
+        values = fitting(values, learnt=request.init_from is not None)
     if folder is None:
         raise UserError("Training needs data.", "Give --data a folder that `prepare` wrote.")
     if request.data is None and not folder.exists():
         raise UserError(
             f"The data of {run.name} is no longer at {folder}.", "Say with --data where it is."
         )
-    asked = asked.updated(request.values)
+    asked = asked.updated(values)
     data = read_prepared(folder)
     first: Checkpoint | None = None
     family: dict[str, Any] = {}

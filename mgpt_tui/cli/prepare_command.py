@@ -22,6 +22,7 @@ from training.data.prepare import prepare
 from training.data.prepare_config import PrepareConfig, PrepareProgress
 from training.data.prepared import Prepared, read_prepared
 from training.data.work_folder import partial_folder
+from training.report.outlook import of_text
 from training.sources.left_out import left_out_lines
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -186,6 +187,7 @@ def summary(data: Prepared) -> str:
             "What is held out is too small for its loss to mean much: hold out more with "
             "--val-fraction, or give --val stories of its own."
         )
+    lines += of_text(len(data.train.tokens))
     train = shell_command("mgpt-tui", "train", "--data", data.folder, "--name", "RUN")
     lines.append(f"Train on it: {train}")
     return "\n".join(lines)

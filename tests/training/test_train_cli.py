@@ -174,3 +174,22 @@ def test_a_dry_run_tells_what_it_takes_and_leaves_nothing(mgpt, prepared, monkey
     assert "This will take" in refused.out
     assert mgpt(*given).code == 2
     assert mgpt(*given, "--dry-run", "--anyway").code == 0
+
+
+def test_what_fits_the_preset_and_the_steps_is_taken_where_nothing_is_given(mgpt, prepared):
+    def settings(name):
+        content = json.loads((paths.runs_dir() / name / "run.json").read_text())["settings"]
+        return content["learning_rate"], content["warmup_steps"]
+
+    own = ("--preset", "tiny", "--n-embd", 16, "--block-size", 32, "--batch-size", 2)
+    short = ("--max-steps", 20, "--eval-every", 20, "--sample-tokens", 0, "--eval-stories", 1)
+    given = ("train", "--data", prepared.folder, *short, "--name")
+    assert mgpt(*given, "fits", *own).code == 0
+    assert settings("fits") == (3e-3, 2)
+    assert mgpt(*given, "own", *own, "--learning-rate", 1e-3, "--warmup-steps", 5).code == 0
+    assert settings("own") == (1e-3, 5)
+    assert mgpt(*given, "tuned", "--init-from", "fits").code == 0
+    assert settings("tuned") == (3e-4, 2), "what was learnt is not to be spoilt"
+    more = ("--resume", "--max-steps", 30)
+    assert mgpt("train", "--name", "fits", *more).code == 0
+    assert settings("fits") == (3e-3, 2)
