@@ -14,6 +14,7 @@ that is not is resumed.
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -30,14 +31,18 @@ Train = Callable[[Sequence[str]], int]
 
 
 def by_process(arguments: Sequence[str]) -> int:
-    """`mgpt-tui` in a process of its own, which Ctrl-C reaches by itself."""
+    """`mgpt-tui` in a process of its own, which saves and ends where this one is asked to end."""
     process = subprocess.Popen([sys.executable, "-m", "mgpt_tui", *arguments])
-    while True:
-        try:
-            code = process.wait()
-            return code if code >= 0 else 128 - code
-        except KeyboardInterrupt:
-            continue  # it saves; then it ends, and so does this
+    former = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    try:
+        while True:
+            try:
+                code = process.wait()
+                return code if code >= 0 else 128 - code
+            except KeyboardInterrupt:
+                continue  # Ctrl-C reaches it by itself
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def is_done(name: str) -> bool:
