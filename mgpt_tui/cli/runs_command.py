@@ -15,8 +15,15 @@ from mgpt_tui.errors import UserError
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print every logged step as a line of CSV.")
+@click.option(
+    "--tensorboard",
+    metavar="DIR",
+    help="Write every logged step as events for TensorBoard, a folder for each run.",
+)
 @click.option("--explain", is_flag=True, help="Say what each figure means.")
-def command(names: tuple[str, ...], as_json: bool, as_csv: bool, explain: bool) -> None:
+def command(
+    names: tuple[str, ...], as_json: bool, as_csv: bool, tensorboard: str | None, explain: bool
+) -> None:
     """List the training runs, or show settings, figures, plot and samples of the run NAME.
 
     Of several runs it shows what differs in their settings, and their scores over one another. A
@@ -24,14 +31,20 @@ def command(names: tuple[str, ...], as_json: bool, as_csv: bool, explain: bool) 
     """
     from training.report.as_csv import csv_lines
     from training.report.comparison import check_number, comparison
+    from training.report.events import write_events
     from training.report.run_report import list_report, run_details, run_report
     from training.runs.listing import find_run, list_runs
 
-    if as_csv and as_json:
-        raise UserError("--csv and --json exclude each other.", "Give one of them.")
+    forms = {"--json": as_json, "--csv": as_csv, "--tensorboard": tensorboard is not None}
+    asked = [name for name, there in forms.items() if there]
+    if len(asked) > 1:
+        raise UserError(f"{' and '.join(asked)} exclude each other.", "Give one of them.")
     names = tuple(dict.fromkeys(names))
     check_number(names)
     runs = [find_run(name) for name in names] if names else list_runs()
+    if tensorboard is not None:
+        say(f"Look at them with: tensorboard --logdir {write_events(runs, tensorboard)}")
+        return
     if as_csv:
         for line in csv_lines(runs):
             say(line, end="")

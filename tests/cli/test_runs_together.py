@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
+
+import pytest
 
 from mgpt_tui import paths
 from tests.cli.test_runs_cli import write_run
@@ -74,3 +77,34 @@ def test_bad_input_gets_one_clear_message(mgpt):
     assert both.code == 2 and "exclude each other" in both.err
     many = mgpt("runs", *(f"run-{number}" for number in range(27)))
     assert many.code == 2 and "26 at most" in many.err
+
+
+def test_events_for_tensorboard(mgpt, tmp_path):
+    pytest.importorskip("tensorboardX")
+    from tensorboardX.proto.event_pb2 import Event
+
+    write_run("one", evaluations=1)
+    write_run("two", evaluations=1)
+    outcome = mgpt("runs", "one", "two", "--tensorboard", tmp_path / "events")
+    assert outcome.code == 0, outcome.err
+    assert f"--logdir {tmp_path / 'events'}" in outcome.out
+    (file,) = (tmp_path / "events" / "two").iterdir()
+    content, found = file.read_bytes(), {}
+    while content:  # length, its checksum, an event, its checksum
+        length = int.from_bytes(content[:8], "little")
+        event = Event.FromString(content[12 : 12 + length])
+        found |= {(value.tag, event.step): value.simple_value for value in event.summary.value}
+        content = content[16 + length :]
+    assert found["step/loss", 5] == pytest.approx(3.6)
+    assert found["evaluation/val_loss", 10] == pytest.approx(3.3)
+    assert ("evaluation/val_loss", 9) not in found
+    again = mgpt("runs", "two", "--tensorboard", tmp_path / "events")
+    assert again.code == 2 and "exists already" in again.err
+
+
+def test_without_the_library_for_events_it_is_named(mgpt, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    write_run("one")
+    outcome = mgpt("runs", "one", "--tensorboard", tmp_path / "events")
+    assert outcome.code == 2 and "mgpt-tui[tensorboard]" in outcome.err
+    assert not (tmp_path / "events").exists()
