@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
+PEERS := .venv-peers
 
-.PHONY: run test coverage campaign fuzz release storyteller check format lint types imports wheel clean
+.PHONY: run test coverage campaign fuzz peers release storyteller check format lint types imports wheel clean
 
 # Two stamps: what running needs, and what developing needs besides.
 $(RUNS): pyproject.toml
@@ -43,6 +44,12 @@ campaign: $(READY)
 fuzz: $(READY)
 	$(BIN)/python campaigns/fuzz.py
 
+# What looking inside tells, against TransformerLens, which brings much along: apart from the rest.
+peers:
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --disable-pip-version-check --quiet --editable ".[lens]"
+	$(PEERS)/bin/python -W ignore::DeprecationWarning tools/against_transformer_lens.py
+
 # The wheel that is published. The clang that it needs takes 100 MB, and the first time some minutes.
 release: $(READY)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable ".[release]"
@@ -75,4 +82,4 @@ wheel: $(READY)
 	.ci/wheel-smoke-test $(BIN)/python
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
