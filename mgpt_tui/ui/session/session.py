@@ -206,7 +206,7 @@ class Session:
         """Put another word there, and let the model go on from it; one step of undo."""
         self.stop()
         before = self.story
-        chosen = before.choose(offset, text, token, self._supervisor.maker)
+        chosen = before.choose(offset, text, token, self._supervisor.maker())
         begun = chosen.begin(self.settings, self._maker)
         self.story = chosen
         self._write(replace(begun, past=(*before.past, before.here)))
@@ -317,7 +317,7 @@ class Session:
     @property
     def _maker(self) -> Maker:
         """What writes the next passage; there is a model."""
-        return replace(self._supervisor.maker, muted=self.muted, note=self.story.note)
+        return replace(self._supervisor.maker(self.muted), note=self.story.note)
 
     def _go_on(self, until: Until, story: Story) -> None:
         """Have a story go on, in one step of undo from the one that there is."""
