@@ -71,27 +71,31 @@ def repeated(text: str, before: str = "") -> tuple[int, int]:
 
 def ends(engine: Engine, stories: int) -> dict[str, float]:
     """What becomes of stories that go on past their end."""
-    first, later, often = [0, 0], [0, 0], 0
+    first, later, ever, often = [0, 0], [0, 0], [0, 0], 0
     for seed in range(stories):
         begun, _ = told(engine, "", seed, Until.END)
         text = begun
         for time in range(1, TIMES + 1):
-            text = turned(engine, text)
+            before, text = text, turned(engine, text)
             text += told(engine, text, seed + time * stories, Until.END)[0]
+            came = text[len(before) :]
+            _count(later, repeated(came))
+            _count(ever, repeated(came, before))
         often += len(re.findall(r"\bThe end\b", text, re.IGNORECASE)) > 2
-        for counts, (again, of) in (
-            (first, repeated(begun)),
-            (later, repeated(text[len(begun) :], begun)),
-        ):
-            counts[0] += again
-            counts[1] += of
+        _count(first, repeated(begun))
         print(f"{seed + 1} of {stories}", end="\r", file=sys.stderr)
     return {
         "stories": stories,
         "the_end_more_than_twice": often,
         "repeated_in_first": round(first[0] / first[1], 4),
         "repeated_in_later": round(later[0] / later[1], 4),
+        "repeated_from_anywhere": round(ever[0] / ever[1], 4),
     }
+
+
+def _count(counts: list[int], more: tuple[int, int]) -> None:
+    for at, number in enumerate(more):
+        counts[at] += number
 
 
 def long_story(engine: Engine, begun: str, seed: int, note: str) -> str:

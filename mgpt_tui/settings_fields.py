@@ -39,7 +39,6 @@ class Limits:
         choices: the only values allowed, where they can be listed.
         off: the word that stands for None (`--top-k off`, `--seed random`).
         note: what a value at the edge means ("0 is greedy"), added to error messages.
-        panel: whether the app's panel of settings has it.
         room: the app's own default, where it is another one than on the command line.
     """
 
@@ -49,7 +48,6 @@ class Limits:
     choices: tuple[str, ...] = ()
     off: str | None = None
     note: str = ""
-    panel: bool = True
     room: Any = None
 
 

@@ -79,21 +79,25 @@ class SamplingSettings:
         off=RANDOM,
     )
     stop: tuple[str, ...] = setting((), "end before this text; may be given several times")
-    ban: tuple[str, ...] = setting(
-        (), "never choose this token; may be given several times", panel=False
-    )
+    ban: tuple[str, ...] = setting((), "never choose this token; may be given several times")
     bias: tuple[str, ...] = setting(
         (),
         'TOKEN=X adds X to the logit of a token (" cat=-2"); may be given several times',
-        panel=False,
     )
-    ignore_end: bool = setting(False, "never let the story end", panel=False)
+    ignore_end: bool = setting(False, "never let the story end")
     end_after: int = setting(
         0,
         "words that the story has before it may end",
         minimum=0,
         note="0 lets it end at any time",
         room=100,
+    )
+    no_repeat: int | None = setting(
+        None,
+        "never write so many tokens in a row that stand there already",
+        minimum=2,
+        off="off",
+        room=8,
     )
 
     def __post_init__(self) -> None:

@@ -19,6 +19,9 @@ from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.inference.sampling import Filtered, Logits, filtered, uniforms
 from mgpt_tui.model.config import GPTConfig
 
+LOOK_BACK = 2048
+"""Tokens among which `no_repeat` looks: more would be felt at every token of a long story."""
+
 NEVER = 1e-30
 """What is less likely is as good as impossible, and has a logarithm."""
 
@@ -99,6 +102,9 @@ class Rules:
             words = words or Words(self.spelling, self.kept)
             if words.of(tokens, least) < least:
                 bias = {**bias, self.end_token: -math.inf}
+        if (length := self.settings.no_repeat) is not None:
+            told = tokens[max(self.kept, len(tokens) - LOOK_BACK) :]
+            bias = {**bias, **dict.fromkeys(repeating(told, length), -math.inf)}
         penalized = self.settings.repetition_penalty != 1
         seen = self.config.seen(tokens, self.kept) if penalized else ()
         allowed = self.spelling.allowed(rest) if rest else None
@@ -106,6 +112,26 @@ class Rules:
             logits = logits.copy()
             logits[self.spelling.longer(rest)] += np.float32(math.log(max(goes_on, NEVER)))
         return logits, self.settings, bias, seen, allowed
+
+
+def repeating(tokens: list[int], length: int) -> set[int]:
+    """The tokens with which the last `length` would stand in a text a second time.
+
+    As `no_repeat_ngram_size` of Hugging Face (after Paulus et al. 2018, section 2.5).
+
+    Args:
+        tokens: of the text.
+        length: at least 2.
+    """
+    last = tokens[len(tokens) - length + 1 :]
+    if len(last) < length - 1:
+        return set()
+    starts = range(len(tokens) - length + 1)
+    return {
+        tokens[at + length - 1]
+        for at in starts
+        if tokens[at] == last[0] and tokens[at : at + length - 1] == last
+    }
 
 
 class Words:

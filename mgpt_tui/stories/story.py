@@ -170,13 +170,18 @@ class Story:
         return self._hang((typed(text),), self._end_of_here())
 
     def begin(
-        self, settings: SamplingSettings, maker: Maker | None = None, until: str = "length"
+        self,
+        settings: SamplingSettings,
+        maker: Maker | None = None,
+        until: str = "length",
+        offset: int | None = None,
     ) -> Story:
-        """Open an empty node for the model to fill with `extend`.
+        """Open an empty node for the model to fill with `extend`: at a character, or at the end.
 
-        What undo took can be brought back until there is text in it.
+        What undo took can be brought back until there is text in it. Errors as in `choose`.
         """
-        begun = self._hang((opened(settings, maker, until),), self._end_of_here())
+        place = self._end_of_here() if offset is None else self._fork(offset)
+        begun = self._hang((opened(settings, maker, until),), place)
         return replace(begun, future=self.future)
 
     def retry(
@@ -249,6 +254,10 @@ class Story:
         empty = opened(None, maker)
         return self._hang((empty.grown((TextChunk(text, (token,)),)),), self._fork(offset))
 
+    def put(self, offset: int, text: str) -> Story:
+        """Put a text of the writer's at a character, as `choose` does with a token."""
+        return self._hang((typed(clean_text(text)),), self._fork(offset))
+
     # Moving.
 
     def undo(self) -> Story:
@@ -287,9 +296,10 @@ class Story:
         return tuple(other.id for other in self.nodes[1:] if (other.parent, other.at) == place)
 
     def sibling(self, step: int) -> Story:
-        """Stand at the end of the sibling so many further, around the end; one step of undo."""
+        """Stand at the end of the sibling so many further, if there is one; one step of undo."""
         siblings = self.siblings
-        return self.go(siblings[(siblings.index(self.here) + step) % len(siblings)])
+        place = min(max(siblings.index(self.here) + step, 0), len(siblings) - 1)
+        return self.go(siblings[place])
 
     def named(self, title: str) -> Story:
         """The same story under another name; not a step of undo."""

@@ -113,9 +113,9 @@ KEYS = (
     Key(
         id="another_word", group=Group.CHANGING, keys="f5", action="another_word",
         label="another word", slash="/other", footer=Footer.WIDE, palette=True,
-        help="choose another word where the model wrote one",
-        can=lambda room: any(span.tokens for span in room.session.story.spans),
-        unless="The model has written nothing here yet.",
+        help="choose another word anywhere, type one, or have the model write anew from there",
+        can=_has_story,
+        unless="There is no story to change yet.",
     ),
     Key(
         id="compare", group=Group.CHANGING, keys="f6", action="compare", label="compare",
@@ -189,6 +189,11 @@ KEYS = (
     Key(
         id="set", group=Group.SETTINGS, action="set", label="set", slash="/set",
         argument="SETTING VALUE", takes=SETTING, palette=True, help="change one setting",
+    ),
+    Key(
+        id="ban", group=Group.SETTINGS, action="ban", label="ban", slash="/ban",
+        argument="[WORD]", palette=True,
+        help="let the model never write a word; alone, change which ones are banned",
     ),
     Key(
         id="presets", group=Group.SETTINGS, action="preset", label="preset",

@@ -20,8 +20,7 @@ LABELS = {
 
 def in_panel() -> dict[str, Declared]:
     """The settings that a writer may change in the app, by what people call them."""
-    entries = (entry for kind in KINDS for entry in declared(kind))
-    return {label(entry): entry for entry in entries if entry.limits.panel}
+    return {label(entry): entry for kind in KINDS for entry in declared(kind)}
 
 
 def kind_of(name: str) -> type[PanelSettings]:

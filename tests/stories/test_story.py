@@ -227,9 +227,10 @@ def test_retry_replaces_the_last_generation_and_keeps_it_beside() -> None:
     assert again.text == "A key fell. It broke."
     assert again.undo().text == "A key fell. It rang."
     assert again.siblings == (story.here, again.here)
-    assert again.sibling(1).text == "A key fell. It rang."
-    assert again.sibling(-1).here == again.sibling(1).here
-    assert again.sibling(1).undo().text == again.text
+    assert again.sibling(-1).text == "A key fell. It rang."
+    assert again.sibling(1) is again  # there is none after the last
+    assert again.sibling(-1).sibling(-1).here == story.here
+    assert again.sibling(-1).undo().text == again.text
     mine = story.write("Then")
     assert mine.retry(SETTINGS).extend(" dawn came.").text == mine.text + " dawn came."
 
@@ -268,7 +269,7 @@ def test_go_stands_anywhere() -> None:
 def test_siblings_of_a_first_line_are_the_other_first_lines() -> None:
     story = Story().write("A key").undo().write("A door")
     assert story.siblings == (1, 2)
-    assert story.sibling(1).text == "A key"
+    assert story.sibling(-1).text == "A key"
     assert Story().siblings == (0,)
     assert Story().sibling(1).here == 0
 

@@ -9,8 +9,10 @@ from mgpt_tui.settings import ShowingSettings
 from mgpt_tui.settings_fields import OFF, declared
 from mgpt_tui.settings_text import value_text
 from mgpt_tui.ui.arguments import read_setting
+from mgpt_tui.ui.keys import KEY
 from mgpt_tui.ui.room.desk import Desk
 from mgpt_tui.ui.screens.models import ModelsScreen
+from mgpt_tui.ui.session.banning import forms_of
 from mgpt_tui.ui.values import kind_of, label
 
 
@@ -42,6 +44,24 @@ class Adjusting:
         since = "the next passage" if kind is SamplingSettings else "now"
         self._desk.say(f"{label(setting)} is {said} from {since} on.")
 
+    def action_ban(self, word: str = "") -> None:
+        if not word:
+            banned = next(one for one in declared(SamplingSettings) if one.name == "ban")
+            listed = value_text(banned, self._session.settings.ban)
+            self._desk.prompt.begin(KEY["set"], f"{banned.name} {listed}")
+        elif self._desk.is_ready():
+            forms_of(word, self._session.engine, self._session.questions, self._banned)
+
+    def _banned(self, forms: tuple[str, ...], trouble: str) -> None:
+        """The model has these forms of a word, each in one token; or none, and why."""
+        if not forms:
+            self._desk.say(trouble)
+            return
+        banned = self._session.settings.ban
+        self._desk.panel.change("ban", (*banned, *(form for form in forms if form not in banned)))
+        said = forms[0].strip()
+        self._desk.say(f"The model does not write {said!r} from the next passage on.")
+
     def action_preset(self, name: str) -> None:
         preset = find_preset(name)
         self._desk.panel.use(preset.of(self._session.settings))
@@ -56,8 +76,6 @@ class Adjusting:
         """The panel holds other settings: write with them from the next generation on."""
         self._session.settings = sampling
         self._desk.pacing.speed = showing.reading_speed
-        self._desk.typed_line.is_on = showing.line_bits
-        self._desk.read_typed()
         self._desk.show_status()
 
     def done(self) -> None:

@@ -8,7 +8,14 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.ui.room.desk import Desk
 from mgpt_tui.ui.room.drafting import Drafting
 from mgpt_tui.ui.room.reading import Reading
-from mgpt_tui.ui.screens.another_word import AnotherWordScreen, Inside, OtherWord
+from mgpt_tui.ui.screens.another_word import (
+    Again,
+    AnotherWordScreen,
+    Answer,
+    Inside,
+    OtherWord,
+    OwnWord,
+)
 from mgpt_tui.ui.screens.branches import BranchesScreen
 from mgpt_tui.ui.screens.compare import CompareScreen
 from mgpt_tui.ui.session.comparison import MOST
@@ -66,9 +73,7 @@ class Changing:
     # Another word.
 
     def action_another_word(self) -> None:
-        if not self._session.story.boundaries:
-            self._desk.say("The model has written nothing here yet.")
-        elif self._desk.is_ready():
+        if self._desk.is_ready():
             self._session.stop()
             self._desk.show_end()
             self._desk.ask(AnotherWordScreen(self._session), self._put_word)
@@ -85,11 +90,17 @@ class Changing:
             self._desk.show()
             self._desk.ask(AnotherWordScreen(self._session, offset), self._put_word)
 
-    def _put_word(self, word: OtherWord | Inside | None) -> None:
+    def _put_word(self, word: Answer | None) -> None:
         if isinstance(word, Inside):
             self._reading.look_at(word.offset)
         elif word is not None and self._desk.is_ready():
-            self._session.choose(word.offset, word.text, word.token)
+            match word:
+                case OtherWord():
+                    self._session.choose(*word)
+                case OwnWord():
+                    self._session.put(*word)
+                case Again():
+                    self._session.retry_at(*word)
             self._desk.show_end()
 
     # Other branches.
@@ -105,5 +116,11 @@ class Changing:
             self._desk.show_end()
 
     def action_sibling(self, step: int) -> None:
-        self._session.move(step)
+        session, before = self._session, self._session.story.here
+        session.move(step)
         self._desk.show_end()
+        if session.story.here == before:
+            edge, back = ("first", "later") if step < 0 else ("last", "earlier")
+            many = len(session.story.siblings)
+            said = f"This is the {edge} of {many} versions; {{{back}_branch}} goes back."
+            self._desk.say(self._desk.names.fill(said))

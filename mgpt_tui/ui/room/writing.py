@@ -45,9 +45,9 @@ class Writing:
             desk.prompt.begin(KEY["remember"], self._session.story.note)
         elif desk.is_ready():
             kept = "The note stays in the model's view from the next passage on."
-            self._session.remember(note, lambda trouble: desk.say(trouble or kept))
+            self._session.lengths.remember(note, lambda trouble: desk.say(trouble or kept))
 
     def action_forget(self) -> None:
         gone = "The note is gone from the next passage on."
-        self._session.remember("", lambda _: self._desk.say(gone))
+        self._session.lengths.remember("", lambda _: self._desk.say(gone))
         self._desk.show()

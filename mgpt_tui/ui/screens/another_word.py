@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar, NamedTuple
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.style import Style
-from textual.widgets import OptionList
+from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from mgpt_tui.inference.process.messages import Seen
 from mgpt_tui.inference.request import Alternative
+from mgpt_tui.stories.story import Story
 from mgpt_tui.text import clean_text
 from mgpt_tui.ui.screens.dialog import STEPS, LiveDialog
 from mgpt_tui.ui.session.questions import Question
@@ -56,6 +58,23 @@ def around(text: str, start: int, end: int) -> tuple[int, int]:
     )
 
 
+_WORD = re.compile(r"\s*\S+")
+
+
+def places_of(story: Story) -> list[tuple[int, int]]:
+    """Start and end of what each token of the model's brought, and of every other word.
+
+    A word has the blanks before it, as tokens have.
+    """
+    places: list[tuple[int, int]] = []
+    at, end = 0, len(story.text)
+    for start, stop in (*((start, stop) for start, stop, _ in story.boundaries), (end, end)):
+        places += [found.span() for found in _WORD.finditer(story.text, at, start)]
+        places += [(start, stop)] if stop > start else []
+        at = stop
+    return places
+
+
 class OtherWord(NamedTuple):
     """What was chosen: a place in the story, in characters, and what is to stand there."""
 
@@ -64,23 +83,40 @@ class OtherWord(NamedTuple):
     token: int
 
 
+class OwnWord(NamedTuple):
+    """What was typed: a place in the story, in characters, and what is to stand there."""
+
+    offset: int
+    text: str
+
+
+class Again(NamedTuple):
+    """That the model is to write anew what comes from a character of the story on."""
+
+    offset: int
+
+
 class Inside(NamedTuple):
     """That one wants to look inside instead, at a character of the story."""
 
     offset: int
 
 
-class AnotherWordScreen(LiveDialog[OtherWord | Inside | None]):
-    """Answers with the word that was chosen, where to look inside, or None.
+Answer = OtherWord | OwnWord | Again | Inside
+
+
+class AnotherWordScreen(LiveDialog[Answer | None]):
+    """Answers with the word that was chosen or typed, where to write anew or look inside, or None.
 
     Args:
-        session: whose story it is; there is at least one token of the model's in it.
-        offset: a character of the token to begin at; the last token where left out.
+        session: whose story it is; there is some.
+        offset: a character of the word to begin at; the last one where left out.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "cancel", show=False),
         Binding("f9", "inside", "look inside", show=False),
+        Binding("ctrl+r", "again", "retry from here", show=False),
         *STEPS,
         *(
             Binding(key, f"choose('{key}')", show=False, priority=True)
@@ -92,7 +128,7 @@ class AnotherWordScreen(LiveDialog[OtherWord | Inside | None]):
         super().__init__()
         self._session = session
         self._text = session.story.text
-        self._places = [(start, end) for start, end, _ in session.story.boundaries]
+        self._places = places_of(session.story)
         at = len(self._text) if offset is None else offset
         before = (place for place, (start, _) in enumerate(self._places) if start <= at)
         self._place = max(before, default=0)
@@ -103,10 +139,16 @@ class AnotherWordScreen(LiveDialog[OtherWord | Inside | None]):
     def compose(self) -> ComposeResult:
         box = Vertical(classes="box whole")
         box.border_title = "Another word"
-        box.border_subtitle = "← → walk · ↑ ↓ and enter choose · f9 looks inside · esc leaves"
+        box.border_subtitle = "← → walk · ↑ ↓ enter choose · ctrl+r retries from here · f9 · esc"
         with box:
             yield Plain(id="passage")
             yield Options(id="alternatives", compact=True)
+            yield Input(
+                placeholder="or type a word of your own",
+                id="own",
+                compact=True,
+                select_on_focus=False,  # the letter that began it stays
+            )
             yield Plain(
                 "How likely each word is to the model; · marks what the settings leave out.",
                 classes="help",
@@ -116,9 +158,29 @@ class AnotherWordScreen(LiveDialog[OtherWord | Inside | None]):
         self.query_one(OptionList).focus()
         self._ask()
 
+    def on_key(self, event: events.Key) -> None:
+        """A letter begins a word of one's own."""
+        if self._own is None and event.is_printable and event.character not in (None, " "):
+            event.stop()
+            own = self.query_one("#own", Input)
+            own.focus()
+            own.insert_text_at_cursor(event.character or "")
+
+    @property
+    def _own(self) -> Input | None:
+        """The field for a word of one's own, while it is typed in."""
+        return self.focused if isinstance(self.focused, Input) else None
+
     def action_step(self, by: int) -> None:
-        """Go to the token before or after."""
-        self.action_place(self._place + by)
+        """Go to the word before or after; in what is typed, by a letter."""
+        if self._own is not None and self._own.value:
+            self._own.cursor_position += by
+        else:
+            self.action_place(self._place + by)
+
+    def action_again(self) -> None:
+        """Have the model write anew from here on."""
+        self.dismiss(Again(self._places[self._place][0]))
 
     def action_place(self, place: int) -> None:
         """Go to a token by its number; clicks on the passage do so."""
@@ -193,6 +255,12 @@ class AnotherWordScreen(LiveDialog[OtherWord | Inside | None]):
 
     def action_choose(self, key: str) -> None:
         """Walk over the alternatives, or take one; what is pressed too early waits for them."""
+        if self._own is not None:
+            word = self._own.value.strip()
+            if key == "enter" and word:
+                self._take(word)
+                return
+            self.query_one(OptionList).focus()
         if not self._alternatives:
             self._early.append(key)
             return
@@ -211,3 +279,10 @@ class AnotherWordScreen(LiveDialog[OtherWord | Inside | None]):
             choice = self._alternatives[event.option_index]
             start, _ = self._places[self._place]
             self.dismiss(OtherWord(start, choice.text, choice.token))
+
+    def _take(self, word: str) -> None:
+        """Answer with a word of one's own, behind the blanks that stood there."""
+        start, end = self._places[self._place]
+        now = self._text[start:end]
+        blanks = now[: len(now) - len(now.lstrip())]
+        self.dismiss(OwnWord(start, blanks + clean_text(word)))

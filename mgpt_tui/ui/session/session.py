@@ -74,7 +74,7 @@ class Session:
         self._page = Page(engine, self.meter)
         self._supervisor = Supervisor(engine, clock)
         self.questions = Questions(engine, self._context)
-        self._lengths = Lengths(engine, self._page, self.meter, self.questions)
+        self.lengths = Lengths(engine, self._page, self.meter, self.questions)
         self._turning = Turning(engine, self._page, self.meter, self.questions)
 
     @property
@@ -159,7 +159,7 @@ class Session:
         self._turning.forget()
         if self.is_writing:
             self._page.stop()
-            self._lengths.show()
+            self.lengths.show()
 
     def submit(self, line: str) -> None:
         """Add a line, if it holds anything, and let the model go on."""
@@ -205,11 +205,17 @@ class Session:
     def choose(self, offset: int, text: str, token: int) -> None:
         """Put another word there, and let the model go on from it; one step of undo."""
         self.stop()
-        before = self.story
-        chosen = before.choose(offset, text, token, self._supervisor.maker())
-        begun = chosen.begin(self.settings, self._maker)
-        self.story = chosen
-        self._write(replace(begun, past=(*before.past, before.here)))
+        self._go_on_from(self.story.choose(offset, text, token, self._supervisor.maker))
+
+    def put(self, offset: int, text: str) -> None:
+        """Put a word of the writer's there, and let the model go on from it; one step of undo."""
+        self.stop()
+        self._go_on_from(self.story.put(offset, text))
+
+    def retry_at(self, offset: int) -> None:
+        """Let the model write what comes from a character on anew; the old stays as a branch."""
+        self.stop()
+        self._write(self.story.begin(self.settings, self._maker, offset=offset))
 
     def edit(self, text: str) -> None:
         """The story as the writer has changed it."""
@@ -255,10 +261,6 @@ class Session:
             offset,
         )
 
-    def remember(self, note: str, told: Callable[[str], None]) -> None:
-        """Keep a note of the writer's in the model's view, see `Lengths.remember`."""
-        self._lengths.remember(note, told)
-
     # What the engine says.
 
     def handle(self, events: Iterable[Event]) -> list[Notice]:
@@ -280,13 +282,13 @@ class Session:
             case Ready():
                 self.meter.use(event)
                 if not self._supervisor.ready(event):
-                    self._lengths.show()
+                    self.lengths.show()
             case Started() if self._page.is_of(event.id):
                 return self._page.started(event)
             case Ended() if self._page.is_of(event.id):
                 self._page.ended(event)
                 if not self.is_writing:
-                    self._lengths.show()
+                    self.lengths.show()
             case Failed(id=None):
                 self.questions.lose()
                 return self._supervisor.down(_told(event))
@@ -306,7 +308,7 @@ class Session:
         """What runs has come to nothing more."""
         if self.is_writing:
             self._page.finish(None)
-            self._lengths.show()
+            self.lengths.show()
 
     # How it is done.
 
@@ -317,12 +319,18 @@ class Session:
     @property
     def _maker(self) -> Maker:
         """What writes the next passage; there is a model."""
-        return replace(self._supervisor.maker(self.muted), note=self.story.note)
+        return replace(self._supervisor.maker, muted=self.muted, note=self.story.note)
 
     def _go_on(self, until: Until, story: Story) -> None:
         """Have a story go on, in one step of undo from the one that there is."""
         begun = story.begin(self.settings, self._maker, until)
         self._write(replace(begun, past=(*self.story.past, self.story.here)))
+
+    def _go_on_from(self, changed: Story) -> None:
+        """Have a changed story go on, in one step of undo from the one that there is."""
+        before, self.story = self.story, changed
+        begun = changed.begin(self.settings, self._maker)
+        self._write(replace(begun, past=(*before.past, before.here)))
 
     def _compare(self, samples: int, story: Story) -> None:
         maker, settings = self._maker, self.settings
@@ -343,7 +351,7 @@ class Session:
     def _go_to(self, story: Story) -> None:
         self.story = story
         self.meter.reason = None
-        self._lengths.show()
+        self.lengths.show()
 
 
 def _told(event: Failed) -> Notice:

@@ -10,7 +10,7 @@ from textual.containers import Horizontal
 
 from mgpt_tui.inference.process.messages import Ready
 from mgpt_tui.inference.request import SamplingSettings
-from mgpt_tui.stories.story import Author
+from mgpt_tui.stories.story import Author, Story
 from mgpt_tui.text import clean_text
 from mgpt_tui.ui.keymap import KeyNames
 from mgpt_tui.ui.session.meter import Meter
@@ -70,30 +70,27 @@ class StatusLine(Plain):
         super().__init__(**attributes)
         self._names = names
 
-    def show(self, session: Session, line: str = "") -> None:
-        """Show how `session` stands; `line` is what is said of the line that is typed."""
-        self.say(status(session, self.content_size.width or 78, self._names, line), layout=False)
+    def show(self, session: Session) -> None:
+        """Show how `session` stands."""
+        self.say(status(session, self.content_size.width or 78, self._names), layout=False)
 
 
-def status(session: Session, width: int, names: KeyNames, line: str = "") -> str:
-    """The status in one line of `width` cells; on a narrow screen the bar gives way.
-
-    What is said of the line that is typed takes the place of the settings.
-    """
+def status(session: Session, width: int, names: KeyNames) -> str:
+    """The status in one line of `width` cells; on a narrow screen the bar gives way."""
     if session.phase is Phase.LOADING:
         waiting = " It will go on with your story in a moment." if session.is_waiting else ""
         return f"the model is loading…{waiting}"
     if session.phase is Phase.DOWN:
         return f"{session.trouble} {names.fill('{Send} tries again.')}"
-    numbers = [rate(session.meter), without(session), seed(session), settings(session.settings)]
-    if line:
-        numbers = [without(session), line]
+    numbers = [version(session.story), rate(session.meter), without(session), seed(session)]
+    numbers.append(settings(session.settings))
+    line = ""
     for bar in BAR_WIDTHS:
         for gap in (GAP, GAP[1:]):
-            shown = gap.join(part for part in (context(session, bar), *numbers) if part)
-            if len(shown) <= width:
-                return shown
-    return GAP[1:].join((context(session, 0), *numbers[1:]))
+            line = gap.join(part for part in (context(session, bar), *numbers) if part)
+            if len(line) <= width:
+                return line
+    return GAP[1:].join(part for part in (context(session, 0), *numbers[2:]) if part)
 
 
 def context(session: Session, bar: int) -> str:
@@ -108,6 +105,13 @@ def context(session: Session, bar: int) -> str:
     number = "–" if length is None else str(seen)
     note = f", note {meter.note_tokens}" if meter.note_tokens else ""
     return f"context {picture}{number}/{size}" + (f" of {length}" if start else "") + note
+
+
+def version(story: Story) -> str:
+    """Which of the versions of the last passage is shown, where there are several."""
+    siblings = story.siblings
+    place = siblings.index(story.here) + 1
+    return f"version {place} of {len(siblings)}" if len(siblings) > 1 else ""
 
 
 def rate(meter: Meter) -> str:

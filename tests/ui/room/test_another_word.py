@@ -39,9 +39,8 @@ async def test_another_word_is_chosen_and_the_story_goes_on_from_it(
         await writer.press("f5")
         await writer.on(AnotherWordScreen)
         await writer.sees("50.0 %")
-        await writer.press("home")
-        await writer.until(lambda: len(engine.looked) == 2)
-        assert engine.looked[-1] == (BEGINNING,)
+        await writer.press(*["left"] * 7)
+        await writer.until(lambda: engine.looked[-1] == (BEGINNING,))
         await writer.sees("(now)")
         await writer.sees("␣under")
         engine.words = (" a tree.",)
@@ -144,8 +143,8 @@ async def test_a_fast_writer_need_not_wait_for_the_dialog(open_room, engine) -> 
         engine.words = (" fell.",)
         for key in ("f5", "home", "right", "down", "down", "up", "enter"):
             writer.app.post_message(Key(key, None))
-        await writer.until(lambda: writer.text == BEGINNING + " on on fell.")
-        assert engine.looked[-1] == (BEGINNING, (1001,))
+        await writer.until(lambda: writer.text == "The on fell.")
+        assert engine.looked[-1] == ("The",)
 
 
 async def test_a_key_may_be_ahead_of_the_dialog(open_room, engine) -> None:
@@ -355,3 +354,49 @@ def test_the_story_around_a_word_holds_it_and_is_bounded(text: str, data: st.Dat
 def test_a_word_without_end_is_cut_where_there_is_no_other_place() -> None:
     text = "x" * 1000
     assert around(text, 500, 501) == (500 - BEFORE, 501 + AFTER)
+
+
+async def test_a_word_of_the_writers_gets_another_too(open_room, engine) -> None:
+    async with open_room(engine) as writer:
+        await writer.tell(BEGINNING)
+        await writer.press("f5")
+        await writer.on(AnotherWordScreen)
+        await writer.press("home")
+        await writer.until(lambda: engine.looked[-1] == ())
+        await writer.press("right")
+        await writer.until(lambda: engine.looked[-1] == ("The",))
+        await writer.sees("␣under")
+        engine.words = (" him.",)
+        await writer.press("enter")
+        await writer.until(lambda: writer.text == "The under him.")
+
+
+async def test_a_word_of_ones_own_takes_the_place_and_the_story_goes_on(open_room, engine) -> None:
+    async with open_room(engine) as writer:
+        await writer.tell(BEGINNING)
+        await writer.press("f5")
+        await writer.on(AnotherWordScreen)
+        await writer.press(*["left"] * 5)
+        await writer.until(lambda: engine.looked[-1] == (BEGINNING, (1001, 1002)))
+        engine.words = (" sang.",)
+        await writer.type("sofa")
+        await writer.press("enter")
+        await writer.on(MainScreen)
+        await writer.until(lambda: writer.text == BEGINNING + " on the sofa sang.")
+        assert [span.author for span in writer.app.session.story.spans][-2:] == ["writer", "model"]
+        await writer.press("ctrl+z")
+        await writer.until(lambda: writer.shown == TOLD)
+
+
+async def test_the_model_writes_anew_from_the_word_under_the_cursor(open_room, engine) -> None:
+    async with open_room(engine) as writer:
+        await writer.tell(BEGINNING)
+        await writer.press("f5")
+        await writer.on(AnotherWordScreen)
+        await writer.press(*["left"] * 5)
+        await writer.until(lambda: engine.looked[-1] == (BEGINNING, (1001, 1002)))
+        engine.words = (" hill.",)
+        await writer.press("ctrl+r")
+        await writer.until(lambda: writer.text == BEGINNING + " on the hill.")
+        await writer.press("ctrl+z")
+        await writer.until(lambda: writer.shown == TOLD)

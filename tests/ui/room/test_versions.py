@@ -104,7 +104,12 @@ async def test_a_retry_stays_as_a_branch_one_key_away(open_room, engine, size) -
         engine.words = (" here.",)
         await writer.press("ctrl+r")
         await writer.until(lambda: writer.text == BEGINNING + " here.")
+        await writer.sees("version 2 of 2")
         await writer.press("alt+left")
+        assert writer.shown == TOLD
+        await writer.sees("version 1 of 2")
+        await writer.press("alt+left")
+        await writer.until(lambda: "the first of 2 versions; alt+right goes" in writer.toasts)
         assert writer.shown == TOLD
         await writer.press("alt+right")
         assert writer.shown == BEGINNING + " here."
