@@ -71,7 +71,7 @@ def test_a_helper_can_tell_its_parent():
         ("mgpt_tui.model.weights.deserialize", ["export", "CHECKPOINT", "there"]),
         ("mgpt_tui.model.checkpoint.save_tensors", ["export", "CHECKPOINT", "there"]),
         ("mgpt_tui.model.contents.read_bytes", ["export", "CHECKPOINT", "there"]),
-        ("training.evaluation.scoring.score", ["eval", "CHECKPOINT", "--data", "stories.txt"]),
+        ("training.evaluation.scoring.score_each", ["eval", "CHECKPOINT", "--data", "stories.txt"]),
         (
             "training.data.prepare._Job.encode",
             ["prepare", "--source", "stories.txt", "--out", "there"],

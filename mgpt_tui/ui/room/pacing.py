@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from itertools import islice
 
 from mgpt_tui.stories.story import Spans, Story
 
@@ -22,7 +21,7 @@ class Pacing:
         clock: seconds, monotonic.
 
     Attributes:
-        speed: as above; another one counts from the beginning of the passage.
+        speed: as above; what is shown already stays, whatever it is changed to.
         is_behind: whether there is more than is shown.
     """
 
@@ -32,8 +31,9 @@ class Pacing:
         self.speed = speed
         self.is_behind = False
         self._clock = clock
-        self._node: int | None = None  # the passage that is read, or was
-        self._began = 0.0
+        self._passage: tuple[str, int] | None = None  # that is read, or was: its story and number
+        self._words = 0.0  # of it that are read
+        self._since = 0.0  # when that was so
         self._is_read = False
 
     def shown(self, story: Story, *, writing: bool) -> Spans:
@@ -44,18 +44,25 @@ class Pacing:
             writing: whether the model writes at its end; else a passage that nobody has begun
                 to read is shown at once, as after undo.
         """
-        if writing and story.here != self._node:
-            self._node, self._began, self._is_read = story.here, self._clock(), False
+        now, passage = self._clock(), (story.created, story.here)
+        if writing and passage != self._passage:
+            self._passage, self._words, self._is_read = passage, 0.0, False
+            self._since = now
         self.is_behind = False
-        if self.speed is None or self._is_read or story.here != self._node:
+        if self._is_read or passage != self._passage:
             return story.spans
         own = story.nodes[story.here].span.text
-        read = int((self._clock() - self._began) * self.speed)
-        ends = [word.end() for word in islice(_WORD.finditer(own), read)]
-        left = len(own) - (ends[-1] if ends else 0)
-        if len(ends) < read and not writing:
-            self._is_read = True
-        if self._is_read or not left:
+        ends = [word.end() for word in _WORD.finditer(own)]
+        if self.speed is None:
+            self._words = len(ends)
+        else:
+            self._words += (now - self._since) * self.speed
+        self._since = now
+        read = int(self._words)
+        self._is_read = not writing and (self.speed is None or read > len(ends))
+        left = len(own) - ends[read - 1] if 0 < read <= len(ends) else 0 if read else len(own)
+        if self.speed is None or self._is_read or not left:
+            self._words = min(self._words, len(ends))
             return story.spans
         self.is_behind = True
         before = story.spans[:-1] if own else story.spans
