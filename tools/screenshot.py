@@ -14,6 +14,7 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from textual.pilot import Pilot
@@ -22,7 +23,7 @@ from textual.widgets import OptionList
 from mgpt_tui.inference.process.client import EngineClient, EngineLike
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.model.registry import find_model
-from mgpt_tui.settings import Settings
+from mgpt_tui.settings import ROOM, Settings
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.ui.app import WritingRoom
 from mgpt_tui.ui.keys import KEY
@@ -130,7 +131,7 @@ def main() -> None:
     parser.add_argument("lines", nargs="*", default=LINES)
     options = parser.parse_args()
     engine = EngineClient(options.model)
-    sampling = SamplingSettings(seed=options.seed, max_tokens=options.max_tokens)
+    sampling = replace(ROOM, seed=options.seed, max_tokens=options.max_tokens)
     name = find_model(options.model).name
     try:
         pictures = asyncio.run(take(engine, name, sampling=sampling, lines=options.lines))

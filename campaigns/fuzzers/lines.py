@@ -23,6 +23,8 @@ from mgpt_tui.inference.process.messages import (
     Measure,
     Measured,
     Question,
+    Rank,
+    Ranked,
     Ready,
     Seen,
     Started,
@@ -35,6 +37,7 @@ from mgpt_tui.inference.request import (
     Distribution,
     Finished,
     FinishReason,
+    Note,
     SamplingSettings,
     Until,
 )
@@ -49,7 +52,8 @@ REQUESTS = [
     for request in (
         Generate(1, ("Once", (2, 3), "\u00e9"), SAMPLING, Until.WORD, 2),
         Look(2, ("Once",), SAMPLING, 5),
-        Measure(3, ("Once", (4,))),
+        Measure(3, (Note("Mia."), "Once", (4,))),
+        Rank(4, ("Once",), (" it", " a")),
         Stop(1),
     )
 ]
@@ -62,6 +66,7 @@ EVENTS = [
         Ended(1, Finished(FinishReason.END, 3, 0.5, 7, 0, 8), 1),
         Seen(2, Distribution((Alternative(5, "a", 0.5, 1.0), Alternative(6, "", 0.1, 0.0)), 1.5)),
         Measured(3, 9),
+        Ranked(4, (-1.5, -2.0)),
         Failed(1, "No.", "Try again."),
     )
 ]
@@ -158,7 +163,7 @@ def answers(draw: random.Random) -> None:
     if isinstance(decode(line), Stop):
         return
     server.answer_next(engine())
-    assert isinstance(sent[-1], Ended | Seen | Measured | Failed), sent[-1]
+    assert isinstance(sent[-1], Ended | Seen | Measured | Ranked | Failed), sent[-1]
     assert not isinstance(sent[-1], Failed) or "could not go on" not in sent[-1].message, sent[-1]
     for event in sent:
         assert decode(encode(event)) == event
@@ -180,7 +185,7 @@ def events(draw: random.Random) -> None:
         except ProtocolError:
             continue
         assert decode(encode(event)) == event
-    assert set(pending.give_up()) <= {1, 2, 3}
+    assert set(pending.give_up()) <= {1, 2, 3, 4}
 
 
 def commands(draw: random.Random) -> None:
