@@ -66,15 +66,31 @@ def atomic_writer(
         Taken: where something is there, with `new`.
         UserError: where the folder cannot be written or the device is full.
     """
+    with (
+        atomic_path(path, durable=durable, new=new, like=like) as temporary,
+        temporary.open("wb") as stream,
+    ):
+        yield stream
+
+
+@contextmanager
+def atomic_path(
+    path: Path, *, durable: bool = True, new: bool = False, like: Path | None = None
+) -> Iterator[Path]:
+    """`atomic_writer` for what opens its file by itself: an empty one, to be written or replaced.
+
+    Raises:
+        Taken, UserError: as `atomic_writer`.
+    """
     temporary: Path | None = None
     try:
         make_folder(path.parent)
         descriptor, name = tempfile.mkstemp(prefix=_prefix(path), dir=path.parent)
+        os.close(descriptor)
         temporary = Path(name)
-        with os.fdopen(descriptor, "wb") as stream:
-            yield stream
-            if durable:
-                stream.flush()
+        yield temporary
+        if durable:
+            with temporary.open("r+b") as stream:
                 os.fsync(stream.fileno())
         _dress(temporary, path, like)
         if new:

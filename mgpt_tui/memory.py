@@ -34,6 +34,8 @@ _WORDS = (
     "unable to mmap",  # torch, of a file
     "can't start new thread",  # whose stack finds no room
     "error return without exception set",  # Python's importer, that had no room for its error
+    "memoryerror",  # Rust, which met Python's
+    "python api call failed",  # Rust, which had no room for an object of Python's
 )
 
 
@@ -45,7 +47,10 @@ class OutOfMemory(UserError):
 
 
 def is_lack_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory did not suffice, in whatever words."""
+    """Whether an error says that memory did not suffice, in whatever words.
+
+    Rust's panics, which say so too, are no `Exception`.
+    """
     if isinstance(error, MemoryError | OutOfMemory):
         return True
     if isinstance(error, UserError):
@@ -87,7 +92,7 @@ def lack_of_memory_told(remedy: str = REMEDY) -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
+    except BaseException as error:
         if not is_lack_of_memory(error):
             raise
         raise OutOfMemory(remedy) from None

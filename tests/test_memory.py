@@ -22,6 +22,11 @@ from mgpt_tui.model.checkpoint import load_checkpoint
 from tests.waiting import PATIENCE
 from training.runs.checkpoints import RunFolder
 
+
+class Panic(BaseException):
+    """As Rust's come into Python."""
+
+
 LACKS = [
     MemoryError(),
     OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
@@ -33,6 +38,8 @@ LACKS = [
     OSError("/x/libtorch_global_deps.so: failed to map segment from shared object"),
     np._core._exceptions._ArrayMemoryError((10**12,), np.dtype("f8")),
     RuntimeError("can't start new thread"),
+    Panic("Python API call failed"),
+    Panic("called `Result::unwrap()` on an `Err` value: PyErr { type: <class 'MemoryError'> }"),
 ]
 OTHERS = [
     RuntimeError("CUDA error: an illegal memory access was encountered"),
@@ -55,6 +62,23 @@ def test_other_errors_are_not_taken_for_them(error):
     with pytest.raises(type(error)) as caught, lack():
         raise error
     assert caught.value is error
+
+
+def test_a_panic_for_want_of_memory_is_told_by_a_command(mgpt, tmp_path, monkeypatch):
+    def panic(content):
+        raise Panic("Python API call failed")
+
+    monkeypatch.setattr("mgpt_tui.model.weights.deserialize", panic)
+    outcome = mgpt("export", "storyteller", tmp_path / "there")
+    assert outcome.code == 2 and "not enough memory" in outcome.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_export_asks_for_memory_before_it_writes(mgpt, tmp_path, tiny_checkpoint, monkeypatch):
+    monkeypatch.setattr("mgpt_tui.memory.memory_left", lambda: 60_000)
+    outcome = mgpt("export", tiny_checkpoint, tmp_path / "there", "--to", "hf")
+    assert outcome.code == 2 and "MB are left" in outcome.err
+    assert not (tmp_path / "there").exists()
 
 
 def test_a_helper_can_tell_its_parent():

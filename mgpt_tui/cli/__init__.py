@@ -172,7 +172,7 @@ def _run(arguments: list[str] | None) -> int:
                 "Set PYTHONUTF8=1, or LC_ALL to a locale with UTF-8.",
             )
         )
-    except Exception as error:
+    except BaseException as error:  # of Rust's, too
         if is_lack_of_memory(error):
             return _reported(OutOfMemory())
         if not isinstance(error, OSError):

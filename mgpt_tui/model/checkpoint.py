@@ -5,6 +5,8 @@ What needs the weights but no torch reads them by `contents.read_contents`.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save as save_tensors
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mgpt_tui.files import atomic_folder, atomic_write
+from mgpt_tui.files import atomic_folder, atomic_path, atomic_write
 from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.model.contents import Contents, damaged, read_contents, stated
 from mgpt_tui.model.gpt import GPT
@@ -92,6 +95,24 @@ def save_checkpoint(
     return write_checkpoint(folder, model.config, state, tokenizer, training, weights)
 
 
+def save_tensors(
+    tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None
+) -> None:
+    """Write a safetensors file, whole or not at all, without a copy of it in memory.
+
+    Raises:
+        UserError: where it cannot be written or the device is full.
+    """
+    with atomic_path(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata)
+        except SafetensorError as error:  # which has the system's only in its words
+            number = re.search(r"\(os error (\d+)\)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from None
+
+
 def write_checkpoint(
     folder: Path,
     config: GPTConfig,
@@ -101,8 +122,7 @@ def write_checkpoint(
     weights: str,
 ) -> CheckpointInfo:
     """`save_checkpoint` of weights that are packed already, which no model need hold."""
-    content = save_tensors(state)
-    atomic_write(folder / WEIGHTS_FILE, content)
+    save_tensors(state, folder / WEIGHTS_FILE)
     tokenizer.save(folder / TOKENIZER_FILE)
     ranks = (folder / TOKENIZER_FILE).read_bytes()
     info = CheckpointInfo(
@@ -112,7 +132,9 @@ def write_checkpoint(
         training=training,
         weights=weights,
     )
-    info = info.with_fingerprints(fingerprints(content, ranks, info.stated, info.tokenizer))
+    info = info.with_fingerprints(
+        fingerprints(folder / WEIGHTS_FILE, ranks, info.stated, info.tokenizer)
+    )
     atomic_write(folder / CONFIG_FILE, info.to_json())
     return info
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,7 @@ def _info(content: dict[str, Any]) -> CheckpointInfo:
 
 
 def fingerprints(
-    weights: bytes, ranks: bytes, model: dict[str, Any], tokenizer: dict[str, Any]
+    weights: bytes | Path, ranks: bytes, model: dict[str, Any], tokenizer: dict[str, Any]
 ) -> dict[int, str]:
     """The model's fingerprint in every format, by its number: SHA-256 as hexadecimal.
 
@@ -139,18 +140,40 @@ def fingerprints(
     them, so that a setting which is added here later changes none. From format 2 on the tokenizer
     as stated there is covered too: its split pattern and special tokens decide what the
     model reads. (In format 1 there was no pattern but GPT-2's.)
+
+    Args:
+        weights: the file, or what it holds.
+        ranks: what the rank file holds.
+        model: the model's settings.
+        tokenizer: what is stated of it.
+
+    Raises:
+        OSError: where the file cannot be read.
     """
     digest = hashlib.sha256()
     found = {}
-    for format, parts in {
+    covered: dict[int, Sequence[bytes | Path]] = {
         1: (weights, ranks, _canonical(model)),
         2: (_canonical(tokenizer),),
-    }.items():
+    }
+    for format, parts in covered.items():
         for part in parts:
-            digest.update(len(part).to_bytes(8, "little"))
-            digest.update(part)
+            size = part.stat().st_size if isinstance(part, Path) else len(part)
+            digest.update(size.to_bytes(8, "little"))
+            for piece in _pieces(part):
+                digest.update(piece)
         found[format] = digest.hexdigest()
     return found
+
+
+def _pieces(part: bytes | Path) -> Iterator[bytes]:
+    """All of it, of a file no more than a mebibyte at a time."""
+    if not isinstance(part, Path):
+        yield part
+        return
+    with part.open("rb") as file:
+        while piece := file.read(2**20):
+            yield piece
 
 
 def _canonical(content: dict[str, Any]) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 from mgpt_tui.errors import UserError
 from mgpt_tui.family.exporting.holding import check
 from mgpt_tui.files import atomic_folder
+from mgpt_tui.memory import check_room
 from mgpt_tui.model.contents import Contents
 
 
@@ -57,10 +58,15 @@ def export(contents: Contents, to: str, out: Path, form: str) -> None:
         form: of the weights, one that the format knows.
 
     Raises:
+        OutOfMemory: where memory has no room for what is to be written.
         UserError: where the format cannot hold the model, its weights are no numbers, or `out`
             cannot be written.
     """
     check(contents, to)
+    shape = contents.info.config
+    # All of them as they are to be written, where the format takes no single ones; one in fp32.
+    held = 0 if TARGETS[to].is_file else (4 if form == "fp32" else 2) * shape.parameters()
+    check_room(f"To export it to {to}", held + 3 * 4 * shape.vocab_size * shape.n_embd)
     write: Callable[[Contents, Path, str, str], None]
     write = import_module(f"mgpt_tui.family.exporting.to_{to}").write
     if TARGETS[to].is_file:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.family.byte_level import merges_of, spelled
@@ -19,6 +18,7 @@ from mgpt_tui.family.exporting.card import card
 from mgpt_tui.family.exporting.holding import hf_architecture, with_biases
 from mgpt_tui.family.names import GPT2, GPT_NEO
 from mgpt_tui.files import atomic_write
+from mgpt_tui.model.checkpoint import save_tensors
 from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.model.contents import Contents
 from mgpt_tui.model.split_pattern import GPT2_PATTERN
@@ -66,7 +66,7 @@ def _write_weights(contents: Contents, path: Path, form: str) -> None:
     }
     if not all(tensor.isfinite().all() for tensor in tensors.values()):
         raise UserError("Some weights are too large for 16 bits.", "Give --weights fp32.")
-    atomic_write(path, save(tensors, {"format": "pt"}))
+    save_tensors(tensors, path, {"format": "pt"})
 
 
 def _config(contents: Contents, form: str) -> dict[str, Any]:

@@ -64,8 +64,8 @@ class Foreign:
         config = self._shape()
         self._check(config)
         size = {"fp32": 4, "bf16": 2, "int8": 1}[weights]
-        # As they are to be stored, once more as a file, and one of them in fp32.
-        needed = 2 * size * config.parameters() + 4 * config.vocab_size * config.n_embd
+        # As they are to be stored, and one of them as it lies there, turned, and its rows chosen.
+        needed = size * config.parameters() + 3 * 4 * config.vocab_size * config.n_embd
         check_room(f"To import {self.source}", needed)
         state: dict[str, Tensor] = {}
         for entry in self.naming.entries(config):
