@@ -78,6 +78,7 @@ class _Engines:
 
         self._contents, self._asked = read_contents(entry.path), asked
         self._loaded: dict[str, Loaded] = {}
+        self._decodings = dict[str, None]()  # in the order in which they came
         self.info = self._contents.info
 
     def for_passage(self, span: Span) -> Engine:
@@ -97,6 +98,7 @@ class _Engines:
             loaded = engine_of(self._contents, settings, spare_cores=FOR_THE_SCREEN)
             self._loaded[precision] = loaded
         loaded = self._loaded[precision]
+        self._decodings[loaded.muted_decoding if span.muted else loaded.decoding] = None
         if not span.muted:
             return loaded.engine
         from mgpt_tui.inference.inspector import Inspector
@@ -108,7 +110,7 @@ class _Engines:
     @property
     def decoding(self) -> str:
         """All ways in which it was run, in words."""
-        return "; ".join({loaded.decoding: None for loaded in self._loaded.values()})
+        return "; ".join(self._decodings)
 
 
 def _passages(story: Story) -> Iterator[tuple[int, Span]]:

@@ -54,9 +54,8 @@ def answers(
             yield from _trace(inspector, tokens, engine.encode(asked.instead), asked)
         case View.AGAIN:
             muted = spell_muted((asked.mute,), mean=asked.mean)
-            again = muted_engine(engine, inspector, muted)
             passage = _drawing(asked)
-            yield from written_again(again, noted(passage.note, context), passage)
+            yield from written_again(inspector, noted(passage.note, context), passage, muted)
         case View.WHAT_IF:
             yield _what_if(inspector, tokens, engine.encode(asked.instead)), False
         case View.MUTE:

@@ -56,6 +56,14 @@ class Loaded:
             f"{self.made_by}"
         )
 
+    @property
+    def muted_decoding(self) -> str:
+        """The same of a text that is written without some parts, see `muting.muted_engine`."""
+        if isinstance(self.open_decoder, NativeDecoder):
+            return self.decoding
+        precision = self.open_decoder.precision
+        return f"{precision} on {self.device}, the readable model, {self.made_by}"
+
 
 def load_engine(
     folder: Path,

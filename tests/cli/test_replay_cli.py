@@ -107,10 +107,12 @@ def test_every_passage_is_replayed_as_it_was_written(mgpt, by_several, asked):
     assert [decoding.precision for decoding, _ in asked] == ["int8"]
 
 
-def test_what_was_muted_is_muted_again(mgpt, tiny_checkpoint):
-    loaded = load_engine(tiny_checkpoint)
+@pytest.mark.parametrize("precision", ["auto", "bf16"])
+def test_what_was_muted_is_muted_again(mgpt, tiny_checkpoint, precision):
+    loaded = load_engine(tiny_checkpoint, DecodingSettings(precision=precision))
     inspector = Inspector(loaded.open_decoder, loaded.engine.tokenizer)
-    maker = Maker(fingerprint=loaded.info.fingerprint, decoding=loaded.decoding, muted="M1,A1")
+    fingerprint, decoding = loaded.info.fingerprint, loaded.muted_decoding
+    maker = Maker(fingerprint=fingerprint, decoding=decoding, muted="M1,A1")
     story = Story().write("A fox").begin(SETTINGS, maker)
     without = muted_engine(loaded.engine, inspector, maker.muted)
     for chunk in without.stream(("A fox",), SETTINGS):
@@ -119,6 +121,9 @@ def test_what_was_muted_is_muted_again(mgpt, tiny_checkpoint):
     seen = report(mgpt, "Muted", "--model", str(tiny_checkpoint))
     assert seen["same"] == seen["draws"] == draws(story) > 0
     assert seen["passages"][0]["muted"] == "M1,A1"
+    if precision == "bf16":
+        assert seen["decoding"] == decoding
+        assert decoding.startswith("fp32 on cpu, the readable model, torch ")
     StoryLibrary().add(from_json(to_json(story).replace("M1,A1", "M9"), "")[0], "Damaged")
     refused = mgpt("replay", "Damaged", "--model", str(tiny_checkpoint))
     assert (refused.code, refused.out) == (2, "")

@@ -10,6 +10,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.inference.decoders.in_torch.plain import PlainDecoder
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.inspection.asked import Drawing
+from mgpt_tui.inference.inspection.experiments import Redrawn
 from mgpt_tui.inference.inspection.mute import muted_logits
 from mgpt_tui.inference.inspection.names import parse_muted, spell_muted
 from mgpt_tui.inference.inspection.window import Reading
@@ -55,28 +56,39 @@ def test_what_writes_is_what_was_looked_at(engine, inspector, muted) -> None:
     )
 
 
-def test_without_anything_muted_it_is_the_same_to_the_end(engine, passage) -> None:
-    text, drawing = passage
-    *_, (last, more) = written_again(engine, ("A fo",), drawing)
-    assert (last.text, last.same, last.tokens) == (text, len(text), len(drawing.tokens))
-    assert not more
-
-
 def test_the_first_token_that_is_another_is_told(engine, inspector, passage) -> None:
     text, drawing = passage
-    without = muted_engine(engine, inspector, "M1")
-    told = [view for view, _ in written_again(without, ("A fo",), drawing)]
-    assert [view.text for view in told] == sorted((view.text for view in told), key=len)
-    last = told[-1]
-    again = list(without.stream(("A fo",), SETTINGS))
-    assert last.text == "".join(chunk.text for chunk in again) != text
-    assert last.text[: last.same] == text[: last.same]
+    told = [view for view, _ in written_again(inspector, ("A fo",), drawing, "M1")]
+    assert [view.after.text for view in told] == sorted((v.after.text for v in told), key=len)
+    before, after = told[-1].before, told[-1].after
+    assert before == Redrawn(text, len(drawing.tokens), len(text), len(drawing.tokens))
+    again = list(muted_engine(engine, inspector, "M1").stream(("A fo",), SETTINGS))
+    assert after.text == "".join(chunk.text for chunk in again) != text
+    assert after.text[: after.same] == text[: after.same]
     drawn = [token for chunk in again for token in chunk.tokens]
-    assert tuple(drawn[: last.tokens]) == drawing.tokens[: last.tokens]
-    assert drawn[last.tokens] != drawing.tokens[last.tokens]
-    assert [view for view, _ in written_again(engine, ("A fo",), replace(drawing, tokens=()))][
-        -1
-    ].tokens == 0
+    same = after.same_tokens
+    assert tuple(drawn[:same]) == drawing.tokens[:same]
+    assert drawn[same] != drawing.tokens[same]
+
+
+def test_what_another_decoder_drew_is_not_blamed_on_what_is_muted(inspector, passage) -> None:
+    text, drawing = passage
+    there = replace(drawing, tokens=(*drawing.tokens[:3], 0, *drawing.tokens[4:]))
+    *_, (told, more) = written_again(inspector, ("A fo",), there, "")
+    assert (told.before.text, told.before.same_tokens) == (text, 3)
+    assert told.after == replace(told.before, same=len(text), same_tokens=told.before.tokens)
+    assert (told.precision, more) == ("fp32", False)
+
+
+def test_what_was_written_muted_is_held_against_that(engine, inspector, passage) -> None:
+    text, drawing = passage
+    chunks = list(muted_engine(engine, inspector, "M1").stream(("A fo",), SETTINGS))
+    tokens = tuple(token for chunk in chunks for token in chunk.tokens)
+    lead = "".join(chunk.text for chunk in chunks if not chunk.tokens)
+    muted = replace(drawing, tokens=tokens, lead=lead, muted="M1")
+    *_, (told, _) = written_again(inspector, ("A fo",), muted, "")
+    assert told.before.same_tokens == len(tokens)
+    assert (told.after.text, told.after.same_tokens < len(tokens)) == (text, True)
 
 
 def test_a_part_that_is_not_there_is_refused(engine, inspector) -> None:

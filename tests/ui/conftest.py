@@ -48,7 +48,7 @@ from mgpt_tui.ui.widgets.story_pane import StoryPane
 from tests.ui.inside import told
 from tests.ui.person import Person
 
-READY = Ready("storyteller", 14_500_000, 256, "f" * 64, "int8 on cpu")
+READY = Ready("storyteller", 14_500_000, 256, "f" * 64, "int8 on cpu", (), "fp32 on cpu")
 ALTERNATIVES = (
     Alternative(1, " under", 0.5, 0.6),
     Alternative(2, " on", 0.3, 0.4),

@@ -40,6 +40,7 @@ from mgpt_tui.inference.inspection.experiments import (
     Fired,
     FiringView,
     MuteView,
+    Redrawn,
     Shape,
     TraceView,
     WhatIfView,
@@ -92,7 +93,10 @@ def told(context: Sequence[ContextPart], asked: Asked, said: dict[int, str]) -> 
             return FiringView(asked.layer, asked.index, 0, active, elsewhere)
         case View.AGAIN:
             assert asked.draw is not None
-            return AgainView(" on the hill, far", 7, 2)
+            before = Redrawn(" on the ground", 3, 14, 3)
+            if asked.draw.seed == UNLUCKY:
+                before = Redrawn(" on the grass", 4, 7, 2)
+            return AgainView(before, Redrawn(" on the hill, far", 5, 7, 2), "fp32")
 
 
 def words_of(context: Sequence[ContextPart], said: dict[int, str]) -> list[str]:

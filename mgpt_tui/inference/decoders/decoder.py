@@ -85,7 +85,14 @@ class FastDecoder(Decoder[Own], Protocol[Own]):
 
 
 class OpenDecoder(Decoder[Any], Protocol):
-    """A decoder that can be looked into, and changed inside."""
+    """A decoder that can be looked into, and changed inside.
+
+    Attributes:
+        precision: in which it computes, see `precisions`.
+    """
+
+    @property
+    def precision(self) -> str: ...
 
     def recorded(
         self,

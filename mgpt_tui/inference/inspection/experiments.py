@@ -65,19 +65,37 @@ class CostsView:
 
 
 @dataclass(frozen=True, slots=True)
-class AgainView:
-    """A passage written again with its seed, while parts of the model are muted.
+class Redrawn:
+    """A passage drawn once more, and how far it is as it was.
 
     Attributes:
         text: what has come by now.
-        same: how many of its characters are those of the passage: up to the first token that is
-            another.
-        tokens: how many tokens that are.
+        tokens: how many have.
+        same: how many characters are as they were: up to the first token that is another.
+        same_tokens: how many tokens that are.
     """
 
-    text: str
-    same: int
-    tokens: int
+    text: str = ""
+    tokens: int = 0
+    same: int = 0
+    same_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AgainView:
+    """A passage written again with its seed: as it was, then while other parts are muted.
+
+    Both are drawn by one decoder, so that what makes them differ is what is muted.
+
+    Attributes:
+        before: with what was muted when it was written, held against the recorded passage.
+        after: with what is to be muted, held against `before`; empty until that is whole.
+        precision: of the decoder.
+    """
+
+    before: Redrawn
+    after: Redrawn
+    precision: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,7 @@ class Ready:
         fingerprint: of the model, see `manifest.fingerprints`.
         aliases: its fingerprints of other formats.
         decoding: how it is run, in words: precision, device, threads.
+        muted_decoding: the same where parts of it are muted; "" where that is no other.
 
     Raises:
         UserError: where there is no room for a context.
@@ -157,6 +158,7 @@ class Ready:
     fingerprint: str
     decoding: str
     aliases: tuple[str, ...] = ()
+    muted_decoding: str = ""
 
     def __post_init__(self) -> None:
         if self.block_size < 1:

@@ -270,6 +270,7 @@ def _load(name: str | None, send: Callable[[Event], None]) -> tuple[Engine, Give
             fingerprint=info.fingerprint,
             aliases=info.aliases,
             decoding=loaded.decoding,
+            muted_decoding=loaded.muted_decoding,
         )
     )
     engine.next_logits(engine.encode(["Once"]))  # the first run is slow; have it before it counts

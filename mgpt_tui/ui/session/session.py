@@ -205,7 +205,7 @@ class Session:
     def choose(self, offset: int, text: str, token: int) -> None:
         """Put another word there, and let the model go on from it; one step of undo."""
         self.stop()
-        self._go_on_from(self.story.choose(offset, text, token, self._supervisor.maker))
+        self._go_on_from(self.story.choose(offset, text, token, self._supervisor.maker()))
 
     def put(self, offset: int, text: str) -> None:
         """Put a word of the writer's there, and let the model go on from it; one step of undo."""
@@ -319,7 +319,7 @@ class Session:
     @property
     def _maker(self) -> Maker:
         """What writes the next passage; there is a model."""
-        return replace(self._supervisor.maker, muted=self.muted, note=self.story.note)
+        return replace(self._supervisor.maker(self.muted), note=self.story.note)
 
     def _go_on(self, until: Until, story: Story) -> None:
         """Have a story go on, in one step of undo from the one that there is."""

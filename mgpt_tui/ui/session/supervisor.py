@@ -78,12 +78,14 @@ class Supervisor:
         """Whether something begins as soon as the engine is ready."""
         return self._waiting is not None
 
-    @property
-    def maker(self) -> Maker:
-        """What a passage remembers of the model that writes it; there is one."""
+    def maker(self, muted: str = "") -> Maker:
+        """What a passage remembers of the model that writes it, muted or whole; there is one."""
         assert self.model is not None
         model = self.model
-        return Maker(model=model.model, fingerprint=model.fingerprint, decoding=model.decoding)
+        decoding = (muted and model.muted_decoding) or model.decoding
+        return Maker(
+            model=model.model, fingerprint=model.fingerprint, decoding=decoding, muted=muted
+        )
 
     # What it is told.
 

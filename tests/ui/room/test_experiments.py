@@ -23,7 +23,7 @@ from mgpt_tui.ui.screens.inside.screen import InsideScreen
 from mgpt_tui.ui.screens.inside.sight import Chosen, Place, Sofar
 from mgpt_tui.ui.screens.inside.walk import BLOCKS, MARK, SHADES, Walk
 from tests.ui.conftest import READY, FakeEngine, Writer
-from tests.ui.inside import HEADS, LAYERS, costs, surprise, traced
+from tests.ui.inside import HEADS, LAYERS, UNLUCKY, costs, surprise, traced
 
 BEGINNING = "The girl found a key"
 N_TOKENS = 11
@@ -89,7 +89,7 @@ async def test_a_passage_is_written_again_without_a_part(open_room, engine, size
     async with open_room(engine, size) as writer:
         await look(writer, "7", tokens=8)
         await writer.press("w")
-        await writer.sees("Nothing is muted, so it would be the same")
+        await writer.sees("Nothing is muted: m mutes a part, w then writes")
         await writer.press("w", "m", "w")
         await writer.sees("seed 101: the same for 2 of 3 tokens")
         assert last(engine, view=View.AGAIN, mute="L1H1", mean=False)
@@ -102,6 +102,36 @@ async def test_a_passage_is_written_again_without_a_part(open_room, engine, size
         await writer.sees("Walk to a word that the model drew")
         await writer.press("w")
         await writer.sees("L1H1 a head, muted")
+
+
+async def test_what_precision_does_is_not_blamed_on_a_part(open_room, engine, size) -> None:
+    engine.words = (" on", " the", " ground")
+    async with open_room(engine, size) as writer:
+        await writer.command(f"/set seed {UNLUCKY}")
+        await look(writer, "7", tokens=8)
+        await writer.press("m", "w")
+        await writer.sees("Written int8 on cpu; here, in fp32, it is another from token 3 on")
+        await writer.sees(f"seed {UNLUCKY}: the same for 2 of 4 tokens")
+        await writer.sees("in fp32:  on the grass")
+        await writer.sees("without:  on the hill, far")
+
+
+async def test_what_was_written_muted_is_written_again_by_the_whole_model(
+    open_room, engine, size
+) -> None:
+    engine.words = (" on", " the", " ground")
+    async with open_room(engine, size) as writer:
+        writer.app.session.muted = "L1H1"
+        await look(writer, "7", tokens=8)
+        await writer.press("w")
+        await writer.sees("as it was, without L1H1:  on the ground")
+        await writer.sees("the whole model:  on the hill, far")
+        assert last(engine, view=View.AGAIN, mute="")
+        assert engine.inspected[-1][1].draw.muted == "L1H1"
+        await writer.press("w", "m", "w")
+        await writer.sees("It was written without these parts as it is")
+        await writer.press("w", "tab", "m", "w")
+        await writer.sees("without L1H1,L1H2:  on the hill, far")
 
 
 async def test_the_muted_model_goes_on_in_the_room_until_it_is_whole_again(
@@ -117,6 +147,7 @@ async def test_the_muted_model_goes_on_in_the_room_until_it_is_whole_again(
         assert engine.muted == "L1H1 by mean"
         story = writer.app.session.story
         assert [span.muted for span in story.spans] == ["", "", "", "L1H1 by mean"]
+        assert [story.spans[at].decoding for at in (1, 3)] == [READY.decoding, READY.muted_decoding]
         kept, _ = from_json(to_json(story), "")
         assert kept.nodes == story.nodes
         await writer.command("/unmute")

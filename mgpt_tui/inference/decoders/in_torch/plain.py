@@ -25,6 +25,12 @@ class PlainDecoder:
         self.model = model.eval()
         self._edits: list[tuple[Place, Edit]] = []
 
+    @property
+    def precision(self) -> str:
+        """See `OpenDecoder`."""
+        dtype = self.model.token_embedding.weight.dtype
+        return f"{'bf' if dtype is torch.bfloat16 else 'fp'}{8 * dtype.itemsize}"
+
     def new_cache(self, rows: int) -> KVCache:
         """See `Decoder`."""
         weight = self.model.token_embedding.weight
