@@ -40,7 +40,9 @@ class GPTConfig:
     proj_bias: bool | None = setting(None, "biases of the attention's output projection")
     mlp_bias: bool | None = setting(None, "biases in both layers of the MLP")
     # GPT-Neo has a setting for it, GPT-2's `n_inner` in Hugging Face's config is the same.
-    mlp_width: int | None = setting(None, "neurons of an MLP; None: 4 n_embd", minimum=1)
+    mlp_width: int | None = setting(
+        None, "neurons of an MLP; None: 4 n_embd", minimum=1, maximum=262144
+    )
     # nanoGPT computes GELU itself, GPT-2 and GPT-Neo its approximation by tanh.
     exact_gelu: bool = setting(False, "GELU by the error function")
     # GPT-Neo does without the division by sqrt(D).

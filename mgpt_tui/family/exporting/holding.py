@@ -89,3 +89,5 @@ def _not_in_nanogpt(contents: Contents) -> Iterator[str]:
         yield "its MLPs are not four times as wide as its stream, and nanoGPT's are"
     if shape.norm_epsilon != USUAL_EPSILON:
         yield f"its norms add {shape.norm_epsilon:g} to the variance, and nanoGPT's 1e-05"
+    if contents.tokenizer.pattern != GPT2_PATTERN:
+        yield "its tokenizer splits texts otherwise than GPT-2's, and ranks alone do not tell"

@@ -84,7 +84,7 @@ def read_folder(
     naming, shape = _ARCHITECTURES[kind]
     config = shape_of(path, **shape(_Stated(path, content)))
     tensors = _with_prefix(in_folder(folder), naming)
-    if content.get("tie_word_embeddings", True):
+    if _Stated(path, content).flag("tie_word_embeddings", True):
         tensors.pop(naming.head, None)  # a copy of the embedding, or what was never used
     elif naming.head not in tensors:
         raise UserError(f"{folder} lacks its head, {naming.head}.", "Fetch all of its files.")

@@ -26,6 +26,9 @@ PREFIXES = ("module.", "_orig_mod.")
 TANH = ("gelu", "tanh")
 """An entry of a checkpoint's `config`: its model, unlike nanoGPT's own, has GELU by tanh."""
 
+STATED = ("n_layer", "n_embd", "block_size", "vocab_size")
+"""What nanoGPT's `model_args` state and weights have, too."""
+
 _LAYER = re.compile(r"transformer\.h\.(\d{1,4})\.")
 
 
@@ -57,7 +60,15 @@ def read_file(
     else:
         tensors = of_state(content, path, PREFIXES)
         settings, form = {} if n_head is None else {"n_head": n_head}, "state dict"
-    config = shape_of(path, **_measured(tensors, path, settings))
+    shape = _measured(tensors, path, settings)
+    stated = content["model_args"] if form == "nanoGPT" else {}
+    for name, found in shape.items():
+        if name in STATED and stated.get(name, found) != found:
+            raise UserError(
+                f"{path} states {name} {stated[name]!r:.20}, and its weights have {found:,}.",
+                "Take another file.",
+            )
+    config = shape_of(path, **shape)
     return Foreign(
         source=path,
         naming=NANOGPT,
@@ -73,8 +84,10 @@ def _nanogpt(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """What a checkpoint of nanoGPT tells beside its weights."""
     stated, run = content["model_args"], content.get("config")
     heads, dropout = stated.get("n_head"), stated.get("dropout", 0.0)
-    if type(heads) is not int or type(dropout) not in (int, float):
+    if type(heads) is not int:
         raise UserError(f"{path} does not say how many heads it has.", "Take another file.")
+    if type(dropout) not in (int, float) or not 0 <= dropout < 1:
+        raise UserError(f"{path} has a dropout of {dropout!r:.20}.", "Take another file.")
     by_tanh = isinstance(run, Mapping) and run.get(TANH[0]) == TANH[1]
     return {"n_head": heads, "dropout": float(dropout), "exact_gelu": not by_tanh}
 

@@ -21,6 +21,9 @@ from mgpt_tui.reading import parse_json, read_json, read_text
 LARGEST = 32 * 2**20
 """Bytes of a tokenizer's file; GPT-2's has 3.5 million at most."""
 
+LONGEST_TOKEN = 256
+"""Bytes; GPT-2's longest has 128. To cut one into its merges takes time as their square."""
+
 _BYTES = {character: byte for byte, character in CHARACTERS.items()}
 
 
@@ -88,7 +91,8 @@ def read_vocabulary(path: Path) -> Vocabulary:
     try:
         if path.name.startswith("vocab"):
             merges = read_text(path.with_name(path.name.replace("vocab", "merges", 1)[:-4] + "txt"))
-            lines = [line for line in merges.splitlines() if line and not line.startswith("#v")]
+            lines = list(filter(None, merges.splitlines()))
+            lines = lines[1:] if merges.startswith("#version") else lines
             return by_merges(_ids(read_json(path, LARGEST)), pairs(lines), GPT2_PATTERN)
         # Some have lone surrogates among what is special; numbers are checked one by one.
         return of_tokenizer_json(parse_json(read_text(path, LARGEST), any_number=True))
@@ -114,11 +118,14 @@ def of_tokenizer_json(content: Any) -> Vocabulary:
             raise NoVocabulary(f"it is no byte-level BPE: it has a {name}")
     if content.get("normalizer") is not None:
         raise NoVocabulary("it changes texts before it splits them (normalizer)")
-    vocab = dict(_ids(model.get("vocab")))
+    vocab: dict[str, Any] = dict(_ids(model.get("vocab")))
     for added in _list(content.get("added_tokens"), "added tokens"):
         one = _object(added, "an added token")
-        if one.get("content") == END_OF_TEXT and type(one.get("id")) is int:
-            vocab[END_OF_TEXT] = one["id"]
+        if one.get("content") == END_OF_TEXT:
+            vocab[END_OF_TEXT] = one.get("id")
+        elif one.get("special") is not True:  # and so in the way of what a text holds
+            raise NoVocabulary(f"it cuts {one.get('content')!r:.40} out before it splits a text")
+    vocab = _ids(vocab)
     pattern = _pattern(content.get("pre_tokenizer"))
     merges = pairs(_list(model.get("merges"), "merges"))
     return by_merges(vocab, merges, pattern, whole=model.get("ignore_merges") is True)
@@ -147,6 +154,8 @@ def by_merges(
     if len(vocab) > 2 * LARGEST_VOCABULARY:
         raise NoVocabulary(f"it has more than {LARGEST_VOCABULARY:,} entries")
     found = _spelled(vocab)
+    if any(len(token) > LONGEST_TOKEN for token in found):
+        raise NoVocabulary(f"it has tokens of more than {LONGEST_TOKEN} bytes")
     made = {_joined(pair): pair for pair in merges}
     if len(made) != len(merges):
         raise NoVocabulary("two of its merges make the same token")

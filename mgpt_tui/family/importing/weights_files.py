@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.family.names import MASK
 from mgpt_tui.files import os_error, stat_regular
 from mgpt_tui.memory import OutOfMemory, is_lack_of_memory
 from mgpt_tui.model.weights import Floats
@@ -98,11 +99,13 @@ def of_safetensors(path: Path) -> dict[str, Stored]:
     try:
         stat_regular(path)
         file: Any = safe_open(path, framework="pt")
-        names = list(file.keys())
-        return {
-            name: Stored(tuple(file.get_slice(name).get_shape()), partial(_read, file, path, name))
-            for name in names
-        }
+        found = {}
+        for name in list(file.keys()):
+            told = file.get_slice(name)
+            if not told.get_dtype().startswith(("F", "BF")) and not MASK.fullmatch(name):
+                raise _no_floats(path, name)
+            found[name] = Stored(tuple(told.get_shape()), partial(_read, file, path, name))
+        return found
     except (SafetensorError, OSError, ValueError) as error:
         raise damaged(path, error) from None
 
@@ -153,12 +156,30 @@ def of_state(state: Any, path: Path, prefixes: tuple[str, ...] = ()) -> dict[str
         )
     ):
         raise UserError(f"{path} holds no weights by name.", "Take another file.")
-    found = {}
+    found: dict[str, Stored] = {}
     for name, tensor in state.items():
         for prefix in prefixes:
             name = name.removeprefix(prefix)
+        if not _is_plain_floats(tensor):
+            if not MASK.fullmatch(name):
+                raise _no_floats(path, name)
+            continue
+        if name in found:
+            raise UserError(f"{path} holds {one_line(name)[:60]} twice.", AGAIN)
         found[name] = Stored(tuple(tensor.shape), partial(_in_fp32, tensor))
     return found
+
+
+def _is_plain_floats(tensor: Tensor) -> bool:
+    """Whether it holds its numbers one by one, and they are floating-point ones."""
+    is_plain = tensor.layout is torch.strided and not (tensor.is_nested or tensor.is_meta)
+    return is_plain and tensor.is_floating_point()
+
+
+def _no_floats(path: Path, name: str) -> UserError:
+    return UserError(
+        f"{path} holds {one_line(name)[:60]} as something else than floating-point numbers.", AGAIN
+    )
 
 
 def _in_fp32(tensor: Tensor) -> Floats:

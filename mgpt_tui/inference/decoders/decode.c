@@ -166,19 +166,18 @@ static void mlp_part(const struct pass *p, int first, int end)
 {
     const int C = p->model->n_embd, F = p->model->neurons;
     const struct block *block = p->model->blocks + p->layer;
-    float line[F];
     normed(p, &block->mlp_norm, first, end);
     product(p, &block->fc, first, end, p->wide, p->wide_stride);
     for (int row = first; row < end; row++) {
-        const float *wide = p->wide + row * p->wide_stride;
+        float *neurons = p->wide + row * p->wide_stride;
         if (p->model->exact_gelu)
             for (int i = 0; i < F; i++)
-                line[i] = exact_gelu(wide[i]);
+                neurons[i] = exact_gelu(neurons[i]);
         else
             for (int i = 0; i < F; i++)
-                line[i] = gelu(wide[i]);
-        visit(p, NEURONS, p->layer, line, F, row, row + 1);
-        rounded(line, &p->rows, row, F);
+                neurons[i] = gelu(neurons[i]);
+        visit(p, NEURONS, p->layer, neurons, F, row, row + 1);
+        rounded(neurons, &p->rows, row, F);
     }
     product(p, &block->mlp_proj, first, end, p->y, C);
     added(p, 2 * p->layer + 1, first, end);

@@ -213,6 +213,11 @@ def cut_off(folder):
     path.write_bytes(path.read_bytes()[:-100])
 
 
+def whole_numbers(folder):
+    weights = load_file(folder / "model.safetensors")
+    save_file(weights | {WTE: weights[WTE].to(torch.int32)}, folder / "model.safetensors")
+
+
 WTE = "transformer.wte.weight"
 BAD = {
     "architecture": (with_config(model_type="llama\x1b[2J"), "architecture"),
@@ -247,6 +252,28 @@ BAD = {
     ),
     "merges": (with_tokenizer(lambda found: found["model"]["merges"].reverse()), "merges"),
     "ids": (with_config(vocab_size=290), "has shape"),
+    "tied": (with_config(tie_word_embeddings="false"), "tie_word_embeddings"),
+    "added": (
+        with_tokenizer(lambda found: found["added_tokens"].append({"content": "Once", "id": 5})),
+        "'Once'",
+    ),
+    "no id": (
+        with_tokenizer(
+            lambda found: found.update(added_tokens=[{"content": "<|endoftext|>", "id": -1}])
+        ),
+        "ids",
+    ),
+    "same id": (
+        with_tokenizer(
+            lambda found: found.update(added_tokens=[{"content": "<|endoftext|>", "id": 9}])
+        ),
+        "same id",
+    ),
+    "a long token": (
+        with_tokenizer(lambda found: found["model"]["vocab"].update({"a" * 300: 2**20})),
+        "256 bytes",
+    ),
+    "whole numbers": (whole_numbers, "floating-point"),
     "JSON": (lambda folder: (folder / "config.json").write_text("{"), "config.json"),
 }
 

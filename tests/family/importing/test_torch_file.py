@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mgpt_tui.family.byte_level import CHARACTERS
+from mgpt_tui.family.importing.vocabulary import read_vocabulary
 from mgpt_tui.model.checkpoint import load_checkpoint
 from mgpt_tui.model.registry import find_model
 from tests.family.importing.conftest import stirred
@@ -170,3 +172,57 @@ def test_what_is_no_file_of_any_kind_is_refused(tmp_path, mgpt):
     for source in ("bytes.pt", "empty.pt", "none.pt", "."):
         outcome = mgpt("import", tmp_path / source, "--name", "taken")
         assert (outcome.code, outcome.out) == (2, "") and outcome.err.count("\n") == 2, source
+
+
+def spoilt(**changes):
+    """What becomes of a checkpoint, by parts of it; weights under "weight"."""
+
+    def spoil(content):
+        for name, value in changes.items():
+            if name == "weight":
+                content["model"]["transformer.wpe.weight"] = value(
+                    content["model"].pop("_orig_mod.transformer.wpe.weight")
+                )
+            else:
+                content["model_args"][name] = value
+
+    return spoil
+
+
+def twice(content):
+    weights = content["model"]
+    weights["transformer.wpe.weight"] = weights["_orig_mod.transformer.wpe.weight"]
+
+
+BAD = {
+    "sparse": (spoilt(weight=torch.Tensor.to_sparse), "floating-point"),
+    "complex": (spoilt(weight=lambda weight: weight.to(torch.complex64)), "floating-point"),
+    "nowhere": (spoilt(weight=lambda weight: weight.to("meta")), "floating-point"),
+    "twice": (twice, "twice"),
+    "dropout": (spoilt(dropout=10**400), "dropout"),
+    "layers": (spoilt(n_layer=9), "n_layer 9"),
+    "context": (spoilt(block_size=8), "block_size 8"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_what_contradicts_itself_or_is_no_weight_is_refused(folder, mgpt, home, kind):
+    spoil, said = BAD[kind]
+    save_nanogpt(folder, Theirs(norm_bias=False, layer_bias=False, gelu=F.gelu), False)
+    content = torch.load(folder / "ckpt.pt", weights_only=True)
+    spoil(content)
+    torch.save(content, folder / "ckpt.pt")
+    outcome = mgpt("import", folder)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert said in outcome.err and outcome.err.count("\n") == 2
+    assert not list((home / "data" / "runs").glob("*"))
+
+
+def test_a_merge_that_looks_like_the_heading_of_its_file_is_one(tmp_path):
+    merges = ["# v", "#v x"]
+    tokens = [*CHARACTERS.values(), "#v", "#vx", "<|endoftext|>"]
+    (tmp_path / "vocab.json").write_text(json.dumps({token: id for id, token in enumerate(tokens)}))
+    for heading in ([], ["#version: 0.2"]):
+        (tmp_path / "merges.txt").write_text("\n".join([*heading, *merges]))
+        tokenizer = read_vocabulary(tmp_path / "vocab.json").tokenizer
+        assert tokenizer.vocab_size == 259 and b"#vx" in tokenizer.ranks
