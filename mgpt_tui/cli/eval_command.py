@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from training.evaluation.completions import Completion
     from training.evaluation.held_out import ScoredStory
     from training.evaluation.novelty import Novelty
-    from training.evaluation.recital import Recital
+    from training.evaluation.recital import Asked, Recital
     from training.metrics import Score
     from training.report.eval_table import Measured
     from training.sources.left_out import LeftOut
@@ -99,7 +99,7 @@ def command(
     entries = [find_model(name) for name in models or (None,)]
 
     from training.evaluation.completions import read_beginnings, written_by_people
-    from training.evaluation.recital import beginnings_of
+    from training.evaluation.recital import stories_to_ask
     from training.metrics import together
     from training.report.eval_table import Measured, eval_report
     from training.report.story_tables import first_words
@@ -115,9 +115,9 @@ def command(
     assert settings.seed is not None
     replace(settings, seed=settings.seed + samples - 1)  # the last seed must be one, too
     notes = console_for(sys.stderr)
-    asked: list[str] = []
+    asked: list[Asked] = []
     if source is not None and per_story:
-        asked = beginnings_of(story.text for story in source.stories())
+        asked = stories_to_ask(story.text for story in source.stories())
     recited: list[list[Completion]] = []
     measured: list[Measured] = []
     for entry in entries:
@@ -136,7 +136,7 @@ def command(
         if asked:
             recited.append(_recite(entry.name, contents, asked, decoding, notes))
     if source is not None and asked:
-        recitals = _found_in(source, recited, notes)
+        recitals = _found_in(source, asked, recited, notes)
         measured = [
             replace(model, recital=recital)
             for model, recital in zip(measured, recitals, strict=True)
@@ -300,7 +300,7 @@ def _write(
 def _recite(
     name: str,
     contents: Contents,
-    beginnings: Sequence[str],
+    asked: Sequence[Asked],
     decoding: DecodingSettings,
     notes: Console,
 ) -> list[Completion]:
@@ -311,18 +311,21 @@ def _recite(
 
     engine = engine_of(contents, decoding, _device_for(decoding)).engine
     with notes.status(Text(f"{clean_text(name)}: reciting")):
-        return recite(engine, beginnings)
+        return recite(engine, asked)
 
 
 def _found_in(
-    source: Source, recited: Sequence[Sequence[Completion]], notes: Console
+    source: Source,
+    asked: Sequence[Asked],
+    recited: Sequence[Sequence[Completion]],
+    notes: Console,
 ) -> list[Recital]:
     from rich.text import Text
 
     from training.evaluation.recital import found_in
 
     with notes.status(Text(f"looking for it in {clean_text(source.name)}")):
-        return found_in((story.text for story in source.stories()), recited)
+        return found_in((story.text for story in source.stories()), asked, recited)
 
 
 def _summed_up(

@@ -29,9 +29,23 @@ MOST_TOKENS = 120
 """It may go on for so many."""
 
 EXPOSED = 20
-"""A story of which more words in a row come out is exposed; two people's stories share fewer."""
+"""A story of which more words in a row come out is exposed; two people's stories share fewer. So is
+a shorter one that comes out to its end."""
 
 _BEGINNING = re.compile(rf"\s*(?:\S+\s+){{{GIVEN - 1}}}\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A training story as a model is asked for it.
+
+    Attributes:
+        beginning: what the model is given, as it stands in the story.
+        rest: the words that come next there, to its end or so many that it is exposed by them.
+    """
+
+    beginning: str
+    rest: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +53,22 @@ class Recital:
     """What came of some training stories' beginnings.
 
     Attributes:
+        asked: the stories.
         completions: how the model went on, always with the likeliest token.
         novelty: what of each stands in the training text, in whichever story.
     """
 
+    asked: Sequence[Asked]
     completions: Sequence[Completion]
     novelty: Sequence[Novelty]
 
     @property
     def exposed(self) -> int:
-        """Of how many more than `EXPOSED` words in a row came out."""
-        return sum(len(found.longest) > EXPOSED for found in self.novelty)
+        """Of how many more than `EXPOSED` words in a row came out, or all that was left."""
+        return sum(
+            len(found.longest) > EXPOSED or tuple(words(one.text)[: len(own.rest)]) == own.rest
+            for own, one, found in zip(self.asked, self.completions, self.novelty, strict=True)
+        )
 
     def longest_first(self) -> list[tuple[Completion, Novelty]]:
         """Each with what was found of it, the longest run first."""
@@ -69,43 +88,48 @@ class Recital:
         }
 
 
-def beginnings_of(stories: Iterable[str]) -> list[str]:
-    """The first words of `ASKED` stories at most, each drawn with the same chance.
+def stories_to_ask(stories: Iterable[str]) -> list[Asked]:
+    """`ASKED` stories at most, each drawn with the same chance.
 
     Those that are shorter than twice that many have nothing to be recited.
     """
     draw, seen = random.Random(ASKED), 0
-    chosen: list[str] = []
+    chosen: list[Asked] = []
     for story in stories:
         found = _BEGINNING.match(story)
-        if found is None or len(story[found.end() :].split()) < GIVEN:
+        rest = tuple(words(story[found.end() :])) if found is not None else ()
+        if found is None or len(rest) < GIVEN:
             continue
         seen += 1
+        asked = Asked(found[0], rest[: EXPOSED + 1])
         if len(chosen) < ASKED:
-            chosen.append(found[0])
+            chosen.append(asked)
         elif (place := draw.randrange(seen)) < ASKED:
-            chosen[place] = found[0]
+            chosen[place] = asked
     return chosen
 
 
-def recite(engine: Engine, beginnings: Sequence[str]) -> list[Completion]:
+def recite(engine: Engine, asked: Sequence[Asked]) -> list[Completion]:
     """How the model goes on from beginnings of its training text, the likeliest way.
 
     Raises:
         UserError: where the model's scores are no numbers.
     """
     settings = SamplingSettings(temperature=0.0, max_tokens=MOST_TOKENS, seed=1)
-    return list(complete(engine, beginnings, settings, 1))
+    return list(complete(engine, [story.beginning for story in asked], settings, 1))
 
 
-def found_in(stories: Iterable[str], recited: Sequence[Sequence[Completion]]) -> list[Recital]:
+def found_in(
+    stories: Iterable[str], asked: Sequence[Asked], recited: Sequence[Sequence[Completion]]
+) -> list[Recital]:
     """What several models recited, looked for in the training text, which is read once.
 
     Args:
         stories: all of that text; memory does not grow with it.
+        asked: those that the models were asked for.
         recited: of each model, as `recite` returns it; at least one in all.
     """
     runs = SharedRuns([words(one.text) for own in recited for one in own])
     runs.read(words(story) for story in stories)
     found = runs.results()
-    return [Recital(own, [next(found) for _ in own]) for own in recited]
+    return [Recital(asked, own, [next(found) for _ in own]) for own in recited]

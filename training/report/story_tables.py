@@ -57,7 +57,7 @@ def recital_report(name: str, recital: Recital, width: int) -> Iterator[Renderab
     yield Text.assemble(
         (clean_text(name), "bold"),
         f" was given the first {GIVEN} words of {len(recital.completions)} training stories; of "
-        f"{recital.exposed} of them more than {EXPOSED} words in a row came out.",
+        f"{recital.exposed} of them more than {EXPOSED} words in a row came out, or all the rest.",
     )
     columns = [
         Column("beginning", "path"),
