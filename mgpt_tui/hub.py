@@ -8,6 +8,7 @@ seconds what is wrong, and afterwards the clients' patience is right.
 from __future__ import annotations
 
 import queue
+import re
 import threading
 from typing import TYPE_CHECKING, Literal
 
@@ -21,7 +22,19 @@ PATIENCE = 5.0
 
 
 class NotFromTheHub(Exception):
-    """Why something cannot be had from the hub, in words without a full stop."""
+    """Why something cannot be had from the hub, in words without a full stop.
+
+    Attributes:
+        remedy: what to do about it, likewise.
+    """
+
+    def __init__(self, reason: str, remedy: str = "Check the name and the network") -> None:
+        super().__init__(reason)
+        self.remedy = remedy
+
+
+class NotReached(NotFromTheHub):
+    """It gives no answer; what is here of it already may do."""
 
 
 def look_up(
@@ -35,10 +48,17 @@ def look_up(
         revision: a branch, tag or commit; None for the main branch.
 
     Raises:
-        NotFromTheHub: where there is none, it is not for everybody, or no answer comes in time.
+        NotReached: where no answer comes in time, or none is to be asked for.
+        NotFromTheHub: where there is none, it is not for everybody, or `HF_ENDPOINT` is no address.
     """
     from huggingface_hub import HfApi
+    from huggingface_hub.constants import ENDPOINT
 
+    if not _ADDRESS.match(ENDPOINT):
+        raise NotFromTheHub(
+            f"HF_ENDPOINT is {ENDPOINT!r:.60}, which is no address of a hub",
+            "Set HF_ENDPOINT to one that begins with https://, or unset it",
+        )
     answers: queue.SimpleQueue[Repository | BaseException] = queue.SimpleQueue()
 
     def ask() -> None:
@@ -61,32 +81,38 @@ def look_up(
     try:
         answer = answers.get(timeout=PATIENCE)
     except queue.Empty:
-        raise NotFromTheHub(_SILENT) from None
+        raise NotReached(_SILENT) from None
     if isinstance(answer, BaseException):
-        raise NotFromTheHub(problem(answer)) from answer
+        raise problem(answer) from answer
     return answer
 
 
-def problem(error: BaseException) -> str:
-    """What went wrong while the hub was asked, in words without a full stop."""
+def problem(error: BaseException) -> NotFromTheHub:
+    """What went wrong while the hub was asked."""
     from huggingface_hub import errors
 
     words = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-    if isinstance(error, errors.GatedRepoError):
-        return "it is for those alone whom its owner lets in; see `hf auth login`"
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return "the hub has none of that name, or it is private (see `hf auth login`)"
-    if isinstance(error, errors.RevisionNotFoundError):
-        return "the hub has no such revision of it"
-    if isinstance(error, errors.EntryNotFoundError):
-        return "the hub has no such file of it"
+    if isinstance(error, errors.HFValidationError):
+        return NotFromTheHub("nothing there can have that name", "Check the name")
     if isinstance(error, errors.OfflineModeIsEnabled):
-        return "HF_HUB_OFFLINE forbids it"
-    if isinstance(error, errors.HfHubHTTPError):
-        return f"the hub answers: {words}"
+        return NotReached("HF_HUB_OFFLINE forbids it", "Unset HF_HUB_OFFLINE")
+    for kind, reason in _ANSWERS.items():
+        if isinstance(error, getattr(errors, kind)):
+            return NotFromTheHub(reason or f"the hub answers: {words}")
     if "Timeout" in type(error).__name__:
-        return _SILENT
-    return f"the hub cannot be reached ({words})"
+        return NotReached(_SILENT)
+    return NotReached(f"the hub cannot be reached ({words})")
 
+
+_ADDRESS = re.compile(r"https?://[^/\s]")
+_ANSWERS = {
+    "GatedRepoError": "it is for those alone whom its owner lets in; see `hf auth login`",
+    "RepositoryNotFoundError": "the hub has none of that name, or it is private (see `hf auth "
+    "login`)",
+    "RevisionNotFoundError": "the hub has no such revision of it",
+    "EntryNotFoundError": "the hub has no such file of it",
+    "HfHubHTTPError": "",
+}
+"""Errors of its client, the nearest first, and what they say."""
 
 _SILENT = f"the hub has not answered for {PATIENCE:.0f} seconds"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.hub import look_up
+from mgpt_tui.hub import NotFromTheHub, look_up, problem
 from mgpt_tui.memory import is_lack_of_memory
 from mgpt_tui.text import one_line
 from training.sources.columns import Row, column_texts
@@ -42,10 +42,11 @@ class HubDataset:
         except Exception as error:  # the hub's client raises errors of many libraries
             if is_lack_of_memory(error):
                 raise
+            why = error if isinstance(error, NotFromTheHub) else problem(error)
             raise UserError(
                 f"{self.name} is no file or folder here, and cannot be read from the hub "
                 f"(split {self.split}): {one_line(first_line(error).rstrip('.'))}.",
-                "Check the name and the network; or fetch its files and give their folder.",
+                f"{why.remedy}; or fetch its files and give their folder.",
             ) from error
 
 

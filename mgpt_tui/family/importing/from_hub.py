@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.family.importing.hugging_face import CONFIG_FILE
-from mgpt_tui.family.importing.weights_files import FILES, INDEX
+from mgpt_tui.family.importing.weights_files import FILES, INDEX, shards
 from mgpt_tui.files import os_error
-from mgpt_tui.hub import NotFromTheHub, look_up, problem
+from mgpt_tui.hub import NotFromTheHub, NotReached, look_up, problem
 from mgpt_tui.memory import is_lack_of_memory
 
 NAME = re.compile(r"(?P<name>[\w-][\w.-]*/[\w-][\w.-]*)(?:@(?P<revision>[\w./-]+))?", re.ASCII)
@@ -40,6 +40,8 @@ class Fetched(NamedTuple):
 def fetch(name: str, revision: str | None, told: Told) -> Fetched:
     """Fetch the files of a model, as far as they are not here already.
 
+    Without a network, those that are here are taken where nothing is missing.
+
     Args:
         name: owner/name.
         revision: a branch, tag or commit; None for the main branch.
@@ -52,20 +54,48 @@ def fetch(name: str, revision: str | None, told: Told) -> Fetched:
     try:
         info = look_up(name, "model", revision)
     except NotFromTheHub as error:
-        raise _refused(name, str(error)) from None
-    commit = info.sha or revision or "main"
+        here = _here(name, revision) if isinstance(error, NotReached) else None
+        if here is None:
+            raise _refused(name, error) from None
+        return here
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
     wanted = _wanted(name, sizes)
-    total = sum(sizes[file] for file in wanted)
+    missing = [file for file in wanted if _cached(name, file, info.sha) is None]
+    total = sum(sizes[file] for file in missing)
     _check_room(name, total)
-    paths = _downloaded(name, commit, wanted, total, told)
-    return Fetched(paths[0].parent, commit)
+    folder = _downloaded(name, revision, wanted, total, told)
+    return Fetched(folder, folder.name)
+
+
+def _here(name: str, revision: str | None) -> Fetched | None:
+    """The files that were fetched before, if all that are needed are there."""
+    config = _cached(name, CONFIG_FILE, revision)
+    if config is None:
+        return None
+    folder = config.parent
+    names = {path.name for path in folder.iterdir() if path.exists()}
+    has_tokenizer = any(set(files) <= names for files in TOKENIZERS)
+    index = next((file + INDEX for file in FILES if file + INDEX in names), None)
+    whole = any(file in names for file in FILES)
+    if not whole and index is not None:
+        whole = all(shard.name in names for shard in shards(folder / index))
+    return Fetched(folder, folder.name) if has_tokenizer and whole else None
+
+
+def _cached(name: str, file: str, revision: str | None) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        found = try_to_load_from_cache(name, file, revision=revision)
+    except ValueError:  # no repository can have that name
+        return None
+    return Path(found) if isinstance(found, str) else None
 
 
 def _wanted(name: str, sizes: Mapping[str, int]) -> list[str]:
     """The files to fetch: config, tokenizer, and weights of one form."""
     if CONFIG_FILE not in sizes:
-        raise _refused(name, f"it has no {CONFIG_FILE}")
+        raise _refused(name, NotFromTheHub(f"it has no {CONFIG_FILE}", "Take another model"))
     tokenizer = next((files for files in TOKENIZERS if set(files) <= sizes.keys()), ())
     for file in FILES:
         stem, _, end = file.rpartition(".")
@@ -73,9 +103,10 @@ def _wanted(name: str, sizes: Mapping[str, int]) -> list[str]:
         if file in sizes:
             return [CONFIG_FILE, *tokenizer, file]
         if file + INDEX in sizes:
-            shards = sorted(other for other in sizes if shard.fullmatch(other))
-            return [CONFIG_FILE, *tokenizer, file + INDEX, *shards]
-    raise _refused(name, f"it has no weights as {' or '.join(FILES)}")
+            parts = sorted(other for other in sizes if shard.fullmatch(other))
+            return [CONFIG_FILE, *tokenizer, file + INDEX, *parts]
+    reason = f"it has no weights as {' or '.join(FILES)}"
+    raise _refused(name, NotFromTheHub(reason, "Take another model"))
 
 
 def _check_room(name: str, total: int) -> None:
@@ -90,7 +121,12 @@ def _check_room(name: str, total: int) -> None:
         )
 
 
-def _downloaded(name: str, commit: str, files: list[str], total: int, told: Told) -> list[Path]:
+def _downloaded(name: str, revision: str | None, files: list[str], total: int, told: Told) -> Path:
+    """The folder of the commit with these files.
+
+    The first is asked for by the revision's name, so that the name leads to the commit without a
+    network, too.
+    """
     from huggingface_hub import hf_hub_download
     from huggingface_hub.utils.tqdm import tqdm
 
@@ -108,8 +144,9 @@ def _downloaded(name: str, commit: str, files: list[str], total: int, told: Told
             come += int(n or 0)
             told(come, total)
 
-    paths = []
+    folder: Path | None = None
     for file in files:
+        commit = folder.name if folder is not None else revision
         try:
             path = hf_hub_download(name, file, revision=commit, tqdm_class=Bar)
         except Exception as error:  # the hub's client raises errors of many libraries
@@ -117,13 +154,15 @@ def _downloaded(name: str, commit: str, files: list[str], total: int, told: Told
                 raise
             if isinstance(error, OSError) and error.errno is not None:
                 raise os_error(error) from None
-            raise _refused(name, f"{file}: {problem(error)}") from None
-        paths.append(Path(path))
-    return paths
+            found = problem(error)
+            raise _refused(name, NotFromTheHub(f"{file}: {found}", found.remedy)) from None
+        folder = folder or Path(path).parent
+    assert folder is not None, "there is a config at least"
+    return folder
 
 
-def _refused(name: str, reason: str) -> UserError:
+def _refused(name: str, why: NotFromTheHub) -> UserError:
     return UserError(
-        f"{name} is no file or folder here, and cannot be had from the hub: {reason}.",
-        "Check the name and the network; or fetch its files and give their folder.",
+        f"{name} is no file or folder here, and cannot be had from the hub: {why}.",
+        f"{why.remedy}; or fetch its files and give their folder.",
     )

@@ -2,9 +2,12 @@
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub.constants import HF_HUB_CACHE
 from safetensors.torch import load
 
 from mgpt_tui.model.checkpoint import load_checkpoint
@@ -79,12 +82,40 @@ def test_what_the_hub_has_not_is_told(hub, files, mgpt, home):
 
 
 def test_without_a_network_it_says_so(mgpt):
-    refused(mgpt("import", "ann/tiny-neo"), "cannot be reached")
+    refused(mgpt("import", "ann/never"), "cannot be reached")
+
+
+@pytest.mark.parametrize(
+    ("name", "endpoint", "said"),
+    [
+        ("a--b/c..d", None, "nothing there can have that name.\nCheck the name;"),
+        ("ann/x", "notaurl", "HF_ENDPOINT is 'notaurl', which is no address of a hub.\nSet HF_"),
+    ],
+)
+def test_a_name_or_a_setting_that_is_wrong_is_told(mgpt, monkeypatch, name, endpoint, said):
+    if endpoint is not None:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
+    refused(mgpt("import", name), said)
+
+
+def test_what_was_fetched_once_needs_no_network_and_no_room(hub, files, mgpt, monkeypatch):
+    hub.add("ann/kept", files, kind="models")
+    assert mgpt("import", "ann/kept", "--name", "first").code == 0
+    free = shutil.disk_usage("/")._replace(free=100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
+    outcome = mgpt("import", "ann/kept", "--name", "full")
+    assert outcome.code == 0, outcome.err
+    hub.hangs_up = True
+    outcome = mgpt("import", "ann/kept", "--name", "alone")
+    assert outcome.code == 0, outcome.err
+    full, alone = (read_info(find_model(name).path).training for name in ("full", "alone"))
+    assert alone["imported"] == full["imported"]
+    weights = next(Path(HF_HUB_CACHE).glob("models--ann--kept/snapshots/*/model.safetensors"))
+    weights.unlink()
+    refused(mgpt("import", "ann/kept", "--name", "part"), "cannot be reached")
 
 
 def test_a_disk_without_room_is_told_before_anything_is_fetched(hub, files, mgpt, monkeypatch):
-    import shutil
-
     hub.add("ann/large", files, kind="models")
     free = shutil.disk_usage("/")._replace(free=100)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
