@@ -46,6 +46,9 @@ class ShowingSettings:
         maximum=1000,
         off=OFF,
     )
+    line_bits: bool = setting(
+        False, "tell how surprising the line is to the model that is being typed"
+    )
 
     def __post_init__(self) -> None:
         validate(self)

@@ -33,6 +33,9 @@ TOKEN = Declared(
 TOP = Declared(
     "top", int, False, 5, Limits(help="how many guesses of each station to tell of", minimum=1)
 )
+SEED = Declared(
+    "seed", int, False, 1, Limits(help="with --run: the seed of what is written", minimum=0)
+)
 READABLE = "fp32"
 """The precision of the readable model."""
 
@@ -48,6 +51,19 @@ READABLE = "fp32"
     "--model",
     metavar="NAME_OR_PATH",
     help="Model to look into; the one that wrote last if left out, or the embedded one.",
+)
+@click.option(
+    "--run",
+    metavar="NAME",
+    help="See a run grow up: for each checkpoint that it kept, what it writes, how surprising a "
+    "text is to it, and the kinds of its heads.",
+)
+@click.option(
+    SEED.flag,
+    type=SettingType(SEED),
+    default=SEED.default,
+    show_default=True,
+    help=SEED.limits.help,
 )
 @click.option(TOKEN.flag, type=SettingType(TOKEN), help=TOKEN.limits.help)
 @click.option(
@@ -89,6 +105,8 @@ def command(
     story: str | None,
     prompt: str | None,
     model: str | None,
+    run: str | None,
+    seed: int,
     token: int | None,
     target: str | None,
     mute: str | None,
@@ -105,6 +123,16 @@ def command(
     head looked at, what the logit is the sum of, and the strongest neurons.
     """
     decoding = _decoding(DecodingSettings(**given(options)))
+    if run is not None:
+        others = (story, model, token, target, mute, page)
+        if any(other is not None for other in others):
+            raise UserError(
+                "A run is looked at by itself.", "Give --prompt, --seed and --json beside --run."
+            )
+        from mgpt_tui.cli.inspecting.growing import show_run
+
+        show_run(run, read_prompt(prompt or ""), seed, decoding, as_json=as_json)
+        return
     page = None if page is None else _page(page)
     opened = _opened(story, prompt)
     text = "" if opened is not None else read_prompt(prompt)

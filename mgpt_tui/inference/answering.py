@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.inspection import BITS
-from mgpt_tui.inference.inspection.answers import Answer, DrawView
+from mgpt_tui.inference.inspection.answers import Answer, BesideView, DrawView
 from mgpt_tui.inference.inspection.asked import Asked, Drawing, View
 from mgpt_tui.inference.inspection.experiments import (
     Column,
@@ -56,6 +57,8 @@ def answers(
             muted = spell_muted((asked.mute,), mean=asked.mean)
             passage = _drawing(asked)
             yield from written_again(inspector, noted(passage.note, context), passage, muted)
+        case View.BESIDE:
+            yield _beside(inspector, tokens, asked), False
         case View.WHAT_IF:
             yield _what_if(inspector, tokens, engine.encode(asked.instead)), False
         case View.MUTE:
@@ -126,6 +129,14 @@ def _mute(inspector: Inspector, tokens: list[int], asked: Asked) -> MuteView:
         top=guesses(after, inspector.text_of, asked.count),
         shape=Shape(config.n_layer, config.n_head, config.neurons),
     )
+
+
+def _beside(inspector: Inspector, tokens: list[int], asked: Asked) -> BesideView:
+    surprise = inspector.surprise(tokens)
+    ends = [token.end for token in surprise.tokens]
+    number = bisect_right(ends, asked.at) + 1  # of the token that has this character
+    chosen = None if number > len(ends) else number
+    return BesideView(surprise, number, inspector.lens(tokens, chosen, count=asked.count))
 
 
 def _costs(

@@ -22,7 +22,6 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.inference.process.client import EngineLike
 from mgpt_tui.settings import (
     Settings,
-    ShowingSettings,
     aside_file,
     check_settings,
     save_settings,
@@ -252,8 +251,7 @@ class WritingRoom(InOrder[None]):
         self.settings = replace(self.settings, theme=self.theme)
 
     def _remember(self) -> None:
-        showing = ShowingSettings(reading_speed=self.room.desk.pacing.speed)
-        sampling = self.session.settings
+        sampling, showing = self.session.settings, self.room.desk.showing
         self.settings = replace(self.settings, sampling=sampling, showing=showing)
         if self.settings == self._remembered:
             return

@@ -2,14 +2,18 @@
 
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
 import torch
 
+from mgpt_tui import paths
 from mgpt_tui.inference.decoders.in_torch.plain import PlainDecoder
 from mgpt_tui.inference.request import SamplingSettings
-from mgpt_tui.model.checkpoint import load_checkpoint
+from mgpt_tui.inference.shipped import shipped_stories
+from mgpt_tui.model.checkpoint import load_checkpoint, save_checkpoint
+from mgpt_tui.model.gpt import GPT
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.stories.story import Maker, Story
 
@@ -231,3 +235,49 @@ def test_the_readable_model_says_the_same(look, tiny_checkpoint):
     record = PlainDecoder(checkpoint.model).recorded(tokens)
     found = look("--prompt", "The fox")
     np.testing.assert_allclose(found["attention"], record.attention[:, :, -1], atol=1e-6)
+
+
+@pytest.fixture
+def run(tiny_checkpoint, tiny_model, byte_tokenizer):
+    """A run that has kept two checkpoints, of which the second is another model."""
+    folder = paths.runs_dir() / "mine"
+    shutil.copytree(tiny_checkpoint, folder / "step-00000002")
+    later = GPT(tiny_model.config, torch.Generator().manual_seed(1))
+    save_checkpoint(folder / "step-00001000", later, byte_tokenizer, {"step": 1000})
+
+
+@pytest.mark.parametrize("prompt", [None, "The fox"])
+def test_a_run_grows_up(mgpt, look, run, prompt):
+    given = [] if prompt is None else ["--prompt", prompt]
+    outcome = mgpt("inspect", "--run", "mine", "--seed", 3, "--precision", "fp32", *given, "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    found = json.loads(outcome.out)
+    assert list(found) == ["run", "precision", "seed", "beginning", "held_out", "steps"]
+    held_out = prompt or shipped_stories()[0]
+    assert found["held_out"] == held_out
+    assert held_out.startswith(found["beginning"])
+    assert (found["beginning"] == held_out) is (prompt is not None)
+    first, second = found["steps"]
+    assert (first["step"], second["step"]) == (2, 1000)
+    own = look("--prompt", held_out)
+    nats = -sum(token["logprob"] for token in own["tokens"])
+    assert first["bits"] == pytest.approx(nats / math.log(2))
+    assert first["bits_per_character"] == pytest.approx(first["bits"] / len(held_out))
+    assert second["bits"] != pytest.approx(first["bits"])
+    assert np.array(first["heads"]).shape == (2, 2)
+    plain = mgpt("inspect", "--run", "mine", "--seed", 3, "--precision", "fp32", *given).out
+    for step in (first, second):
+        assert f"{step['bits_per_character']:.3f}" in plain
+    assert "step   1,000" in plain
+
+
+def test_a_run_is_looked_at_by_itself(mgpt, run):
+    for arguments, why in [
+        (("--run", "nobody"), "no run 'nobody'"),
+        (("--run", "../mine"), "cannot be named"),
+        (("--run", "mine", "--token", 3), "looked at by itself"),
+        (("--run", "mine", "--model", "mine"), "looked at by itself"),
+    ]:
+        outcome = mgpt("inspect", *arguments)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert why in outcome.err

@@ -11,6 +11,7 @@ from mgpt_tui.inference.inspection.answers import (
     Answer,
     Asked,
     AttentionView,
+    BesideView,
     DrawView,
     Guess,
     Head,
@@ -91,12 +92,23 @@ def told(context: Sequence[ContextPart], asked: Asked, said: dict[int, str]) -> 
             fired = Fired("Once a [b]", " fox", " ran to the", 2.5)
             elsewhere = tuple(replace(fired, activation=2.5 - at) for at in range(asked.count))
             return FiringView(asked.layer, asked.index, 0, active, elsewhere)
+        case View.BESIDE:
+            return beside("".join(words), asked)
         case View.AGAIN:
             assert asked.draw is not None
             before = Redrawn(" on the ground", 3, 14, 3)
             if asked.draw.seed == UNLUCKY:
                 before = Redrawn(" on the grass", 4, 7, 2)
             return AgainView(before, Redrawn(" on the hill, far", 5, 7, 2), "fp32")
+
+
+def beside(text: str, asked: Asked) -> BesideView:
+    """Another model, whose tokens are two letters each, of which the nth has n bits up to 12."""
+    pairs = [text[at : at + 2] for at in range(0, len(text), 2)]
+    number = asked.at // 2 + 1
+    target = Said(number, pairs[number - 1] if number <= len(pairs) else " other")
+    stations = tuple(station(at) for at in range(5))
+    return BesideView(surprise(pairs), number, LensView(target, stations))
 
 
 def words_of(context: Sequence[ContextPart], said: dict[int, str]) -> list[str]:

@@ -16,6 +16,8 @@ DIALOGS = {
     "branches": ("ctrl+r", "f7"),
     "tokens": ("f9", "left", "left", "0"),
     "surprise": ("f9", "left", "left", "1"),
+    "two models": ("f9", "left", "left", "4", "f8", "enter"),
+    "two models' surprise": ("f9", "left", "left", "f8", "enter"),
     "draw": ("f9", "left", "2"),
     "attention": ("f9", "left", "left", "3", "tab"),
     "layers": ("f9", "left", "left", "4"),

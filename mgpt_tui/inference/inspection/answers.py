@@ -12,6 +12,8 @@ from mgpt_tui.inference.inspection import BITS
 from mgpt_tui.inference.inspection.asked import Asked as Asked
 from mgpt_tui.inference.inspection.asked import Guess as Guess
 from mgpt_tui.inference.inspection.asked import Interval as Interval
+from mgpt_tui.inference.inspection.asked import Merge as Merge
+from mgpt_tui.inference.inspection.asked import Near as Near
 from mgpt_tui.inference.inspection.asked import Said as Said
 from mgpt_tui.inference.inspection.asked import View as View
 from mgpt_tui.inference.inspection.experiments import (
@@ -255,35 +257,6 @@ class NeuronsView:
 
 
 @dataclass(frozen=True, slots=True)
-class Merge:
-    """A pair that byte-pair encoding joined.
-
-    Attributes:
-        left, right: what they say.
-        rank: of what they became; the lower, the earlier it is joined.
-    """
-
-    left: str
-    right: str
-    rank: int
-
-
-@dataclass(frozen=True, slots=True)
-class Near:
-    """A token or a position whose embedding is near to another.
-
-    Attributes:
-        number: of the token, or of the position from 0.
-        text: what the token says.
-        cosine: of the angle between the two.
-    """
-
-    number: int
-    text: str
-    cosine: float
-
-
-@dataclass(frozen=True, slots=True)
 class TokensView:
     """A token, and its place.
 
@@ -341,6 +314,22 @@ class DrawView:
     line: tuple[Interval, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class BesideView:
+    """The look of another model, upon the same text.
+
+    Attributes:
+        surprise: of the text as it reads it.
+        number: of its token at the character that was asked about; one more than there are behind
+            the last.
+        lens: what it would guess there.
+    """
+
+    surprise: SurpriseView
+    number: int
+    lens: LensView
+
+
 Answer = (
     TokensView
     | SurpriseView
@@ -355,5 +344,6 @@ Answer = (
     | TraceView
     | AgainView
     | FiringView
+    | BesideView
 )
 """What a question about a text is answered with."""

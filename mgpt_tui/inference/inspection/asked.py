@@ -27,10 +27,18 @@ class View(StrEnum):
     TRACE = "trace"
     AGAIN = "again"
     FIRING = "firing"
+    BESIDE = "beside"
 
 
 LONG = (View.COSTS, View.TRACE, View.AGAIN)
 """What takes a second or more and is told bit by bit."""
+
+WAITING = (*LONG, View.BESIDE)
+"""What is not answered between the tokens of a text: also what may have to load a model first."""
+
+
+LETTERS = {"previous": "p", "first": "f", "same": "s", "induction": "i", "none": "·"}
+"""Of the kinds of heads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,8 @@ class Asked:
         mute: names of parts, as `names` reads them; "" for none.
         mean: mute them by their mean over the shipped stories rather than by zero.
         instead: the changed story, beside which the context is the original.
+        model: another model, whose look is asked for, as `--model` takes it; the context is text.
+        at: character of the text at which that one is to choose.
         rival: take off the logit of the likeliest other token, where `minus` names none.
     """
 
@@ -87,6 +97,8 @@ class Asked:
     mean: bool = False
     instead: tuple[ContextPart, ...] = ()
     rival: bool = False
+    model: str = ""
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +131,32 @@ class Interval:
     text: str
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """A pair that byte-pair encoding joined.
+
+    Attributes:
+        left, right: what they say.
+        rank: of what they became; the lower, the earlier it is joined.
+    """
+
+    left: str
+    right: str
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A token or a position whose embedding is near to another.
+
+    Attributes:
+        number: of the token, or of the position from 0.
+        text: what the token says.
+        cosine: of the angle between the two.
+    """
+
+    number: int
+    text: str
+    cosine: float

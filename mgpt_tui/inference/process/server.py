@@ -75,6 +75,7 @@ class Server:
         self._send = send
         self._waiting = Waiting()
         self._stops: dict[int, threading.Event] = {}
+        self._beside: tuple[str, Engine, Inspector] | None = None  # what is compared with
         self._kept: tuple[str, Engine] | None = None  # what was muted last, and what writes so
 
     def take(self, line: bytes) -> None:
@@ -137,8 +138,9 @@ class Server:
         """Tell what a view asks, in one answer, or in several with other questions in between."""
         from mgpt_tui.inference.answering import answers
 
-        view = request.asked.view
-        for answer, more in answers(engine, inspector(), request.context, request.asked):
+        view, model = request.asked.view, request.asked.model
+        looked_into = self._other(model) if model else (engine, inspector())
+        for answer, more in answers(*looked_into, request.context, request.asked):
             self._send(Inspected(request.id, answer, more))
             while more and (question := self._waiting.next_short(with_text=True)) is not None:
                 self._answer(question, engine, inspector)
@@ -167,6 +169,18 @@ class Server:
         )
         answer = partial(self._answer, engine=engine, inspector=inspector)
         self._send_texts(request.id, dict(enumerate(generations)), answer)
+
+    def _other(self, model: str) -> tuple[Engine, Inspector]:
+        """Another model, loaded when it is first asked about; one is kept."""
+        from mgpt_tui.inference.inspector import Inspector
+        from mgpt_tui.inference.loading import FOR_THE_SCREEN, load_engine
+
+        if self._beside is None or self._beside[0] != model:
+            self._beside = None  # its memory may be needed
+            loaded = load_engine(find_model(model).path, spare_cores=FOR_THE_SCREEN)
+            inspector = Inspector(loaded.open_decoder, loaded.engine.tokenizer)
+            self._beside = model, loaded.engine, inspector
+        return self._beside[1:]
 
     def _muted(self, muted: str, engine: Engine, inspector: GiveInspector | None) -> Engine:
         """An engine without some parts; it is kept, so that it goes on from what it has read."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from mgpt_tui.inference.inspection.asked import LONG, View
+from mgpt_tui.inference.inspection.asked import WAITING, View
 from mgpt_tui.inference.process.messages import Generate, Inspect, Question
 
 
@@ -46,7 +46,7 @@ class Waiting:
         with self._changed:
             for question in self._questions:
                 is_text = isinstance(question, Generate)
-                is_long = isinstance(question, Inspect) and question.asked.view in LONG
+                is_long = isinstance(question, Inspect) and question.asked.view in WAITING
                 if not is_long and (with_text or not is_text):
                     self._questions.remove(question)
                     return question

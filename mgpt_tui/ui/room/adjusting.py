@@ -76,6 +76,8 @@ class Adjusting:
         """The panel holds other settings: write with them from the next generation on."""
         self._session.settings = sampling
         self._desk.pacing.speed = showing.reading_speed
+        self._desk.typed_line.is_on = showing.line_bits
+        self._desk.read_typed()
         self._desk.show_status()
 
     def done(self) -> None:

@@ -21,6 +21,7 @@ from mgpt_tui.ui.room.pacing import Pacing
 from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.session.session import Session
 from mgpt_tui.ui.session.supervisor import Phase
+from mgpt_tui.ui.session.typed_line import TypedLine
 from mgpt_tui.ui.widgets.bars import StatusLine, TopBar
 from mgpt_tui.ui.widgets.key_bar import KeyBar
 from mgpt_tui.ui.widgets.notice_line import NoticeLine
@@ -46,6 +47,7 @@ class Desk:
     Attributes:
         pacing: how much of it is shown.
         keeper: of the story that is open.
+        typed_line: how surprising what stands in the prompt is.
         typed: what stands in the prompt; it can be read after the screen is gone, too.
     """
 
@@ -65,6 +67,7 @@ class Desk:
         self.model_name = model_name
         self.names = names
         self.pacing = Pacing(showing.reading_speed)
+        self.typed_line = TypedLine(session, is_on=showing.line_bits)
         self.notice_line = NoticeLine(id="notice")
         self._prompt: Prompt | None = None
         self._possible: dict[str, bool] = {}
@@ -80,8 +83,7 @@ class Desk:
             with Container(id="page"):
                 yield StoryPane(id="story", hint=self.names.fill(HINT))
                 yield Plain(self.names.fill("↓ the story goes on below · {end}"), id="below")
-            showing = ShowingSettings(reading_speed=self.pacing.speed)
-            yield SettingsPanel(self.session.settings, "settings", showing)
+            yield SettingsPanel(self.session.settings, "settings", self.showing)
         yield self.notice_line
         yield StatusLine(self.names, id="status")
         yield prompt.completions
@@ -109,6 +111,12 @@ class Desk:
     def typed(self) -> str:
         """The line that is being typed; it can be read after the screen is gone, too."""
         return self._prompt.line if self._prompt else ""
+
+    @property
+    def showing(self) -> ShowingSettings:
+        """How the app shows what is written."""
+        line_bits = self.typed_line.is_on
+        return ShowingSettings(reading_speed=self.pacing.speed, line_bits=line_bits)
 
     # How things stand, for the declarations of keys.
 
@@ -158,7 +166,7 @@ class Desk:
 
     def show_status(self) -> None:
         """Bring the numbers up to date."""
-        self.screen.query_one(StatusLine).show(self.session)
+        self.screen.query_one(StatusLine).show(self.session, self.typed_line.said)
         self.screen.query_one(TopBar).count(self.session.story.words)
 
     def show_possible(self) -> None:
@@ -167,6 +175,14 @@ class Desk:
         if (self.is_typing, possible) != (self._was_typing, self._possible):
             self._was_typing, self._possible = self.is_typing, possible
             self.screen.refresh_bindings()
+
+    def read_typed(self) -> None:
+        """What stands in the prompt has changed."""
+        self.show_possible()
+        before = self.typed_line.said
+        self.typed_line.read("" if self.prompt.is_command else self.typed)
+        if self.typed_line.said != before:
+            self.show_status()
 
     def show_end(self) -> None:
         """Show the session, and the end of the story: the writer has done something to it."""

@@ -190,8 +190,8 @@ class MainScreen(Screen[None]):
 
     @on(Prompt.Changed)
     def typed(self) -> None:
-        """The footer's undo depends on whether something is typed."""
-        self.desk.show_possible()
+        """What can be done, and what is said of the line, depends on what is typed."""
+        self.desk.read_typed()
 
     @on(StoryPane.Moved)
     def moved(self, message: StoryPane.Moved) -> None:

@@ -81,6 +81,12 @@ class ModelsScreen(Picker[ModelSummary, str]):
         return row.entry.name
 
 
+class BesideScreen(ModelsScreen):
+    """The same, for a model to be looked into beside the one that writes."""
+
+    heading: ClassVar[str] = "Look into another model beside it"
+
+
 def _line(name: str, size: str, steps: str, loss: str, written: str) -> str:
     return f"{_cut(name)}{size:>7}{steps:>10}{loss:>8}  {written:>10}"
 

@@ -70,13 +70,16 @@ class StatusLine(Plain):
         super().__init__(**attributes)
         self._names = names
 
-    def show(self, session: Session) -> None:
-        """Show how `session` stands."""
-        self.say(status(session, self.content_size.width or 78, self._names), layout=False)
+    def show(self, session: Session, line: str = "") -> None:
+        """Show how `session` stands; `line` is what is said of the line that is typed."""
+        self.say(status(session, self.content_size.width or 78, self._names, line), layout=False)
 
 
-def status(session: Session, width: int, names: KeyNames) -> str:
-    """The status in one line of `width` cells; on a narrow screen the bar gives way."""
+def status(session: Session, width: int, names: KeyNames, line: str = "") -> str:
+    """The status in one line of `width` cells; on a narrow screen the bar gives way.
+
+    What is said of the line that is typed takes the place of the settings.
+    """
     if session.phase is Phase.LOADING:
         waiting = " It will go on with your story in a moment." if session.is_waiting else ""
         return f"the model is loading…{waiting}"
@@ -84,12 +87,13 @@ def status(session: Session, width: int, names: KeyNames) -> str:
         return f"{session.trouble} {names.fill('{Send} tries again.')}"
     numbers = [version(session.story), rate(session.meter), without(session), seed(session)]
     numbers.append(settings(session.settings))
-    line = ""
+    if line:
+        numbers = [version(session.story), "", without(session), line]
     for bar in BAR_WIDTHS:
         for gap in (GAP, GAP[1:]):
-            line = gap.join(part for part in (context(session, bar), *numbers) if part)
-            if len(line) <= width:
-                return line
+            shown = gap.join(part for part in (context(session, bar), *numbers) if part)
+            if len(shown) <= width:
+                return shown
     return GAP[1:].join(part for part in (context(session, 0), *numbers[2:]) if part)
 
 

@@ -137,7 +137,7 @@ class Prompt(PlainTextArea):
                 return
         line = clean_text(self.text)
         message: Message
-        if self._is_command:
+        if self.is_command:
             try:
                 message = self.Command(*slash.read_command(line))
             except UserError as error:
@@ -153,7 +153,7 @@ class Prompt(PlainTextArea):
 
         A command stays, and is no text: "".
         """
-        if self._is_command:
+        if self.is_command:
             return ""
         line = clean_text(self.text)
         text = line if self._pasted else slash.as_text(line)
@@ -179,7 +179,8 @@ class Prompt(PlainTextArea):
     # Commands.
 
     @property
-    def _is_command(self) -> bool:
+    def is_command(self) -> bool:
+        """Whether what is typed is a command."""
         return slash.is_command(self.text) and not self._pasted
 
     def begin(self, key: Key, argument: str = "") -> None:
@@ -200,11 +201,11 @@ class Prompt(PlainTextArea):
         if self.text != self._recalled:
             self._recalled = None
             self._lines.rest()
-        if not self._is_command:
+        if not self.is_command:
             self._offered.clear()
         if self.text != self._list_closed_at:
             self._list_closed_at = None
-        offered = self._is_command and self._recalled is None and self._list_closed_at is None
+        offered = self.is_command and self._recalled is None and self._list_closed_at is None
         self.completions.show(slash.complete(self.text, self._offer) if offered else [])
 
     def _offer(self, id: str) -> list[str]:

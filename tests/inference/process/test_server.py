@@ -12,6 +12,7 @@ from mgpt_tui.inference.decoders.in_torch.plain import PlainDecoder
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.inspection.answers import (
     AttentionView,
+    BesideView,
     DrawView,
     LensView,
     NeuronsView,
@@ -327,6 +328,7 @@ VIEWS = {
     View.WHAT_IF: WhatIfView,
     View.TRACE: TraceView,
     View.AGAIN: AgainView,
+    View.BESIDE: BesideView,
     View.FIRING: FiringView,
 }
 
@@ -358,6 +360,20 @@ def test_what_a_view_tells_comes_through_the_pipe(server, events, engine, inspec
         assert event.id == 5
         assert isinstance(event.answer, VIEWS[view])
         assert decode(encode(event)) == event
+
+
+def test_another_model_is_looked_into_beside_it(server, events, engine, inspector, tiny_checkpoint):
+    asked = Asked(View.BESIDE, model=str(tiny_checkpoint), at=4, count=3)
+    for id, question in ((1, asked), (2, replace(asked, at=7)), (3, replace(asked, model="no"))):
+        server.take(encode(Inspect(id, ("The fox",), question)))
+        server.answer_next(engine, lambda: inspector)
+    found, at_the_end, refused = events
+    assert isinstance(found.answer, BesideView) and isinstance(at_the_end.answer, BesideView)
+    assert "".join(token.text for token in found.answer.surprise.tokens) == "The fox"
+    assert (found.answer.number, at_the_end.answer.number) == (5, 8)
+    assert found.answer.lens.target.text == "f"
+    assert decode(encode(found)) == found
+    assert isinstance(refused, Failed) and "no model 'no'" in refused.message
 
 
 def test_a_muted_model_writes_and_the_whole_one_after_it(server, events, engine, inspector):

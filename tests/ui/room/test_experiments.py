@@ -651,6 +651,7 @@ def test_stations_without_room_are_counted() -> None:
         settings=SamplingSettings(),
         fingerprints=(),
         muted="",
+        model="",
         answer=None,
         is_stale=False,
         slowly=Sofar(),

@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.style import Style
 
 from mgpt_tui.inference.inspection.answers import Answer, Asked, AttentionView, Head, View
+from mgpt_tui.inference.inspection.asked import LETTERS
 from mgpt_tui.ui.screens.inside.sight import (
     Bars,
     Chosen,
@@ -21,7 +22,6 @@ from mgpt_tui.ui.screens.inside.sight import (
 )
 from mgpt_tui.ui.session.asking import Wanted
 
-LETTERS = {"previous": "p", "first": "f", "same": "s", "induction": "i", "none": "·"}
 BLOCKS = "▁▂▃▄▅▆▇█"
 LEGEND = (
     "p the token before, f the first one,",

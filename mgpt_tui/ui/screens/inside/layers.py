@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from mgpt_tui.inference.inspection.answers import Answer, Asked, Guess, LensView, Station, View
-from mgpt_tui.ui.screens.inside.sight import Place, Sight, Spot, cells, percent, said
+from mgpt_tui.ui.screens.inside import beside
+from mgpt_tui.ui.screens.inside.sight import Bars, Place, Sight, Spot, cells, percent, said
+from mgpt_tui.ui.screens.inside.surprise import of_text
 from mgpt_tui.ui.session.asking import Wanted
 
 BEFORE = 27
 """Cells before the guesses."""
+BRIEF = 22
+"""The same in half the width."""
 NARROW, BROAD = 9, 16
 """Cells of a guess and its chance."""
 
@@ -27,11 +31,42 @@ def ask(spot: Spot) -> Wanted:
 def draw(answer: Answer, place: Place) -> list[Content]:
     """A line for each station."""
     assert isinstance(answer, LensView)
+    other = beside.told(place)
+    if other is None:
+        lines = _lines(answer, place)
+    else:
+        names = place.model, place.chosen.beside
+        left, right = _briefly(answer, place), _briefly(other.lens, place)
+        if max(len(left), len(right)) == place.rows:  # all but the embeddings have room
+            del left[0], right[0]
+        lines = beside.side_by_side(left, right, place, names)
+    return [*lines, *beside.waits(place, place.rows - len(lines))]
+
+
+def _briefly(answer: LensView, place: Place) -> list[Content]:
+    """A line for each station in half the width, with the likeliest alone."""
+    width = beside.half(place) - BRIEF
+    return [
+        Content.assemble(
+            f"{station.station[:5]:<6}{percent(station.p)}{f'#{station.rank:,}':>8} ",
+            guesses(station.top[:1], answer.target.token, width),
+        )
+        for station in answer.stations
+    ]
+
+
+def _lines(answer: LensView, place: Place) -> list[Content]:
     lines = [_station(station, answer, place) for station in answer.stations]
-    if len(lines) < place.rows:
+    if len(lines) < place.rows - 1:
         head = "after      chance   rank"
-        lines.insert(0, Content.styled(f"{cells(head, BEFORE)}the likeliest, in percent", "dim"))
+        guesses = cells("the likeliest, in percent", place.width - BEFORE)
+        lines.insert(0, Content.styled(f"{cells(head, BEFORE)}{guesses}", "dim"))
     return lines
+
+
+def bars(answer: Answer, place: Place) -> Bars:
+    """How surprising each token is, or by how much more it is so to the other model."""
+    return beside.bars(answer, place, of_text(place.text))
 
 
 def _station(station: Station, answer: LensView, place: Place) -> Content:
@@ -73,4 +108,6 @@ final norm with its own statistics there (nostalgebraist, "interpreting GPT: the
 In gpt.py: hook("stream", ...), then GPT.final_norm and GPT.head.""",
     ask=ask,
     draw=draw,
+    bars=bars,
+    slow=beside.SLOW,
 )

@@ -188,6 +188,7 @@ class Look:
             settings=self._session.settings,
             fingerprints=model.fingerprints if model is not None else (),
             muted=self._session.muted,
+            model=model.model if model is not None else "",
             answer=self.told.answer if self.told else None,
             is_stale=False,
             slowly=self._slowly,

@@ -30,6 +30,7 @@ from mgpt_tui.ui.screens.inside.line import Line
 from mgpt_tui.ui.screens.inside.look import Look
 from mgpt_tui.ui.screens.inside.sight import Chosen, Field, Place, bits, said
 from mgpt_tui.ui.screens.inside.walk import Walk
+from mgpt_tui.ui.screens.models import BesideScreen
 from mgpt_tui.ui.session.session import Session
 from mgpt_tui.ui.widgets.plain import Plain
 
@@ -80,6 +81,7 @@ class InsideScreen(LiveDialog[None]):
         Binding("question_mark", "about", show=False),
         Binding("slash", "find", show=False),
         Binding("n", "find_next", show=False),
+        Binding("f8", "beside", show=False),
         *(Binding(digit, f"sight('{digit}')", show=False) for digit in SIGHTS),
         *(Binding(key, f"own('{key}')", show=False, priority=True) for key in OWN_KEYS),
     ]
@@ -178,6 +180,18 @@ class InsideScreen(LiveDialog[None]):
             return
         self._line.action_close()
         self._choose(chosen)
+
+    def action_beside(self) -> None:
+        """Choose another model to look into beside this one; where there is one, leave it."""
+        look = self._look
+        if look.chosen.beside:
+            self._beside("")
+        elif look.text is not None:
+            self.app.push_screen(BesideScreen(look.place.model), self._beside)
+
+    def _beside(self, name: str | None) -> None:
+        if name is not None:
+            self._choose(replace(self._look.chosen, beside=name))
 
     def action_head(self, layer: int, head: int) -> None:
         """Choose a head; clicks on one do so."""

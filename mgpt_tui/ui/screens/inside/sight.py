@@ -44,6 +44,7 @@ class Chosen:
         put: what stands in place of a word.
         traced: number of the token whose chance is traced, or that of what could come next.
         neuron: name of the neuron whose places are shown; "" for none.
+        beside: name of another model that is looked into, too; "" for none.
         rival: whether to compare the token with the likeliest other one.
     """
 
@@ -58,6 +59,7 @@ class Chosen:
     put: Put | None = None
     traced: int | Literal["next"] | None = None
     neuron: str = ""
+    beside: str = ""
     rival: bool = False
 
 
@@ -73,6 +75,7 @@ class Spot:
         settings: with which the model would go on.
         fingerprints: by which the story knows the model.
         muted: what the room writes without, see `names.spell_muted`.
+        model: its name.
     """
 
     text: SurpriseView
@@ -82,6 +85,7 @@ class Spot:
     settings: SamplingSettings
     fingerprints: tuple[str, ...]
     muted: str
+    model: str
 
     @property
     def token(self) -> Scored | None:

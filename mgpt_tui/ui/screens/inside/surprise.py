@@ -8,6 +8,7 @@ from textual.content import Content
 
 from mgpt_tui.inference.inspection import BITS
 from mgpt_tui.inference.inspection.answers import Answer, Stretch, SurpriseView
+from mgpt_tui.ui.screens.inside import beside
 from mgpt_tui.ui.screens.inside.sight import (
     Bars,
     Place,
@@ -38,11 +39,23 @@ def of_text(text: SurpriseView) -> Bars:
 def draw(answer: Answer, place: Place) -> list[Content]:
     """Its bits, those of its word, sentence and story, and of the tokens around."""
     assert isinstance(answer, SurpriseView)
-    lines = [*_of_token(place), *_of_stretches(answer, place)]
+    lines, other = [*_of_token(place), *_of_stretches(answer, place)], beside.told(place)
+    if other is not None:
+        theirs = beside.of_other(place, other.surprise, other.number)
+        names = place.model, place.chosen.beside
+        lines = beside.side_by_side(
+            _briefly(answer, place), _briefly(other.surprise, theirs), place, names
+        )
+    lines += beside.waits(place, place.rows - len(lines))
     around = place.rows - len(lines) - 1
     if around > 2:
         lines += [Content(""), *_around(place, around)]
     return lines
+
+
+def bars(answer: Answer, place: Place) -> Bars:
+    """How surprising each token is, or by how much more it is so to the other model."""
+    return beside.bars(answer, place, of_text(place.text))
 
 
 def _of_token(place: Place) -> list[Content]:
@@ -59,14 +72,35 @@ def _of_token(place: Place) -> list[Content]:
     ]
 
 
+def _briefly(answer: SurpriseView, place: Place) -> list[Content]:
+    """The same in half the width."""
+    token = place.token
+    lines = [Content(f"expected      {bits(-place.text.entropy):>10}")]
+    if token is not None:
+        lines = [
+            Content(f"{said(token.text)}, token {place.number}"),
+            Content(f"this token    {bits(token.logprob):>10}  rank {token.rank:,}"),
+            Content(f"expected      {bits(-token.entropy):>10}"),
+        ]
+    for name, stretch in _stretches(answer, place):
+        each = f"{stretch.bits_per_character:.2f}/char."
+        lines.append(Content(f"{name:<14}{f'{stretch.bits:.1f} bits':>10}  {each}"))
+    return lines
+
+
 def _of_stretches(answer: SurpriseView, place: Place) -> list[Content]:
+    return [_of_stretch(*each) for each in _stretches(answer, place)]
+
+
+def _stretches(answer: SurpriseView, place: Place) -> list[tuple[str, Stretch]]:
+    """What the token is in, by name."""
     found = [
         (name, stretch)
         for name, stretches in (("its word", answer.words), ("its sentence", answer.sentences))
         for stretch in stretches
         if stretch.first <= place.number < stretch.end
     ]
-    return [_of_stretch(*each) for each in (*found, ("the story", answer.whole))]
+    return [*found, ("the story", answer.whole)]
 
 
 def _of_stretch(name: str, stretch: Stretch) -> Content:
@@ -112,4 +146,6 @@ A word's bits count the chance that it ends there, since a space belongs to the 
 In gpt.py: GPT.loss is the mean of these surprisals, in nats.""",
     ask=ask,
     draw=draw,
+    bars=bars,
+    slow=beside.SLOW,
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from textual.content import Content
 
 from mgpt_tui.inference.inspection.answers import Answer, Asked, AttentionView, Head, View
-from mgpt_tui.ui.screens.inside.attention import BLOCKS, LETTERS, bars_of
+from mgpt_tui.inference.inspection.asked import LETTERS
+from mgpt_tui.ui.screens.inside.attention import BLOCKS, bars_of
 from mgpt_tui.ui.screens.inside.sight import START, bar, cells, percent
 from mgpt_tui.ui.screens.lessons.card import Card, Look, Place, Seen
 from mgpt_tui.ui.session.asking import Wanted
