@@ -77,11 +77,7 @@ def atomic_writer(
 def atomic_path(
     path: Path, *, durable: bool = True, new: bool = False, like: Path | None = None
 ) -> Iterator[Path]:
-    """`atomic_writer` for what opens its file by itself: an empty one, to be written or replaced.
-
-    Raises:
-        Taken, UserError: as `atomic_writer`.
-    """
+    """`atomic_writer`, errors included, for what opens its file by itself: an empty one."""
     temporary: Path | None = None
     try:
         make_folder(path.parent)
@@ -261,10 +257,7 @@ def is_link(path: Path) -> NotOurs:
 
 
 def exists(path: Path) -> bool:
-    """Whether something is there; no where nobody can tell, and writing will then say why.
-
-    A link is something, wherever it leads.
-    """
+    """Whether something is there, even a link that leads nowhere; no where nobody can tell."""
     return os.path.lexists(path)
 
 
@@ -312,28 +305,29 @@ def _take_place(new: Path, path: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+_FULL = ("No space left on the device for {where}.", "Free some space, then run it again.")
+_CLOSED = (
+    "{where} cannot be read or written: {why}.",
+    "Choose another folder or mend its permissions.",
+)
+_OS_ERRORS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _FULL),
+    errno.EFBIG: (
+        "{where} grew larger than files may be here.",
+        "See `ulimit -f`, or choose a folder on another file system.",
+    ),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _CLOSED),
+    errno.ENOENT: ("{where} does not exist.", "Check the path."),
+}
+
+
 def os_error(error: OSError, path: Path | str | None = None) -> UserError:
     """The same failure, said to a person with a remedy."""
     if is_lack_of_memory(error):
         return OutOfMemory()
-    where = path or error.filename or "a file"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return UserError(
-            f"No space left on the device for {where}.", "Free some space, then run it again."
-        )
-    if error.errno == errno.EFBIG:
-        return UserError(
-            f"{where} grew larger than files may be here.",
-            "See `ulimit -f`, or choose a folder on another file system.",
-        )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return UserError(
-            f"{where} cannot be read or written: {error.strerror}.",
-            "Choose another folder or mend its permissions.",
-        )
-    if error.errno == errno.ENOENT:
-        return UserError(f"{where} does not exist.", "Check the path.")
-    return UserError(f"{where}: {error.strerror or error}.", "Check the path.")
+    said, remedy = _OS_ERRORS.get(error.errno or 0, ("{where}: {why}.", "Check the path."))
+    where, why = path or error.filename or "a file", error.strerror or error
+    return UserError(said.format(where=where, why=why), remedy)
 
 
 def _prefix(path: Path) -> str:
@@ -342,10 +336,7 @@ def _prefix(path: Path) -> str:
 
 
 def _dress(temporary: Path, path: Path, like: Path | None) -> None:
-    """Give a new file the mode and owner of the one it replaces, or the user's usual mode.
-
-    `mkstemp` makes files private.
-    """
+    """Give what `mkstemp` made private the mode and owner of what it replaces, or usual ones."""
     for model in (path, like):
         try:
             status = model.stat() if model else None
