@@ -82,7 +82,7 @@ class OptimizerSettings:
         "adamw", "AdamW for all, or Muon for the matrices in the blocks", choices=("adamw", "muon")
     )
     learning_rate: float = setting(
-        3e-4, "peak learning rate of AdamW; of the preset tiny 0.003", minimum=0
+        3e-4, "peak learning rate of AdamW; up to a width of 64 0.003", minimum=0
     )
     matrix_learning_rate: float = setting(4e-3, "peak learning rate of Muon", minimum=0)
     weight_decay: float = setting(0.1, "decay of matrices; norms and biases have none", minimum=0)
@@ -238,6 +238,22 @@ class TrainConfig:
             },
         )
 
+    def check_used(self, values: dict[str, Any]) -> None:
+        """Refuse settings that say nothing without another one.
+
+        Args:
+            values: those given.
+
+        Raises:
+            UserError: where there is one.
+        """
+        idle = [name for name in values if SECTION_OF[name] == "teaching" and name != "teachers"]
+        if idle and not self.teaching.names:
+            raise UserError(
+                f"--{idle[0].replace('_', '-')} is about models to learn from.",
+                "Give --teachers, too, or leave it out.",
+            )
+
     def flat(self) -> dict[str, Any]:
         """Every setting by name, as JSON values; the inverse of `updated`."""
         return {name: value for part in asdict(self).values() for name, value in part.items()}
@@ -260,8 +276,9 @@ SECTION_OF: dict[str, str] = {
 assert list(SECTIONS) == [entry.name for entry in fields(TrainConfig)]
 
 
-OF_PRESET: dict[str, dict[str, Any]] = {"tiny": {"learning_rate": 3e-3}}
-"""Defaults that are a preset's own: the narrower a model, the larger the steps it can take."""
+NARROW = SHAPES["tiny"].n_embd
+OF_NARROW: dict[str, Any] = {"learning_rate": 3e-3}
+"""Defaults of models up to `NARROW`: the narrower one is, the larger the steps it can take."""
 
 
 def fitting(values: dict[str, Any], learnt: bool) -> dict[str, Any]:
@@ -276,7 +293,8 @@ def fitting(values: dict[str, Any], learnt: bool) -> dict[str, Any]:
     """
     config = TrainConfig().updated(values)
     warmup = min(config.schedule.warmup_steps, config.schedule.max_steps // 10)
-    own = {} if learnt else OF_PRESET.get(config.model.preset, {})
+    width = config.model.n_embd or SHAPES[config.model.preset].n_embd
+    own = OF_NARROW if width <= NARROW and not learnt else {}
     return own | {"warmup_steps": warmup} | values
 
 

@@ -12,7 +12,7 @@ import torch
 from mgpt_tui.console import OutputError, console_for, say
 from mgpt_tui.errors import UserError
 from mgpt_tui.memory import lack_of_memory_told
-from training.config import TrainConfig
+from training.config import TeachingSettings, TrainConfig
 from training.metrics import StepMetrics
 from training.report.dashboard import Dashboard
 from training.report.estimate import LOWER, estimate
@@ -62,7 +62,8 @@ def train(request: TrainRequest) -> None:
             needs = estimate(trainer, rehearse=request.dry_run)
             warnings = [*needs.warnings(), *of_run(trainer)]
             if request.dry_run and world.first:
-                say("\n".join([needs.line(), *warnings]))
+                assert start is not None
+                say("\n".join([needs.line(), *_notes(start, trainer), *warnings]))
             if not request.anyway:
                 needs.check_memory()
         if request.dry_run:
@@ -100,22 +101,29 @@ def _nothing_left(trainer: Trainer) -> UserError:
 @contextmanager
 def _opened(start: Start, trainer: Trainer) -> Iterator[RunLog]:
     """Make the run's folder agree with the step that it goes on from, and open its log."""
-    run, said = trainer.run, [*start.notes]
+    run, said = trainer.run, []
     if start.saved is not None:
         moved = run.set_aside(trainer.step)
         run.point(trainer.step, trainer.progress.best)
         said += [f"{path.name.removeprefix('aside-')} is now {path.name}." for path in moved]
-        said += _otherwise(start, trainer)
-    if trainer.compile_problem is not None:
-        said.append(f"Going on without --compile: {trainer.compile_problem}")
     start.remember(run)
-    for line in said:
+    for line in (*said, *_notes(start, trainer)):
         say(line, error=True)
     log = RunLog(run.path, trainer.step)
     try:
         yield log
     finally:
         log.close()
+
+
+def _notes(start: Start, trainer: Trainer) -> list[str]:
+    """What is to be told of a run that begins or goes on, a line each."""
+    lines = [*start.notes]
+    if start.saved is not None:
+        lines += _otherwise(start, trainer)
+    if trainer.compile_problem is not None:
+        lines.append(f"Going on without --compile: {trainer.compile_problem}")
+    return lines
 
 
 def _otherwise(start: Start, trainer: Trainer) -> list[str]:
@@ -127,16 +135,33 @@ def _otherwise(start: Start, trainer: Trainer) -> list[str]:
     if difference is not None:
         lines.append(difference)
     size = trainer.sampler.sequences_per_step
-    formerly = TrainConfig().updated(history["settings"]).batch
-    formerly_size = formerly.batch_size * formerly.grad_accumulation * start.before.processes
+    formerly = TrainConfig().updated(history["settings"])
+    batch = formerly.batch
+    formerly_size = batch.batch_size * batch.grad_accumulation * start.before.processes
     if size != formerly_size:
         lines.append(
             f"A step reads {size:,} sequences, not {formerly_size:,} as before; "
             "the run reads on where it stopped."
         )
+    if start.teachers:
+        lines += _taught_otherwise(start.config.teaching, formerly.teaching)
     if history["data"]["sha256"] != start.data.digest:
         lines.append("The training text is not the one that was trained on so far.")
     return lines
+
+
+def _taught_otherwise(now: TeachingSettings, formerly: TeachingSettings) -> Iterator[str]:
+    """How otherwise a run follows its teachers, in a line each."""
+    if now.teacher_share != formerly.teacher_share:
+        yield (
+            f"The share of the loss that follows the teachers is {now.teacher_share:g}, "
+            f"not {formerly.teacher_share:g} as before."
+        )
+    if now.teacher_temperature != formerly.teacher_temperature:
+        yield (
+            f"The teachers' temperature is {now.teacher_temperature:g}, "
+            f"not {formerly.teacher_temperature:g} as before."
+        )
 
 
 def _train(trainer: Trainer, log: RunLog | None, explain: bool, warnings: list[str]) -> int:

@@ -117,6 +117,7 @@ def look_up(request: TrainRequest, run: RunFolder, held: ExitStack) -> Start:
             f"The data of {run.name} is no longer at {folder}.", "Say with --data where it is."
         )
     asked = asked.updated(values)
+    asked.check_used(request.values)
     data = read_prepared(folder)
     first: Checkpoint | None = None
     family: dict[str, Any] = {}

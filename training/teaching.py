@@ -40,12 +40,7 @@ def find_teachers(config: TrainConfig, data: Prepared, run: str) -> tuple[Teache
 
 
 def _found(name: str, config: TrainConfig, data: Prepared, run: str) -> Teacher:
-    if name.partition("/")[0] == run:
-        raise UserError(
-            f"{run} cannot be its own teacher: it has learnt nothing yet.",
-            f"Begin a run of another --name with --init-from {run} --teachers {run}.",
-        )
-    entry = find_model(name)
+    entry = _entry(name, run)
     checkpoint = load_checkpoint(entry.path)
     if checkpoint.tokenizer.digest != data.tokenizer.digest:
         raise UserError(
@@ -62,6 +57,23 @@ def _found(name: str, config: TrainConfig, data: Prepared, run: str) -> Teacher:
             f"Give --block-size {other}, or take another teacher.",
         )
     return Teacher(_lasting_name(entry), checkpoint.info.fingerprint, checkpoint.model)
+
+
+def _entry(name: str, run: str) -> ModelEntry:
+    """The model of that name, which is not the run itself; a path may begin like it."""
+    own = UserError(
+        f"{run} cannot be its own teacher: it has learnt nothing yet.",
+        f"Begin a run of another --name with --init-from {run} --teachers {run}.",
+    )
+    try:
+        entry = find_model(name)
+    except UserError:
+        if name.partition("/")[0] == run:
+            raise own from None
+        raise
+    if entry.path.parent == paths.runs_dir() / run:
+        raise own
+    return entry
 
 
 def _lasting_name(entry: ModelEntry) -> str:

@@ -133,9 +133,10 @@ def command(
                 each=each if per_story else (),
             )
         )
-        if asked:
-            recited.append(_recite(entry.name, contents, asked, decoding, notes))
-    if source is not None and asked:
+        if per_story and source is not None:
+            own = _recite(entry.name, contents, asked, decoding, notes) if asked else []
+            recited.append(own)
+    if recited and source is not None:
         recitals = _found_in(source, asked, recited, notes)
         measured = [
             replace(model, recital=recital)

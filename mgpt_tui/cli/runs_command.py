@@ -40,7 +40,8 @@ def command(
     if len(asked) > 1:
         raise UserError(f"{' and '.join(asked)} exclude each other.", "Give one of them.")
     names = tuple(dict.fromkeys(names))
-    check_number(names)
+    if not asked:  # programs need no letters
+        check_number(names)
     runs = [find_run(name) for name in names] if names else list_runs()
     if tensorboard is not None:
         say(f"Look at them with: tensorboard --logdir {write_events(runs, tensorboard)}")

@@ -160,6 +160,10 @@ def test_each_story_and_what_is_recited_of_the_training_text(mgpt, files, model)
     for words in ("Mia had a kite. It was", f"{two['loss']:.4f}", "Mia [bold]had word0"):
         assert words in shown.out
     assert "first 10 words of 1 training stories; of 0 of them more than 20" in shown.out
+    short = ("--against", files / "training.txt")
+    (figures,) = lines(mgpt(*arguments, *short, "--json"))
+    assert figures["recital"] == {"asked": 0, "exposed": 0, "longest_shared": 0, "stories": []}
+    assert "asked for none of the training stories" in mgpt(*arguments, *short).out
     alone = mgpt(*arguments)
     assert alone.code == 0 and "Tom had a drum." in alone.out and "training" not in alone.out
 

@@ -77,6 +77,9 @@ def test_bad_input_gets_one_clear_message(mgpt):
     assert both.code == 2 and "exclude each other" in both.err
     many = mgpt("runs", *(f"run-{number}" for number in range(27)))
     assert many.code == 2 and "26 at most" in many.err
+    for form in ("--csv", "--json"):
+        many = mgpt("runs", *(f"run-{number}" for number in range(27)), form)
+        assert "no run 'run-0'" in many.err, "these need no letters"
 
 
 def test_events_for_tensorboard(mgpt, tmp_path):

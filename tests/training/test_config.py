@@ -4,7 +4,7 @@ import pytest
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.settings_fields import declared
-from training.config import SECTION_OF, SECTIONS, TrainConfig, read_toml
+from training.config import SECTION_OF, SECTIONS, TrainConfig, fitting, read_toml
 
 
 def test_defaults_are_the_seeds():
@@ -23,6 +23,11 @@ def test_flat_and_updated_are_inverse():
     assert TrainConfig().updated(changed.flat()) == changed
     assert changed.schedule.max_steps == 7
     assert set(changed.flat()) == set(SECTION_OF)
+
+
+def test_the_learning_rate_fits_the_width():
+    assert "learning_rate" not in fitting({"preset": "tiny", "n_embd": 768}, learnt=False)
+    assert fitting({"n_embd": 32}, learnt=False)["learning_rate"] == 3e-3
 
 
 def test_unknown_settings_are_refused():

@@ -131,9 +131,29 @@ def test_teachers_that_cannot_be(train, teachers, prepared, byte_tokenizer, tiny
 
 def test_a_model_may_teach_what_begins_with_it_and_it_is_told(train, teachers, mgpt, prepared):
     given = ("--init-from", "teacher-1", "--teachers", "teacher-1", "--max-steps", 1)
-    outcome = mgpt("train", "--data", prepared.folder, "--name", "mine", *given)
+    begins = ("train", "--data", prepared.folder, "--name", "mine", *given)
+    assert "teacher-1 is its own teacher" in mgpt(*begins, "--dry-run").out
+    outcome = mgpt(*begins)
     assert outcome.code == 0, outcome.err
     assert "teacher-1 is its own teacher" in outcome.err
+
+
+def test_a_path_may_begin_like_the_run(train, tiny_checkpoint, tmp_path, monkeypatch):
+    shutil.copytree(tiny_checkpoint, tmp_path / "mine" / "one")
+    monkeypatch.chdir(tmp_path)
+    refused = train("mine", "--teachers", "mine/one")
+    assert "its own teacher" not in refused.err
+
+
+def test_how_much_they_count_says_nothing_without_them(train, teachers, mgpt):
+    refused = train("mine", "--teacher-share", 0.3)
+    assert refused.code == 2 and "Give --teachers" in refused.err
+    more = ("--resume", "--max-steps", 6, "--dry-run")
+    refused = mgpt("train", "--name", "teacher-1", *more, "--teacher-temperature", 2)
+    assert refused.code == 2 and "Give --teachers" in refused.err
+    assert train("mine", "--teachers", "teacher-1").code == 0
+    told = mgpt("train", "--name", "mine", *more, "--teacher-share", 0.3)
+    assert "follows the teachers is 0.3, not 0.8 as before" in told.out
 
 
 def test_a_run_goes_on_with_its_own_teachers_only(train, teachers, mgpt, tmp_path):

@@ -54,6 +54,13 @@ def first_words(text: str) -> str:
 
 def recital_report(name: str, recital: Recital, width: int) -> Iterator[RenderableType]:
     """What a model recites of its training text: a line, and a table of the longest runs."""
+    if not recital.asked:
+        yield Text.assemble(
+            (clean_text(name), "bold"),
+            f" was asked for none of the training stories: none has {GIVEN} words "
+            f"and {GIVEN} more to be recited.",
+        )
+        return
     yield Text.assemble(
         (clean_text(name), "bold"),
         f" was given the first {GIVEN} words of {len(recital.completions)} training stories; of "
