@@ -290,12 +290,12 @@ def ctrl_c(monkeypatch):
     def press_at(n_read):
         read, original = 0, Reader.read
 
-        def counting(reader, told):
+        def counting(*told):
             nonlocal read
             read += 1
             if read == n_read:
                 os.kill(os.getpid(), signal.SIGINT)
-            return original(reader, told)
+            return original(*told)
 
         monkeypatch.setattr(Reader, "read", counting)
 
