@@ -41,17 +41,22 @@ def test_a_story_takes_every_turn_once_before_it_takes_one_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "told", "reason"),
+    ("before", "ignore_end", "told", "reason"),
     [
-        ("A key. The end.", " It rang.", FinishReason.END),
-        ("A key.", " It rang. The end. Or not", FinishReason.LENGTH),
+        ("A key. The end.", False, " It rang.", FinishReason.END),
+        ("A key. The end.", True, " It rang. The end. Or not", FinishReason.LENGTH),
+        ("A key.", False, " It rang. The end. Or not", FinishReason.LENGTH),
     ],
 )
-def test_a_story_says_once_that_it_ends(byte_tokenizer, before, told, reason) -> None:
+def test_a_story_says_once_that_it_ends(byte_tokenizer, before, ignore_end, told, reason) -> None:
     script = byte_ids(byte_tokenizer, " It rang. The end. Or not")
     engine = Engine(ScriptedDecoder(script, len(before) + 1, 128), byte_tokenizer)
     settings = SamplingSettings(
-        temperature=0, max_tokens=len(script), finish_sentence=False, repetition_penalty=1
+        temperature=0,
+        max_tokens=len(script),
+        finish_sentence=False,
+        repetition_penalty=1,
+        ignore_end=ignore_end,
     )
     generation = engine.stream([before], settings)
     assert "".join(chunk.text for chunk in generation) == told

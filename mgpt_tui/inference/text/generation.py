@@ -52,7 +52,8 @@ class Generation(Iterator[TextChunk]):
         self._steps = steps
         self._should_stop = should_stop
         self._stop_finder = StopFinder(settings.stop, tokenizer)
-        self._closing_finder = StopFinder(CLOSING if beginning.is_closed else (), tokenizer)
+        closes = beginning.is_closed and not settings.ignore_end
+        self._closing_finder = StopFinder(CLOSING if closes else (), tokenizer)
         self._end_finder = EndFinder(until, settings.finish_sentence, tokenizer, beginning.end)
         self._enough = settings.max_tokens
         self._drawn_tokens = 0  # but for those that spelled what was held back
