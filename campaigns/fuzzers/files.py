@@ -17,9 +17,7 @@ from damage import TEXTS, damaged, damaged_text, json_bytes, odd, odd_file, odd_
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.process.lines import decode, encode
-from mgpt_tui.inference.process.messages import (
-    Generate,
-)
+from mgpt_tui.inference.process.messages import Generate
 from mgpt_tui.inference.request import SamplingSettings, Until
 from mgpt_tui.model.manifest import (
     CONFIG_FILE,

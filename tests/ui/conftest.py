@@ -43,6 +43,7 @@ from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.ui.app import WritingRoom
 from mgpt_tui.ui.notices import Notice
 from mgpt_tui.ui.room.main import MainScreen
+from mgpt_tui.ui.screens.inside.screen import InsideScreen
 from mgpt_tui.ui.widgets.prompt import Prompt
 from mgpt_tui.ui.widgets.story_pane import StoryPane
 from tests.ui.inside import told
@@ -264,6 +265,19 @@ class Writer(Person[WritingRoom]):
         asked = len(self.engine.asked)
         await self.send(line)
         await self.until(lambda: len(self.engine.asked) > asked and not self.app.session.is_busy)
+
+    async def look_by_hand(self, beginning: str) -> None:
+        """Tell a story of one more word, and look inside, before an engine that has to be told.
+
+        It has told how surprising each token was, and nothing else yet.
+        """
+        await self.begin(beginning, " on")
+        self.engine.end()
+        await self.until(lambda: not self.app.session.is_busy)
+        await self.press("f9")
+        await self.on(InsideScreen)
+        await self.until(lambda: self.engine.inspected)
+        self.engine.answer(0)
 
     async def begin(self, line: str, *words: str, window_start: int = 0) -> None:
         """Send a line to an engine that says what the test makes it say: it begins to answer."""

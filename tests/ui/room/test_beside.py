@@ -44,13 +44,7 @@ async def test_two_models_are_looked_into_side_by_side(open_room, engine, size) 
 
 async def test_a_model_that_cannot_be_loaded_says_why(open_room, manual) -> None:
     async with open_room(manual) as writer:
-        await writer.begin(BEGINNING, " on")
-        manual.end()
-        await writer.until(lambda: not writer.app.session.is_busy)
-        await writer.press("f9")
-        await writer.on(InsideScreen)
-        await writer.until(lambda: manual.inspected)
-        manual.answer(0)
+        await writer.look_by_hand(BEGINNING)
         await writer.sees("f8: another model")
         await writer.press("f8")
         await writer.on(BesideScreen)

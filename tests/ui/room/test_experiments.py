@@ -389,13 +389,7 @@ async def test_a_change_is_traced(open_room, engine, size) -> None:
 
 async def ask(writer: Writer, manual: FakeEngine, digit: str) -> InsideScreen:
     """Open a view before an engine that answers when the test has it answer."""
-    await writer.begin(BEGINNING, " on")
-    manual.end()
-    await writer.until(lambda: not writer.app.session.is_busy)
-    await writer.press("f9")
-    await writer.on(InsideScreen)
-    await writer.until(lambda: manual.inspected)
-    manual.answer(0)
+    await writer.look_by_hand(BEGINNING)
     await writer.sees("after 6 tokens")
     await writer.press(digit)
     screen = writer.app.screen

@@ -184,13 +184,7 @@ async def test_while_the_engine_starts_anew_no_draw_is_told_of_another_token(
     open_room, manual
 ) -> None:
     async with open_room(manual) as writer:
-        await writer.begin(BEGINNING, " on")
-        manual.end()
-        await writer.until(lambda: not writer.app.session.is_busy)
-        await writer.press("f9")
-        await writer.on(InsideScreen)
-        await writer.until(lambda: manual.inspected)
-        manual.answer(0)
+        await writer.look_by_hand(BEGINNING)
         await writer.sees("after 6 tokens")
         await writer.press("2", "left")
         await writer.until(lambda: len(manual.inspected) == 3)
@@ -209,13 +203,7 @@ async def test_while_the_engine_starts_anew_no_draw_is_told_of_another_token(
 
 async def test_a_refused_draw_is_told_in_the_view(open_room, manual) -> None:
     async with open_room(manual) as writer:
-        await writer.begin(BEGINNING, " on")
-        manual.end()
-        await writer.until(lambda: not writer.app.session.is_busy)
-        await writer.press("f9")
-        await writer.on(InsideScreen)
-        await writer.until(lambda: manual.inspected)
-        manual.answer(0)
+        await writer.look_by_hand(BEGINNING)
         await writer.sees("after 6 tokens")
         await writer.press("2")
         await writer.until(lambda: len(manual.inspected) == 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import events, on
@@ -11,7 +11,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.css.query import NoMatches
-from textual.message import Message
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.ui.screens.dialog import STEPS, LiveDialog
@@ -33,6 +32,7 @@ from mgpt_tui.ui.screens.inside.walk import Walk
 from mgpt_tui.ui.screens.models import BesideScreen
 from mgpt_tui.ui.session.session import Session
 from mgpt_tui.ui.widgets.plain import Plain
+from mgpt_tui.ui.widgets.roomy import Roomy
 
 SIGHTS = {
     sight.digit: sight
@@ -53,15 +53,8 @@ WIDE = 110
 """Columns from which the view stands beside the story."""
 
 
-class Room(VerticalScroll, can_focus=False):
-    """Where a view stands. What is drawn there depends on its size, which words above it change."""
-
-    @dataclass
-    class Resized(Message):
-        """There is another room."""
-
-    def on_resize(self) -> None:
-        self.post_message(self.Resized())
+class Room(Roomy, VerticalScroll, can_focus=False):
+    """Where a view stands."""
 
 
 class InsideScreen(LiveDialog[None]):

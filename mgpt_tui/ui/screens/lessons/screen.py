@@ -11,7 +11,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.css.query import NoMatches
-from textual.message import Message
 from textual.widgets import Input
 
 from mgpt_tui.inference.inspection.answers import SurpriseView
@@ -26,6 +25,7 @@ from mgpt_tui.ui.session.asking import Asking
 from mgpt_tui.ui.session.session import Session
 from mgpt_tui.ui.session.supervisor import Phase
 from mgpt_tui.ui.widgets.plain import Plain
+from mgpt_tui.ui.widgets.roomy import Roomy
 
 CARDS = (
     tokens.TOKENS,
@@ -62,15 +62,8 @@ class Bookmark:
     games: int = 0
 
 
-class Numbers(Plain):
-    """What a card shows, which depends on how much room there is."""
-
-    @dataclass
-    class Resized(Message):
-        """There is another room."""
-
-    def on_resize(self) -> None:
-        self.post_message(self.Resized())
+class Numbers(Roomy, Plain):
+    """What a card shows."""
 
 
 @dataclass(slots=True)
