@@ -71,7 +71,7 @@ def train(request: TrainRequest) -> None:
         log = None
         with world.together():
             if world.first:
-                log = held.enter_context(_opened(start, trainer))
+                log = held.enter_context(opened(start, trainer))
         if log is not None:
             say(needs.line(), error=True)
         stopped_by = _train(trainer, log, request.explain, warnings)
@@ -99,7 +99,7 @@ def _nothing_left(trainer: Trainer) -> UserError:
 
 
 @contextmanager
-def _opened(start: Start, trainer: Trainer) -> Iterator[RunLog]:
+def opened(start: Start, trainer: Trainer) -> Iterator[RunLog]:
     """Make the run's folder agree with the step that it goes on from, and open its log."""
     run, said = trainer.run, []
     if start.saved is not None:

@@ -41,6 +41,7 @@ COMMANDS = {
     "replay": "Count the draws of a story that come out the same again.",
     "prepare": "Turn stories into tokens to train on.",
     "train": "Train a model, or go on training one.",
+    "learn": "Make a model of your own stories.",
     "runs": "List the training runs, or show one.",
     "eval": "Measure models on held-out stories and on what they write.",
     "models": "List the models at hand.",

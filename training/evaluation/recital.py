@@ -65,10 +65,15 @@ class Recital:
     @property
     def exposed(self) -> int:
         """Of how many more than `EXPOSED` words in a row came out, or all that was left."""
-        return sum(
-            len(found.longest) > EXPOSED or tuple(words(one.text)[: len(own.rest)]) == own.rest
+        return len(self.exposed_ones())
+
+    def exposed_ones(self) -> list[tuple[Completion, Novelty]]:
+        """Those of which so much came out, each with what was found of it."""
+        return [
+            (one, found)
             for own, one, found in zip(self.asked, self.completions, self.novelty, strict=True)
-        )
+            if len(found.longest) > EXPOSED or tuple(words(one.text)[: len(own.rest)]) == own.rest
+        ]
 
     def longest_first(self) -> list[tuple[Completion, Novelty]]:
         """Each with what was found of it, the longest run first."""

@@ -183,6 +183,17 @@ class RunFolder:
             content = {"checkpoint": self.checkpoint(best.step).name, **best.to_dict()}
             self._point("best", content)
 
+    def settle(self, best: Best) -> None:
+        """Keep nothing but the best checkpoint of a run that has come to its end.
+
+        Raises:
+            UserError: where it cannot be pointed at.
+        """
+        self.point(best.step, best)
+        for folder in self.checkpoints():
+            if step_of(folder) != best.step:
+                _remove(folder)
+
     def set_aside(self, step: int) -> list[Path]:
         """Rename every checkpoint later than `step`, so that none is in the way or taken for new.
 
@@ -273,9 +284,13 @@ class RunFolder:
             return
         for folder in self.checkpoints()[:-keep]:
             if best is None or step_of(folder) != best.step:
-                # Under a name that is no checkpoint's, so that a kill leaves none half removed.
-                doomed = folder.rename(folder.with_name(f".tmp-{folder.name}"))
-                shutil.rmtree(doomed, ignore_errors=True)
+                _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a checkpoint, under a name that is none's, so that a kill leaves none half removed."""
+    doomed = folder.rename(folder.with_name(f".tmp-{folder.name}"))
+    shutil.rmtree(doomed, ignore_errors=True)
 
 
 def _sums(folder: Path) -> str:

@@ -45,7 +45,7 @@ def decode(line: bytes) -> Message:
     if not isinstance(name, str) or name not in _SENT:
         raise ProtocolError(f"no message: {line[:80]!r}")
     try:
-        message: Message = _build(_SENT[name], content)
+        message: Message = build(_SENT[name], content)
     except RecursionError as error:  # in telling of a value that JSON has just managed
         raise ProtocolError("nested too deeply") from error
     return message
@@ -55,20 +55,24 @@ def _not_finite(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-def _build(hint: Any, value: Any) -> Any:
-    """`value` from JSON as the type `hint`, or a `ProtocolError`."""
+def build(hint: Any, value: Any) -> Any:
+    """`value` from JSON as the type `hint`.
+
+    Raises:
+        ProtocolError: where it is none.
+    """
     if get_origin(hint) in (types.UnionType, Union):
         for option in get_args(hint):
             try:
-                return _build(option, value)
+                return build(option, value)
             except ProtocolError:
                 continue
     elif get_origin(hint) is tuple and isinstance(value, list):
-        return tuple(_build(get_args(hint)[0], item) for item in value)
+        return tuple(build(get_args(hint)[0], item) for item in value)
     elif is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
         hints = _field_types(hint)
         if hints.keys() == value.keys():
-            arguments = {name: _build(hints[name], item) for name, item in value.items()}
+            arguments = {name: build(hints[name], item) for name, item in value.items()}
             try:
                 return hint(**arguments)
             except UserError as error:

@@ -1,0 +1,238 @@
+"""`mgpt-tui learn`: a model of the writer's own stories."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from mgpt_tui.cli.given.options import given, setting_options, settings_of
+from mgpt_tui.console import say
+from mgpt_tui.errors import UserError
+from mgpt_tui.learning import begun
+from mgpt_tui.learning.events import (
+    Doing,
+    Dropped,
+    Event,
+    Learnt,
+    Planned,
+    Refused,
+    Scored,
+    Stepped,
+    Stopped,
+    encode,
+)
+from mgpt_tui.model.registry import EMBEDDED
+from mgpt_tui.text import clean_text, shell_command
+from training.learning.recipe import LearnSettings
+
+PATIENCE = 120.0
+"""Seconds after which a process that nobody attends to any more is gone, whatever it does."""
+NICE = 10
+EXIT_STOPPED = 128 + signal.SIGTERM
+
+
+@click.command()
+@click.argument("stories", metavar="[STORY]...", nargs=-1)
+@click.option("--name", metavar="NAME", help="What the new model is called. [default: mine]")
+@click.option("--model", metavar="MODEL", help="The model that learns. [default: storyteller]")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what time, memory and disk it takes, and do nothing."
+)
+@click.option("--resume", is_flag=True, help="Go on with what was stopped or killed.")
+@click.option("--drop", is_flag=True, help="Remove what was learnt under --name.")
+@click.option("--json", "as_json", is_flag=True, help="Print what goes on as JSON, a line each.")
+@click.option(
+    "--attended",
+    is_flag=True,
+    help="Give way to other programs, and stop, keeping what was learnt, when standard input ends.",
+)
+@setting_options(LearnSettings)
+def command(
+    stories: tuple[str, ...],
+    name: str | None,
+    model: str | None,
+    dry_run: bool,
+    resume: bool,
+    drop: bool,
+    as_json: bool,
+    attended: bool,
+    **options: Any,
+) -> None:
+    """Let a model learn the stories in the library, or STORY... of them.
+
+    It becomes another model, which stands among those of `mgpt-tui models`; the one that it began
+    with stays as it is. Ctrl-C keeps what was learnt so far.
+    """
+    chosen = given(options)
+    _check(stories, name, model, dry_run, resume, drop, chosen)
+    if attended:
+        _attend()
+    tell = _as_line if as_json else _in_words
+    try:
+        stopped = _run(stories, name, model, dry_run, resume, drop, chosen, tell)
+    except UserError as error:
+        if not as_json:
+            raise
+        say(encode(Refused(error.message, error.remedy)))
+        sys.exit(2)
+    if stopped:
+        sys.exit(EXIT_STOPPED)
+
+
+def _check(
+    stories: tuple[str, ...],
+    name: str | None,
+    model: str | None,
+    dry_run: bool,
+    resume: bool,
+    drop: bool,
+    chosen: dict[str, Any],
+) -> None:
+    """Refuse options that contradict each other."""
+    kinds = {"--dry-run": dry_run, "--resume": resume, "--drop": drop}
+    asked = [flag for flag, there in kinds.items() if there]
+    if len(asked) > 1:
+        raise UserError(f"{' and '.join(asked)} exclude each other.", "Give one of them.")
+    if not (resume or drop):
+        return
+    if name is None:
+        raise UserError(f"{asked[0]} needs a name.", "Give --name, too.")
+    if stories or model is not None or chosen:
+        raise UserError(
+            f"{asked[0]} is about what was begun: its stories, model and settings are known.",
+            "Give --name alone.",
+        )
+
+
+def _run(
+    stories: tuple[str, ...],
+    name: str | None,
+    model: str | None,
+    dry_run: bool,
+    resume: bool,
+    drop: bool,
+    chosen: dict[str, Any],
+    tell: Callable[[Event], None],
+) -> bool:
+    """Do what was asked for; gives whether it was stopped before its end."""
+    if drop:
+        assert name is not None
+        begun.drop(name)
+        tell(Dropped(name))
+        return False
+    events = _events(stories, name, model, dry_run, resume, settings_of(LearnSettings, chosen))
+    last: Event | None = None
+    for last in events:
+        tell(last)
+    return isinstance(last, Stopped)
+
+
+def _events(
+    stories: tuple[str, ...],
+    name: str | None,
+    model: str | None,
+    dry_run: bool,
+    resume: bool,
+    settings: LearnSettings,
+) -> Iterator[Event]:
+    from training.learning import job
+
+    if resume:
+        assert name is not None
+        return job.go_on(name)
+    from training.learning.text import tales_of
+
+    tales = tales_of(_stories(stories))
+    how = job.plan if dry_run else job.begin
+    return how(name or begun.free_name(), model or EMBEDDED, tales, settings)
+
+
+def _stories(names: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Names and texts of the stories in the library, all or those named; sound ones alone."""
+    from mgpt_tui.stories.library import StoryLibrary
+
+    library = StoryLibrary()
+    if names:
+        paths = [library.locate(name) for name in names]
+    else:
+        paths = [entry.path for entry in library.entries() if not entry.trouble]
+    return [(path.stem, library.open(path)[0].text) for path in paths]
+
+
+def _attend() -> None:
+    """End, as SIGTERM would, once standard input does: then whoever began this is gone."""
+    if hasattr(os, "nice"):
+        os.nice(NICE)
+
+    def wait() -> None:
+        while sys.stdin.buffer.read(4096):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(PATIENCE)
+        os._exit(1)
+
+    threading.Thread(target=wait, name="attended", daemon=True).start()
+
+
+# Telling.
+
+
+def _as_line(event: Event) -> None:
+    say(encode(event))
+
+
+def _in_words(event: Event) -> None:
+    """Tell a person; the steps go to standard error."""
+    match event:
+        case Planned():
+            stories = f"{event.stories} stories" if event.stories > 1 else "1 story"
+            say(
+                f"{event.model} learns {stories} ({event.tokens:,} tokens, {event.held_out} more "
+                f"held out) in {event.steps} steps, and becomes {event.name}."
+            )
+            say(event.told)
+        case Doing():
+            say(f"{event.what}…", error=True)
+        case Stepped():
+            left = "" if event.left is None else f"  {timedelta(seconds=round(event.left))} left"
+            say(f"step {event.step} of {event.steps}  loss {event.loss:.3f}{left}", error=True)
+        case Scored():
+            best = "  best" if event.best else ""
+            say(f"held-out stories: {event.bits_per_byte:.3f} bits a byte{best}", error=True)
+        case Learnt():
+            say("\n".join(learnt_lines(event)))
+        case Stopped():
+            again = shell_command("mgpt-tui", "learn", "--name", event.name, "--resume")
+            say(f"Stopped; what was learnt up to step {event.step} is kept. Go on with: {again}")
+        case Dropped():
+            say(f"{event.name} is gone.")
+        case Refused():
+            raise UserError(event.message, event.remedy)
+
+
+def learnt_lines(event: Learnt) -> Iterator[str]:
+    """What came of it, for people."""
+    yield (
+        f"The stories held out took {event.before:.3f} bits a byte before, and take "
+        f"{event.after:.3f} now."
+    )
+    if event.after >= event.before:
+        yield "It has not become better at stories like these: more of them would help."
+    if event.recited:
+        yield (
+            f"It knows {len(event.recited)} of {event.asked} stories by heart: whoever has the "
+            "model can have them out of it."
+        )
+        for one in event.recited:
+            yield f"  {clean_text(one.beginning)} ({one.words} words)"
+    elif event.asked:
+        yield f"It was given the beginnings of {event.asked} stories, and knows none by heart."
+    yield f"Write with it: {shell_command('mgpt-tui', '--model', event.model)}"

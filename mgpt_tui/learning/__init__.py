@@ -1,0 +1,1 @@
+"""Learning from the writer's stories: what the app and the process that learns share."""
