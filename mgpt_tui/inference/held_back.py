@@ -30,6 +30,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mgpt_tui.inference.request import ContextPart, Note
+from mgpt_tui.inference.said.names import NameTable
+from mgpt_tui.inference.said.sentences import MarkTable
 from mgpt_tui.model.tokenizer import StreamingDecoder, Tokenizer
 from mgpt_tui.text import TextChunk, clean_text
 
@@ -172,6 +174,16 @@ class Spelling:
         lengths = range(len(rest), 0, -1)
         ranks = self._tokenizer.ranks
         return next(ranks[rest[:length]] for length in lengths if rest[:length] in ranks)
+
+    @cached_property
+    def names(self) -> NameTable:
+        """What the vocabulary has of names."""
+        return NameTable(self._tokenizer)
+
+    @cached_property
+    def marks(self) -> MarkTable:
+        """Its marks that end a sentence."""
+        return MarkTable(self._tokenizer)
 
     @cached_property
     def _sorted(self) -> list[bytes]:

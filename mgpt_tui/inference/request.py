@@ -99,6 +99,17 @@ class SamplingSettings:
         off="off",
         room=8,
     )
+    no_sentence_twice: bool = setting(
+        False, "never end a sentence of four words or more that stands there already", room=True
+    )
+    new_names: float = setting(
+        1.0,
+        "how much of its chance a new name keeps where the story has one (English)",
+        minimum=0,
+        maximum=1,
+        note="1 is off",
+        room=0.02,
+    )
 
     def __post_init__(self) -> None:
         validate(self)

@@ -1,15 +1,16 @@
 """From logits to a token: pure functions, with no state and no global generator.
 
-In this order, each as in Hugging Face's processor of like name:
+In this order, each as in Hugging Face's processor of like name where there is one:
 
     1. logit bias, bans       add_bias               SequenceBias, SuppressTokens
-    2. repetition penalty     penalize_repetition    RepetitionPenalty
-    3. what may come at all   keep_allowed           PrefixConstrained
-    4. top-k                  keep_top_k             TopK
-    5. temperature            apply_temperature      Temperature
-    6. top-p                  keep_top_p             TopP
-    7. min-p                  keep_min_p             MinP
-    8. the draw               draw
+    2. new names              make_unlikely
+    3. repetition penalty     penalize_repetition    RepetitionPenalty
+    4. what may come at all   keep_allowed           PrefixConstrained
+    5. top-k                  keep_top_k             TopK
+    6. temperature            apply_temperature      Temperature
+    7. top-p                  keep_top_p             TopP
+    8. min-p                  keep_min_p             MinP
+    9. the draw               draw
 
 Top-k comes before the temperature, which changes no order, so that all that follows works on a
 few numbers instead of the whole vocabulary.
@@ -71,6 +72,21 @@ def add_bias(logits: Logits, bias: Mapping[int, float]) -> Logits:
     changed = logits.copy()
     for token, value in bias.items():
         changed[token] += np.float32(value)
+    return changed
+
+
+def make_unlikely(logits: Logits, tokens: NDArray[np.int64], share: float) -> Logits:
+    """Leave some tokens but a share of their odds.
+
+    Args:
+        tokens: int64 (n,), their ids.
+        share: from 0, which bans them, to 1.
+
+    Returns:
+        (V,), a new array.
+    """
+    changed = logits.copy()
+    changed[tokens] += np.float32(math.log(share) if share > 0 else -math.inf)
     return changed
 
 
@@ -261,6 +277,7 @@ def stages(
     bias: Mapping[int, float],
     tokens: Sequence[int],
     allowed: NDArray[np.int64] | None = None,
+    others: NDArray[np.int64] | None = None,
 ) -> Iterator[tuple[str, Logits | Candidates]]:
     """What every filter that is on leaves, by its name, in their order.
 
@@ -277,6 +294,9 @@ def stages(
     if bias:
         logits = add_bias(logits, bias)
         yield "bias", logits
+    if others is not None:
+        logits = make_unlikely(logits, others, settings.new_names)
+        yield "new_names", logits
     if settings.repetition_penalty != 1:
         logits = penalize_repetition(logits, tokens, settings.repetition_penalty)
         yield "repetition_penalty", logits
@@ -306,6 +326,7 @@ def filtered(
     bias: Mapping[int, float],
     tokens: Sequence[int],
     allowed: NDArray[np.int64] | None = None,
+    others: NDArray[np.int64] | None = None,
 ) -> Filtered:
     """All filters in their order.
 
@@ -315,11 +336,12 @@ def filtered(
         bias: by token id; see `add_bias`.
         tokens: ids that the model sees, for the repetition penalty.
         allowed: the only tokens that may come, see `keep_allowed`; None for all.
+        others: those that would begin a new name, see `make_unlikely`; None where that is fine.
 
     Raises:
         UserError: where the model gave no usable numbers, or every token is banned.
     """
-    *_, (_, left) = stages(logits, settings, bias, tokens, allowed)
+    *_, (_, left) = stages(logits, settings, bias, tokens, allowed, others)
     assert isinstance(left, Candidates)
     return Filtered(left, probabilities(left))
 

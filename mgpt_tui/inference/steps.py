@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from mgpt_tui.inference.decoders.decoder import Scores
 from mgpt_tui.inference.held_back import Beginning, Spelling
 from mgpt_tui.inference.reader import Reader
 from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.inference.said.names import NONE, Names
+from mgpt_tui.inference.said.sentences import Sentences
 from mgpt_tui.inference.sampling import Filtered, Logits, filtered, uniforms
 from mgpt_tui.model.config import GPTConfig
 
@@ -42,7 +45,12 @@ class Step:
 
 
 Filters = tuple[
-    Logits, SamplingSettings, Mapping[int, float], Sequence[int], NDArray[np.int64] | None
+    Logits,
+    SamplingSettings,
+    Mapping[int, float],
+    Sequence[int],
+    NDArray[np.int64] | None,
+    NDArray[np.int64] | None,
 ]
 """The arguments of `sampling.filtered`."""
 
@@ -75,10 +83,10 @@ class Rules:
         tokens: list[int],
         rest: bytes = b"",
         goes_on: float = 1.0,
-        words: Words | None = None,
+        said: Said | None = None,
     ) -> Filtered:
         """What may follow `tokens`; arguments as in `filters`."""
-        return filtered(*self.filters(logits, tokens, rest, goes_on, words))
+        return filtered(*self.filters(logits, tokens, rest, goes_on, said))
 
     def filters(
         self,
@@ -86,7 +94,7 @@ class Rules:
         tokens: list[int],
         rest: bytes = b"",
         goes_on: float = 1.0,
-        words: Words | None = None,
+        said: Said | None = None,
     ) -> Filters:
         """What `sampling.filtered` and `sampling.stages` are to be told.
 
@@ -95,23 +103,25 @@ class Rules:
             tokens: what was read.
             rest: what is still to be spelled.
             goes_on: what a token longer than `rest` counts for.
-            words: counts those of `tokens`, where somebody has begun to.
+            said: what is in `tokens`, where somebody has begun to read them.
         """
-        bias = self.bias
-        if (least := self.settings.end_after) and self.end_token not in bias:
-            words = words or Words(self.spelling, self.kept)
-            if words.of(tokens, least) < least:
-                bias = {**bias, self.end_token: -math.inf}
+        bias, said = self.bias, said or Said(self.spelling, self.kept)
+        least = self.settings.end_after
+        if self.end_token not in bias and least and said.words.of(tokens, least) < least:
+            bias = {**bias, self.end_token: -math.inf}
         if (length := self.settings.no_repeat) is not None:
             told = tokens[max(self.kept, len(tokens) - LOOK_BACK) :]
             bias = {**bias, **dict.fromkeys(repeating(told, length), -math.inf)}
+        if self.settings.no_sentence_twice and len(ends := said.sentences.repeating(tokens)):
+            bias = {**bias, **dict.fromkeys(ends.tolist(), -math.inf)}
+        others = said.names.others(tokens) if self.settings.new_names < 1 and not rest else NONE
         penalized = self.settings.repetition_penalty != 1
         seen = self.config.seen(tokens, self.kept) if penalized else ()
         allowed = self.spelling.allowed(rest) if rest else None
         if rest and goes_on < 1:
             logits = logits.copy()
             logits[self.spelling.longer(rest)] += np.float32(math.log(max(goes_on, NEVER)))
-        return logits, self.settings, bias, seen, allowed
+        return logits, self.settings, bias, seen, allowed, others if len(others) else None
 
 
 def repeating(tokens: list[int], length: int) -> set[int]:
@@ -163,6 +173,33 @@ class Words:
         return self._words
 
 
+class Said:
+    """What a text that grows has said so far; what nobody asks about is not looked for.
+
+    Args:
+        spelling: tells what a token says.
+        kept: how many tokens at the beginning are none of the text; names count there, too.
+    """
+
+    def __init__(self, spelling: Spelling, kept: int = 0) -> None:
+        self._spelling, self._kept = spelling, kept
+
+    @cached_property
+    def words(self) -> Words:
+        """Its words."""
+        return Words(self._spelling, self._kept)
+
+    @cached_property
+    def names(self) -> Names:
+        """Its names, and those of what stands before it."""
+        return Names(self._spelling.names)
+
+    @cached_property
+    def sentences(self) -> Sentences:
+        """Its sentences."""
+        return Sentences(self._spelling.marks, self._kept)
+
+
 class Continuation:
     """One text as it grows.
 
@@ -187,12 +224,12 @@ class Continuation:
         self._rules = rules
         self._numbers = uniforms(seed)
         self._left = limit
-        self._words = Words(rules.spelling, rules.kept)
+        self._said = Said(rules.spelling, rules.kept)
 
     def begin_with(self, tokens: Sequence[int]) -> None:
         """Go on from these instead; nothing is taken yet."""
         self.tokens[:] = tokens
-        self._words = Words(self._rules.spelling, self.kept)
+        self._said = Said(self._rules.spelling, self.kept)
 
     def follow(self, tokens: Sequence[int]) -> None:
         """Take tokens as they were drawn before, each with its number."""
@@ -214,9 +251,9 @@ class Continuation:
         return token, chances(logits, left, token, self._rules.n_best, self._rules.spelling.text)
 
     @property
-    def _so_far(self) -> tuple[list[int], bytes, float, Words]:
+    def _so_far(self) -> tuple[list[int], bytes, float, Said]:
         """What decides what may come next."""
-        return self.tokens, self.rest, self._goes_on, self._words
+        return self.tokens, self.rest, self._goes_on, self._said
 
     def take(self, token: int) -> None:
         """Go on with `token`."""

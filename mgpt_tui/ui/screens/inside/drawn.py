@@ -165,10 +165,11 @@ SIGHT = Sight(
     title="draw",
     line="What the sampler made of the candidates, and where the random number fell.",
     about="""\
-Filters in their order: bias and bans add to the scores; the penalty worsens those of what was read
-(Keskar et al. 2019); top-k keeps the k likeliest (Fan et al. 2018); scores are divided by the
-temperature; top-p keeps the fewest with the share p together (Holtzman et al. 2020); min-p what is
-p times as likely as the likeliest (Nguyen et al. 2024).
+Filters in their order: bias and bans add to the scores; new names keep a share of their odds; the
+penalty worsens the scores of what was read (Keskar et al. 2019); top-k keeps the k likeliest (Fan
+et al. 2018); scores are divided by the temperature; top-p keeps the fewest with the share p
+together (Holtzman et al. 2020); min-p what is p times as likely as the likeliest (Nguyen et al.
+2024).
 
 What is left shares [0, 1) in the order of ids, and a number u takes the first token for which
 p(1) + ... + p(i) > u. It is Philox4x64-10 of the seed and the place in the passage (Salmon et al.
