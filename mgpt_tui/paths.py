@@ -94,6 +94,11 @@ def engine_log() -> Path:
     return state_dir() / "engine.log"
 
 
+def learning_log() -> Path:
+    """What the process that learns says on its standard error."""
+    return state_dir() / "learning.log"
+
+
 def assets_dir() -> Path:
     """Files that ship inside the package."""
     return Path(__file__).parent / "assets"

@@ -173,7 +173,7 @@ def _attend() -> None:
         os.nice(NICE)
 
     def wait() -> None:
-        while sys.stdin.buffer.read(4096):
+        while os.read(0, 4096):  # not `sys.stdin`, whose lock would be held when Python ends
             pass
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(PATIENCE)

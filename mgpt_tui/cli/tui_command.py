@@ -42,6 +42,8 @@ def command(model: str | None) -> None:
     with suppress(OutputError):  # the terminal may be gone
         for file in files:
             say(f"Your story is in {file}")
+        if room.learns_no_further:
+            say(f"{room.learns_no_further} stops learning, and keeps it: /learn goes on.")
     if room.return_code:
         sys.exit(room.return_code)
 

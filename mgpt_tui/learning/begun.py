@@ -104,6 +104,11 @@ def find(name: str) -> Begun:
     return begun
 
 
+def has_begun(name: str) -> bool:
+    """Whether anything of that name is there to go on with or to drop."""
+    return exists(run_folder(name) / MARK)
+
+
 def _all() -> Iterator[Begun]:
     runs = paths.runs_dir()
     for folder in sorted(runs.iterdir()) if runs.is_dir() else []:

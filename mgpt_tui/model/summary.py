@@ -6,7 +6,13 @@ import math
 from dataclasses import dataclass
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.model.manifest import CONFIG_FILE, CheckpointInfo, read_info
+from mgpt_tui.model.manifest import (
+    CONFIG_FILE,
+    TOKENIZER_FILE,
+    WEIGHTS_FILE,
+    CheckpointInfo,
+    read_info,
+)
 from mgpt_tui.model.registry import ModelEntry
 from mgpt_tui.reading import known_time
 from mgpt_tui.settings_fields import LARGEST_INT
@@ -21,12 +27,15 @@ class ModelSummary:
         info: what its `config.json` says; None where that cannot be read.
         error: why it cannot be read; "" where it can.
         written: when it was written (seconds, epoch); None where it is unknown.
+        bytes: that it takes on the disk, without what only going on with a training needs; None
+            where they cannot be counted.
     """
 
     entry: ModelEntry
     info: CheckpointInfo | None
     error: str
     written: float | None
+    bytes: int | None = None
 
     @classmethod
     def of(cls, entry: ModelEntry) -> ModelSummary:
@@ -40,7 +49,17 @@ class ModelSummary:
             written = known_time((entry.path / CONFIG_FILE).stat().st_mtime)
         except OSError:
             written = None
-        return cls(entry=entry, info=info, error=error, written=written)
+        try:
+            files = (entry.path / name for name in (CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE))
+            size = sum(file.stat().st_size for file in files)
+        except OSError:
+            size = None
+        return cls(entry=entry, info=info, error=error, written=written, bytes=size)
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether it came from another program."""
+        return self.info is not None and "imported" in self.info.training
 
     @property
     def parameters(self) -> int | None:

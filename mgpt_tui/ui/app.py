@@ -31,6 +31,7 @@ from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.ui.declaration import Key, Where
 from mgpt_tui.ui.keymap import KeyNames, check_keys, keymap
 from mgpt_tui.ui.keys import KEYS, bindings
+from mgpt_tui.ui.learning.apprentice import Apprentice
 from mgpt_tui.ui.notices import Notice, Severity
 from mgpt_tui.ui.room.main import MainScreen
 from mgpt_tui.ui.screens.crash import is_text
@@ -55,6 +56,9 @@ class WritingRoom(InOrder[None]):
         model_name: what the model is called until the engine is ready.
         settings: what is remembered from the last run.
         library: where stories are kept.
+
+    Attributes:
+        learns_no_further: the name of a model that was learning when the app was left.
     """
 
     TITLE = "mgpt-tui"
@@ -74,7 +78,10 @@ class WritingRoom(InOrder[None]):
         self.session = Session(engine, self.settings.sampling)
         self.names = KeyNames(self.settings.keys)
         library, showing = library or StoryLibrary(), self.settings.showing
-        self.room = MainScreen(self.session, library, model_name, self.names, showing)
+        self.apprentice, self.learns_no_further = Apprentice(), ""
+        self.room = MainScreen(
+            *(self.session, library, model_name, self.names, showing), self.apprentice
+        )
         self._remembered = self.settings
         self._warned = False
         self._early: list[Typed] | None = []
@@ -187,6 +194,7 @@ class WritingRoom(InOrder[None]):
             UserError: where the story cannot be written.
         """
         with ExitStack() as rest:
+            rest.callback(self._leave_learning)
             rest.callback(self._remember)
             rest.callback(lambda: self.room.keeper.close(self.session.story))
             rest.callback(self.room.keeping.keep_now)
@@ -196,6 +204,9 @@ class WritingRoom(InOrder[None]):
             return []
         files = [file.path for file in (keeper.document, keeper.copy) if file is not None]
         return list(dict.fromkeys(files))
+
+    def _leave_learning(self) -> None:
+        self.learns_no_further = self.apprentice.close()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual leaves colours out in a way that fits the theme it began with, not this one."""

@@ -121,6 +121,7 @@ class Group(StrEnum):
     CHANGING = "Changing the story"
     STORIES = "Stories"
     SETTINGS = "Settings"
+    MODELS = "Models"
     READING = "Reading"
     APP = "The app"
 

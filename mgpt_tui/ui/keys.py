@@ -201,11 +201,6 @@ KEYS = (
         help="take the settings of a preset: calm, balanced or wild",
     ),
     Key(
-        id="models", group=Group.SETTINGS, keys="f8", action="models", label="model",
-        slash="/model", aliases=("/models",), argument="[NAME]", takes=MODEL, palette=True,
-        help="go on with another model; the story stays",
-    ),
-    Key(
         id="unmute", group=Group.SETTINGS, action="unmute", label="unmute", slash="/unmute",
         palette=True,
         help="write with the whole model again, after the look (7 mute, g) has taken parts away",
@@ -216,6 +211,21 @@ KEYS = (
         id="theme", group=Group.SETTINGS, action="theme", label="theme", slash="/theme",
         argument="[NAME]", takes=THEME, where=Where.APP, palette=True,
         help="change the colours: dark, light, terminal (its own), or another theme",
+    ),
+    Key(
+        id="models", group=Group.MODELS, keys="f8", action="models", label="model",
+        slash="/model", aliases=("/models",), argument="[NAME]", takes=MODEL, palette=True,
+        help="go on with another model, whose size and speed are told; the story stays",
+    ),
+    Key(
+        id="learn", group=Group.MODELS, action="learn", label="learn your stories",
+        slash="/learn", palette=True,
+        help="let the model learn your stories and become another, or see how far it has come",
+    ),
+    Key(
+        id="both", group=Group.MODELS, action="both", label="told by both",
+        slash="/both", argument="MODEL", takes=MODEL, palette=True,
+        help="have one beginning told by the model that writes and by another, side by side",
     ),
     Key(
         id="end", group=Group.READING, keys="end,ctrl+end", action="jump_end",

@@ -27,6 +27,7 @@ from mgpt_tui.inference.process.messages import (
     Ready,
     Seen,
     Started,
+    Told,
 )
 from mgpt_tui.inference.request import (
     Alternative,
@@ -89,6 +90,7 @@ class FakeEngine:
     measured: list[tuple[ContextPart, ...]] = field(default_factory=list)
     ranked: list[tuple[tuple[ContextPart, ...], tuple[str, ...]]] = field(default_factory=list)
     inspected: list[tuple[tuple[ContextPart, ...], Asked]] = field(default_factory=list)
+    told: list[tuple[tuple[ContextPart, ...], SamplingSettings, str]] = field(default_factory=list)
     spelled: dict[int, str] = field(default_factory=dict)
     models: list[str | None] = field(default_factory=list)
     stopped: list[int] = field(default_factory=list)
@@ -139,6 +141,15 @@ class FakeEngine:
         id = -50_000 - len(self.ranked)
         if self.automatic:
             self.say(Ranked(id, tuple(-1.0 - at for at in range(len(candidates)))))
+        return id
+
+    def tell(
+        self, context: tuple[ContextPart, ...], settings: SamplingSettings, model: str = ""
+    ) -> int:
+        self.told.append((context, settings, model))
+        id = -20_000 - len(self.told)
+        if self.automatic:
+            self.say(Told(id, f" as {model or 'it'} tells", self.finished(settings.max_tokens)))
         return id
 
     def inspect(self, context: tuple[ContextPart, ...], asked: Asked) -> int:
@@ -196,6 +207,10 @@ class FakeEngine:
         total = self.read + self.written
         finished = Finished(reason, self.written, 0.5, self.seed + sample, 0, total)
         self.say(Ended(self.id, finished, sample))
+
+    def finished(self, tokens: int) -> Finished:
+        """An end after so many tokens, 600 of them a second."""
+        return Finished(FinishReason.LENGTH, tokens, tokens / 600, 1, 0, tokens + 1)
 
     def die(self, exit_code: int = -11) -> None:
         self.say(Died(exit_code))

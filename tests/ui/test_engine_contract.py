@@ -22,6 +22,7 @@ from mgpt_tui.inference.process.messages import (
     Ready,
     Seen,
     Started,
+    Told,
 )
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.model.checkpoint import save_checkpoint
@@ -118,6 +119,10 @@ def test_questions_are_answered_under_their_ids(engine) -> None:
     ranked = answer(engine)
     assert isinstance(ranked, Ranked) and ranked.id == rank
     assert len(ranked.scores) == 2 and max(ranked.scores) < 0
+    tell = engine.tell((STORY,), SETTINGS)
+    told = answer(engine)
+    assert isinstance(told, Told) and told.id == tell and told.text
+    assert told.finished.tokens == SETTINGS.max_tokens
     engine.generate((STORY,), SETTINGS)
     started, *_ = passage(engine, 1)
     assert isinstance(started, Started)

@@ -174,7 +174,7 @@ def test_no_text_has_the_name_of_a_key_that_may_be_changed() -> None:
         screen = path.parent / "screen.py"  # binds for all views of its folder
         sources = [each.read_text("utf-8") for each in (path, screen) if each.exists()]
         bound = {name for each in sources for call in bindings_in(ast.parse(each)) for name in call}
-        is_dialog = any(re.search(r"\(((?:Live)?Dialog|Picker)\[", each) for each in sources)
+        is_dialog = any(re.search(r"\((\w*Dialog|Picker)\[", each) for each in sources)
         own = {"enter", "esc"} if is_dialog else set()
         for line, text in texts_in(tree):
             if not KEY_WORD.fullmatch(text):  # else it is where a name is made

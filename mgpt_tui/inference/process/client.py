@@ -8,7 +8,6 @@ take the story with it when it crashes. Every call here returns at once; answers
 from __future__ import annotations
 
 import itertools
-import os
 import queue
 import subprocess
 import sys
@@ -16,14 +15,11 @@ import threading
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import IO, Protocol
 
-import mgpt_tui
 from mgpt_tui import paths
-from mgpt_tui.errors import UserError
-from mgpt_tui.files import open_own
 from mgpt_tui.inference.inspection.asked import Asked
+from mgpt_tui.inference.process.command import module_command, open_log
 from mgpt_tui.inference.process.lines import ProtocolError, decode, encode
 from mgpt_tui.inference.process.messages import (
     LONGEST_EVENT,
@@ -39,6 +35,7 @@ from mgpt_tui.inference.process.messages import (
     Ready,
     Request,
     Stop,
+    Tell,
 )
 from mgpt_tui.inference.process.pending import Pending
 from mgpt_tui.inference.request import ContextPart, SamplingSettings, Until
@@ -73,6 +70,11 @@ class EngineLike(Protocol):
 
     def rank(self, context: Sequence[ContextPart], candidates: Sequence[str]) -> int:
         """Ask how likely some texts are; the id under which `Ranked` will answer."""
+
+    def tell(
+        self, context: Sequence[ContextPart], settings: SamplingSettings, model: str = ""
+    ) -> int:
+        """Have a model tell on, be it another; the id under which `Told` will answer."""
 
     def inspect(self, context: Sequence[ContextPart], asked: Asked) -> int:
         """Look into the model; the id under which `Inspected` or `Replaced` will answer."""
@@ -123,7 +125,7 @@ class EngineClient:
         if self.pid is not None or self._has_end_to_tell():
             return
         try:
-            with _open_log(append=self._started_before) as log:
+            with open_log(paths.engine_log(), append=self._started_before) as log:
                 self._child = _Child(self._command, log, self.events)
         except OSError as error:
             self.events.put(
@@ -158,6 +160,12 @@ class EngineClient:
     def rank(self, context: Sequence[ContextPart], candidates: Sequence[str]) -> int:
         """Ask how likely each text is after `context`; returns the id of the answer at once."""
         return self._ask(Rank(next(self._ids), tuple(context), tuple(candidates)))
+
+    def tell(
+        self, context: Sequence[ContextPart], settings: SamplingSettings, model: str = ""
+    ) -> int:
+        """Ask how a model goes on; returns the id of the answer at once."""
+        return self._ask(Tell(next(self._ids), tuple(context), settings, model))
 
     def inspect(self, context: Sequence[ContextPart], asked: Asked) -> int:
         """Ask what a view tells of `context`; returns the id of the answer at once."""
@@ -301,7 +309,7 @@ class _Child:
     def _kill(self) -> None:
         """End an engine with which something is wrong, and say what in its log."""
         if not self._expected:
-            with suppress(OSError), _open_log(append=True) as log:
+            with suppress(OSError), open_log(paths.engine_log(), append=True) as log:
                 log.write(traceback.format_exc().encode(errors="replace"))
         self.process.kill()
 
@@ -334,20 +342,5 @@ def _tells_state(event: Event) -> bool:
 
 
 def _command(model: str | None, python: str) -> list[str]:
-    # -P keeps the current folder, and any torch.py in it, out of the engine's imports; where
-    # the program is run from its own source folder, though, that is how it is found.
-    source = Path(mgpt_tui.__file__).parents[1]
-    safe_path = [] if source.samefile(".") else ["-P"]
-    command = [python, *safe_path, "-m", "mgpt_tui.inference.process.server"]
+    command = module_command(python, "mgpt_tui.inference.process.server")
     return command if model is None else [*command, f"--model={model}"]
-
-
-def _open_log(*, append: bool) -> IO[bytes]:
-    """The engine's log, emptied at the first start so that it does not grow for ever."""
-    path = paths.engine_log()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_APPEND | os.O_TRUNC)
-        return os.fdopen(open_own(path, flags), "ab")
-    except (OSError, UserError):  # no log is no reason not to write stories
-        return Path(os.devnull).open("ab")

@@ -111,6 +111,20 @@ class Rank:
 
 
 @dataclass(frozen=True, slots=True)
+class Tell:
+    """How does a model, be it another one, go on from `context`? Answered by `Told`.
+
+    Attributes:
+        model: its name; "" for the one that writes.
+    """
+
+    id: int
+    context: tuple[ContextPart, ...]
+    settings: SamplingSettings
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Inspect:
     """How did `context` come about, as one of the views has it? Answered by `Inspected`.
 
@@ -233,6 +247,15 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What request `id` wanted to have told: all of the text at once, and how it ended."""
+
+    id: int
+    text: str
+    finished: Finished
+
+
+@dataclass(frozen=True, slots=True)
 class Inspected:
     """What request `id` wanted to look at.
 
@@ -278,9 +301,9 @@ class Died:
     exit_code: int
 
 
-Question = Generate | Look | Measure | Rank | Inspect
+Question = Generate | Look | Measure | Rank | Tell | Inspect
 """What an engine answers, one after the other; the short ones also between tokens."""
 Request = Question | Stop
-Answered = Seen | Measured | Ranked | Inspected | Replaced
+Answered = Seen | Measured | Ranked | Told | Inspected | Replaced
 Event = Ready | Started | Chunks | Ended | Answered | Failed | Died
 Message = Request | Event

@@ -21,6 +21,8 @@ from mgpt_tui.inference.process.messages import (
     Replaced,
     Seen,
     Started,
+    Tell,
+    Told,
 )
 
 _ANSWERS: dict[type, tuple[type, ...]] = {
@@ -28,6 +30,7 @@ _ANSWERS: dict[type, tuple[type, ...]] = {
     Look: (Seen,),
     Measure: (Measured,),
     Rank: (Ranked,),
+    Tell: (Told,),
     Inspect: (Inspected, Replaced),
 }
 

@@ -44,6 +44,8 @@ from mgpt_tui.inference.process.messages import (
     Seen,
     Started,
     Stop,
+    Tell,
+    Told,
 )
 from mgpt_tui.inference.process.waiting import Waiting
 from mgpt_tui.memory import OutOfMemory, is_lack_of_memory
@@ -122,6 +124,8 @@ class Server:
             elif isinstance(request, Look):
                 seen = engine.look(request.context, request.settings, request.count)
                 self._send(Seen(request.id, seen))
+            elif isinstance(request, Tell):
+                self._tell(request, engine)
             elif inspector is None:
                 raise UserError("This engine cannot be looked into.", "Take another precision.")
             else:
@@ -169,6 +173,15 @@ class Server:
         )
         answer = partial(self._answer, engine=engine, inspector=inspector)
         self._send_texts(request.id, dict(enumerate(generations)), answer)
+
+    def _tell(self, request: Tell, engine: Engine) -> None:
+        """Tell all of a text at once: it is short, and nobody reads along."""
+        if request.model:
+            engine = self._other(request.model)[0]
+        stop = self._stops[request.id].is_set
+        generation = engine.stream(request.context, request.settings, stop)
+        text = "".join(chunk.text for chunk in generation)
+        self._send(Told(request.id, text, generation.finished))
 
     def _other(self, model: str) -> tuple[Engine, Inspector]:
         """Another model, loaded when it is first asked about; one is kept."""

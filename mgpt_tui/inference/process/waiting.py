@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from mgpt_tui.inference.inspection.asked import WAITING, View
-from mgpt_tui.inference.process.messages import Generate, Inspect, Question
+from mgpt_tui.inference.process.messages import Generate, Inspect, Question, Tell
 
 
 class Waiting:
@@ -45,7 +45,7 @@ class Waiting:
         """
         with self._changed:
             for question in self._questions:
-                is_text = isinstance(question, Generate)
+                is_text = isinstance(question, Generate | Tell)
                 is_long = isinstance(question, Inspect) and question.asked.view in WAITING
                 if not is_long and (with_text or not is_text):
                     self._questions.remove(question)

@@ -1,9 +1,8 @@
-"""Adjusting: the settings of the next passage, presets, and the model that writes."""
+"""Adjusting: the settings of the next passage, and presets."""
 
 from __future__ import annotations
 
 from mgpt_tui.inference.request import SamplingSettings
-from mgpt_tui.model.registry import find_model
 from mgpt_tui.presets import find_preset
 from mgpt_tui.settings import ShowingSettings
 from mgpt_tui.settings_fields import OFF, declared
@@ -11,13 +10,12 @@ from mgpt_tui.settings_text import value_text
 from mgpt_tui.ui.arguments import read_setting
 from mgpt_tui.ui.keys import KEY
 from mgpt_tui.ui.room.desk import Desk
-from mgpt_tui.ui.screens.models import ModelsScreen
 from mgpt_tui.ui.session.banning import forms_of
 from mgpt_tui.ui.values import kind_of, label
 
 
 class Adjusting:
-    """The part of the room that knows how the model is to write, and which."""
+    """The part of the room that knows how the model is to write."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -101,27 +99,3 @@ class Adjusting:
             panel.enter()
         elif not shown or not panel.has_focus_within:
             self._desk.prompt.focus()
-
-    def action_models(self, name: str = "") -> None:
-        if name:
-            self._switch(name)
-            return
-        model = self._session.model
-        in_use = model.model if model else self._desk.model_name
-        self._desk.ask(ModelsScreen(in_use), self._chosen)
-
-    def _chosen(self, name: str | None) -> None:
-        if name is not None:
-            self._switch(name)
-
-    def _switch(self, name: str) -> None:
-        """Write with another model from now on; the story stays.
-
-        Raises:
-            UserError: where there is no such model.
-        """
-        entry = find_model(name)
-        self._desk.model_name = entry.name
-        self._session.switch(name)
-        self._desk.say(f"{entry.name} writes from now on.")
-        self._desk.show()

@@ -159,6 +159,10 @@ class Desk:
         self.prompt.invite(session)
         self.show_possible()
 
+    def show_learning(self, learning: str) -> None:
+        """Say at the top how it is with the model that learns; "" where there is none."""
+        self.screen.query_one(TopBar).learning(learning)
+
     def show_more(self) -> None:
         """Show what has been waiting for the reader."""
         if self.pacing.is_behind:

@@ -16,12 +16,14 @@ from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.ui.declaration import Group, Key, Where
 from mgpt_tui.ui.keymap import KeyNames
 from mgpt_tui.ui.keys import KEY, bindings
+from mgpt_tui.ui.learning.apprentice import Apprentice
 from mgpt_tui.ui.messages import EngineSpoke, KeepFailed, Kept
 from mgpt_tui.ui.room.adjusting import Adjusting
 from mgpt_tui.ui.room.changing import Changing
 from mgpt_tui.ui.room.desk import Desk
 from mgpt_tui.ui.room.drafting import Drafting
 from mgpt_tui.ui.room.keeping import Keeping
+from mgpt_tui.ui.room.models import Models
 from mgpt_tui.ui.room.reading import Reading
 from mgpt_tui.ui.room.writing import Writing
 from mgpt_tui.ui.screens.dialog import LiveDialog
@@ -35,6 +37,9 @@ WIDE = 110
 
 STATUS_EVERY = 0.25
 """Seconds between two looks of the status line while the model writes."""
+
+LEARNING_EVERY = 0.25
+"""Seconds between two looks at how far the model is that learns."""
 
 READ_EVERY = 0.05
 """Seconds between two looks at whether the reader has got further, where that counts."""
@@ -52,6 +57,7 @@ class MainScreen(Screen[None]):
         model_name: the model's name, until the engine says it.
         names: what the keys in force are called.
         showing: how what is written is shown.
+        apprentice: the model that learns, if one does.
 
     Attributes:
         desk: the widgets, and what the parts share.
@@ -72,6 +78,7 @@ class MainScreen(Screen[None]):
         model_name: str,
         names: KeyNames,
         showing: ShowingSettings,
+        apprentice: Apprentice,
     ) -> None:
         super().__init__()
         self.session = session
@@ -82,11 +89,13 @@ class MainScreen(Screen[None]):
         self._reading = Reading(desk)
         self._changing = Changing(desk, self.drafting, self._reading)
         self._adjusting = Adjusting(desk)
+        self._models = Models(desk, apprentice)
         self.parts: dict[Group, object] = {
             Group.WRITING: self._writing,
             Group.CHANGING: self._changing,
             Group.STORIES: self.keeping,
             Group.SETTINGS: self._adjusting,
+            Group.MODELS: self._models,
             Group.READING: self._reading,
         }
 
@@ -102,6 +111,7 @@ class MainScreen(Screen[None]):
         self.set_interval(KEEP_EVERY, self.keeping.keep_behind)
         self.drafting.put_back()
         self.set_interval(STATUS_EVERY, self.desk.show_status)
+        self.set_interval(LEARNING_EVERY, self._models.hear)
         self.set_interval(READ_EVERY, self.desk.show_more)
         self.desk.show()
 

@@ -16,10 +16,11 @@ from mgpt_tui.inference.process.messages import (
     Ranked,
     Replaced,
     Seen,
+    Told,
 )
 from mgpt_tui.inference.request import ContextPart
 
-Answer = TypeVar("Answer", Seen, Measured, Ranked, Inspected)
+Answer = TypeVar("Answer", Seen, Measured, Ranked, Told, Inspected)
 
 
 @dataclass(slots=True, eq=False)

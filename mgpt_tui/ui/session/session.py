@@ -27,6 +27,7 @@ from mgpt_tui.inference.process.messages import (
     Replaced,
     Seen,
     Started,
+    Told,
 )
 from mgpt_tui.inference.request import ContextPart, SamplingSettings, Until, noted
 from mgpt_tui.stories.story import Maker, Story
@@ -295,7 +296,7 @@ class Session:
             case Failed() if self._page.is_of(event.id):
                 self._finish()
                 return [_told(event)]
-            case Seen() | Measured() | Ranked() | Inspected() | Replaced() | Failed():
+            case Seen() | Measured() | Ranked() | Told() | Inspected() | Replaced() | Failed():
                 self.questions.take(event)
             case Died():
                 self.questions.lose()

@@ -35,13 +35,14 @@ def short_count(number: int) -> str:
 
 
 class TopBar(Horizontal):
-    """The story's name at the left; who wrote how much of it and the model's name at the right."""
+    """The story's name at the left; at the right who wrote how much, what learns and the model."""
 
     ALLOW_SELECT = False
 
     def compose(self) -> ComposeResult:
         yield Plain(classes="title")
         yield Plain(classes="words")
+        yield Plain(classes="learning")
         yield Plain(classes="model")
 
     def show(self, title: str, model: str, ready: Ready | None) -> None:
@@ -50,6 +51,12 @@ class TopBar(Horizontal):
         name = Path(model).name if Path(model).is_absolute() else model
         for place, said in ((".title", title), (".model", f"{name}{size}")):
             self.query_one(place, Plain).say(clean_text(said))
+
+    def learning(self, said: str) -> None:
+        """Say how it is with the model that learns."""
+        line = self.query_one(".learning", Plain)
+        line.set_class(bool(said), "-said")
+        line.say(clean_text(said))
 
     def count(self, words: dict[Author, int]) -> None:
         """Show how many words each has written; nothing before there are any."""

@@ -56,6 +56,8 @@ from mgpt_tui.inference.process.messages import (
     Seen,
     Started,
     Stop,
+    Tell,
+    Told,
 )
 from mgpt_tui.inference.request import (
     Alternative,
@@ -203,6 +205,8 @@ messages = st.one_of(
     st.builds(Measured, ids, counts),
     st.builds(Rank, ids, contexts, st.lists(texts.filter(bool), min_size=1).map(tuple)),
     st.builds(Ranked, ids, many),
+    st.builds(Tell, ids, contexts, sampling, texts),
+    st.builds(Told, ids, texts, finished),
     st.builds(
         Ready,
         texts,

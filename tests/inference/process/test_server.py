@@ -47,6 +47,8 @@ from mgpt_tui.inference.process.messages import (
     Seen,
     Started,
     Stop,
+    Tell,
+    Told,
 )
 from mgpt_tui.inference.process.server import Server
 from mgpt_tui.inference.request import FinishReason, SamplingSettings, Until
@@ -91,6 +93,19 @@ def test_a_generation_is_started_streamed_and_ended(server, events, engine):
     assert chunks == list(engine.stream(["The fox"], SAMPLING))
     assert isinstance(ended, Ended)
     assert ended.finished.tokens == sum(len(chunk.tokens) for chunk in chunks)
+
+
+def test_two_models_tell_the_same_beginning(server, events, engine, tiny_checkpoint):
+    server.take(encode(Tell(7, ("The fox",), SAMPLING)))
+    server.take(encode(Tell(8, ("The fox",), SAMPLING, str(tiny_checkpoint))))
+    server.take(encode(Tell(9, ("The fox",), SAMPLING, "nothing")))
+    for _ in range(3):
+        server.answer_next(engine)
+    own, other, none = events
+    assert isinstance(own, Told) and own.id == 7
+    assert own.text == "".join(chunk.text for chunk in engine.stream(["The fox"], SAMPLING))
+    assert isinstance(other, Told) and other.finished.seed == own.finished.seed == 3
+    assert isinstance(none, Failed) and "no model" in none.message
 
 
 def test_text_is_gathered_before_it_is_sent(server, events, engine, monkeypatch):

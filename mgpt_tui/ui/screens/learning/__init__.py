@@ -1,0 +1,1 @@
+"""Screens of a model that learns the writer's stories."""
