@@ -338,4 +338,5 @@ class Engine:
             kept: how many tokens before the story stay in view.
         """
         bias, end_token = self.biases(settings), self.tokenizer.end_token
-        return Rules(self.config, settings, bias, self._spelling, end_token, n_best, kept)
+        top_k = self.decoder.keep_top_k
+        return Rules(self.config, settings, bias, self._spelling, end_token, n_best, kept, top_k)

@@ -23,7 +23,7 @@ others, without saving the state of a generator.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -58,6 +58,10 @@ class Candidates:
     def kept(self, mask: NDArray[np.bool_]) -> Candidates:
         """Those where `mask` (n,) is True."""
         return Candidates(self.tokens[mask], self.logits[mask])
+
+
+TopK = Callable[[Logits, int], Candidates]
+"""`keep_top_k` for a number, or what tells the same faster."""
 
 
 def add_bias(logits: Logits, bias: Mapping[int, float]) -> Logits:
@@ -278,6 +282,7 @@ def stages(
     tokens: Sequence[int],
     allowed: NDArray[np.int64] | None = None,
     others: NDArray[np.int64] | None = None,
+    top_k: TopK = keep_top_k,
 ) -> Iterator[tuple[str, Logits | Candidates]]:
     """What every filter that is on leaves, by its name, in their order.
 
@@ -304,7 +309,8 @@ def stages(
         logits = keep_allowed(logits, given, allowed)
         yield "allowed", logits
     greedy = settings.temperature == 0
-    candidates = keep_top_k(logits, 1 if greedy else settings.top_k)
+    k = 1 if greedy else settings.top_k
+    candidates = keep_top_k(logits, None) if k is None else top_k(logits, k)
     if not len(candidates.tokens):
         raise UserError("Every token is banned.", "Ban fewer of them.")
     if settings.top_k is not None and not greedy:
@@ -327,6 +333,7 @@ def filtered(
     tokens: Sequence[int],
     allowed: NDArray[np.int64] | None = None,
     others: NDArray[np.int64] | None = None,
+    top_k: TopK = keep_top_k,
 ) -> Filtered:
     """All filters in their order.
 
@@ -337,23 +344,11 @@ def filtered(
         tokens: ids that the model sees, for the repetition penalty.
         allowed: the only tokens that may come, see `keep_allowed`; None for all.
         others: those that would begin a new name, see `make_unlikely`; None where that is fine.
+        top_k: finds the largest scores.
 
     Raises:
         UserError: where the model gave no usable numbers, or every token is banned.
     """
-    *_, (_, left) = stages(logits, settings, bias, tokens, allowed, others)
+    *_, (_, left) = stages(logits, settings, bias, tokens, allowed, others, top_k)
     assert isinstance(left, Candidates)
     return Filtered(left, probabilities(left))
-
-
-def choose(
-    logits: Logits,
-    settings: SamplingSettings,
-    uniform: float,
-    bias: Mapping[int, float] | None = None,
-    tokens: Sequence[int] = (),
-    allowed: NDArray[np.int64] | None = None,
-) -> tuple[int, Filtered]:
-    """The next token, and what it was drawn from; arguments as in `filtered` and `draw`."""
-    left = filtered(logits, settings, bias or {}, tokens, allowed)
-    return left.token(uniform), left

@@ -19,7 +19,14 @@ from mgpt_tui.inference.reader import Reader
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.inference.said.names import NONE, Names
 from mgpt_tui.inference.said.sentences import Sentences
-from mgpt_tui.inference.sampling import Filtered, Logits, filtered, uniforms
+from mgpt_tui.inference.sampling import (
+    Filtered,
+    Logits,
+    TopK,
+    filtered,
+    keep_top_k,
+    uniforms,
+)
 from mgpt_tui.model.config import GPTConfig
 
 LOOK_BACK = 2048
@@ -67,6 +74,7 @@ class Rules:
         end_token: the one that ends a story.
         n_best: how many alternatives each step tells of; None leaves its chances out.
         kept: how many tokens before the story stay in view, see `Beginning`.
+        top_k: finds the largest scores.
     """
 
     config: GPTConfig
@@ -76,6 +84,7 @@ class Rules:
     end_token: int
     n_best: int | None = None
     kept: int = 0
+    top_k: TopK = keep_top_k
 
     def left(
         self,
@@ -86,7 +95,7 @@ class Rules:
         said: Said | None = None,
     ) -> Filtered:
         """What may follow `tokens`; arguments as in `filters`."""
-        return filtered(*self.filters(logits, tokens, rest, goes_on, said))
+        return filtered(*self.filters(logits, tokens, rest, goes_on, said), top_k=self.top_k)
 
     def filters(
         self,

@@ -13,7 +13,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.inference.decoders.in_torch.plain import PlainDecoder
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.request import FinishReason, SamplingSettings
-from mgpt_tui.inference.sampling import choose, uniforms
+from mgpt_tui.inference.sampling import filtered, keep_top_k, uniforms
 from mgpt_tui.model.config import SHAPES
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.kv_cache import KVCache
@@ -34,6 +34,8 @@ class EndlessGPT(GPT):
 
 class ScriptedDecoder:
     """Stands in for a model: whatever it has read, it goes on with its script."""
+
+    keep_top_k = staticmethod(keep_top_k)
 
     def __init__(self, script, context_tokens, block_size=64):
         self.config = replace(
@@ -74,7 +76,7 @@ def uncached_logits(model, tokens):
 def uncached_tokens(model, context, sampling, seed):
     told = list(context)
     for number in islice(uniforms(seed), sampling.max_tokens):
-        told.append(choose(uncached_logits(model, told).numpy(), sampling, number)[0])
+        told.append(filtered(uncached_logits(model, told).numpy(), sampling, {}, ()).token(number))
     return told[len(context) :]
 
 

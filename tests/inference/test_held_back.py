@@ -12,7 +12,7 @@ from mgpt_tui.inference.decoders.in_torch.plain import PlainDecoder
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.held_back import RestDecoder, Spelling
 from mgpt_tui.inference.request import FinishReason, SamplingSettings
-from mgpt_tui.inference.sampling import choose
+from mgpt_tui.inference.sampling import filtered
 from mgpt_tui.inference.steps import Rules
 from mgpt_tui.model.checkpoint import load_checkpoint
 from mgpt_tui.model.config import SHAPES
@@ -167,11 +167,11 @@ def test_only_what_is_allowed_is_chosen(temperature):
     sampling = SamplingSettings(temperature=temperature, top_k=3, top_p=0.9, min_p=0.1)
     allowed = np.array([2, 4])
     for uniform in (0.0, 0.5, 0.999):
-        assert choose(logits, sampling, uniform, allowed=allowed)[0] in (2, 4)
+        assert filtered(logits, sampling, {}, (), allowed).token(uniform) in (2, 4)
     banned = {2: -np.inf, 4: -np.inf}
-    assert choose(logits, sampling, 0.999, banned, allowed=allowed)[0] == 4
+    assert filtered(logits, sampling, banned, (), allowed).token(0.999) == 4
     logits[[2, 4]] = -np.inf
-    assert choose(logits, sampling, 0.0, banned, allowed=allowed)[0] == 2
+    assert filtered(logits, sampling, banned, (), allowed).token(0.0) == 2
 
 
 # Whether the last word is unfinished: what the embedded model has to say to it.

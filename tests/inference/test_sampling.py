@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference import sampling
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.inference.sampling import (
     add_bias,
@@ -42,9 +41,9 @@ shares = st.floats(0, 1, exclude_max=True)
 temperatures = st.floats(1e-3, 10)
 
 
-def choose(*arguments):
-    """The token alone."""
-    return sampling.choose(*arguments)[0]
+def choose(logits, settings, uniform, bias=None):
+    """The token that a number draws."""
+    return filtered(logits, settings, bias or {}, ()).token(uniform)
 
 
 def random_logits(vocab_size, seed=0):

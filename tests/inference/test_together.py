@@ -14,7 +14,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.inference.decoders.in_torch.plain import PlainDecoder
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.request import FinishReason, SamplingSettings
-from mgpt_tui.inference.sampling import choose, uniforms
+from mgpt_tui.inference.sampling import filtered, uniforms
 from mgpt_tui.inference.text.generation import StopFinder
 from mgpt_tui.text import TextChunk
 
@@ -164,7 +164,7 @@ def test_the_penalty_counts_what_the_model_sees(engine):
         start = engine.config.window_start(len(expected))
         logits = engine.next_logits(expected)
         bias = {engine.tokenizer.end_token: -math.inf}
-        expected.append(choose(logits, settings, number, bias, expected[start:])[0])
+        expected.append(filtered(logits, settings, bias, expected[start:]).token(number))
     assert list(engine.tokens(story, settings, 1)) == expected[len(story) :]
     assert engine.config.window_start(len(expected)) > len(story)
 

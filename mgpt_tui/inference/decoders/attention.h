@@ -75,7 +75,10 @@ enum { WIDE = 4, VECTORS = 16 };
 typedef float floats __attribute__((vector_size(4 * WIDE)));
 typedef uint16_t halves __attribute__((vector_size(2 * WIDE)));
 typedef uint32_t words __attribute__((vector_size(4 * WIDE)));
-enum { KEYS = 64 /* side by side */ };
+enum {
+    KEYS = 64,   /* side by side */
+    AHEAD = 1024 /* numbers that are fetched before they are asked for */
+};
 
 /* x * y + z, rounded once where the processor can. Left to itself, a compiler rounds once in one
    loop and twice in another, so that a row would depend on how many there are. */
@@ -136,6 +139,7 @@ static inline __attribute__((always_inline)) void scores(
 #pragma GCC unroll 4
         for (int b = 0; b < blocks; b++) {
             const floats k = from_bfloat16s(keys + d * KEYS + b * WIDE);
+            __builtin_prefetch(keys + d * KEYS + b * WIDE + AHEAD);
 #pragma GCC unroll 4
             for (int j = 0; j < n; j++)
                 sums[j][b] = fused(q[j * stride + d], k, sums[j][b]);
@@ -164,6 +168,7 @@ static inline __attribute__((always_inline)) void gather(
 #pragma GCC unroll 4
         for (int b = 0; b < blocks; b++) {
             const floats v = from_bfloat16s(values + (size_t)s * D + b * WIDE);
+            __builtin_prefetch(values + (size_t)s * D + b * WIDE + AHEAD);
 #pragma GCC unroll 4
             for (int j = 0; j < n; j++)
                 sums[j][b] = fused(weights[j * stride + s], v, sums[j][b]);

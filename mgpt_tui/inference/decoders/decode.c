@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "attention.h"
+#include "largest.h"
 #include "pass.h"
 #include "products.h"
 #include "record.h"

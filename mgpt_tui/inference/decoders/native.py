@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import math
 from collections.abc import Collection, Sequence
 from ctypes import POINTER, c_int32, c_size_t, c_uint8, c_void_p
 from typing import Any
@@ -19,11 +20,15 @@ from mgpt_tui.inference.decoders.look import Look
 from mgpt_tui.inference.decoders.places import Place
 from mgpt_tui.inference.decoders.record import NAMES, Begin, Floats, Record, new_record
 from mgpt_tui.inference.request import NATIVE
+from mgpt_tui.inference.sampling import Candidates, Logits, keep_top_k
 from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.model.weights import Weights
 
 KEYS = 64
 """Keys side by side in a cache, as in decode.c."""
+
+MOST_KEPT = 256
+"""The most candidates that decode.c finds, as there."""
 
 
 class NativeCache:
@@ -37,13 +42,11 @@ class NativeCache:
 
     def __init__(self, config: GPTConfig, batch_size: int = 1) -> None:
         self.config = config
-        self.keys_values: NDArray[np.uint16] = np.zeros(
-            (
-                *(config.n_layer, 2, batch_size, config.n_head),
-                *(_padded(config.block_size), config.head_size),
-            ),
-            np.uint16,
+        shape = (
+            *(config.n_layer, 2, batch_size, config.n_head),
+            *(_padded(config.block_size), config.head_size),
         )
+        self.keys_values = structs.aligned(math.prod(shape), np.uint16).reshape(shape)
         self.length = 0
 
     def truncate(self, length: int) -> None:
@@ -91,13 +94,20 @@ class NativeDecoder:
         self.made_by = made_by()
         code.scratch_floats.restype = c_size_t
         room = code.scratch_floats(config.n_embd, config.neurons)
-        self._scratch = self._held(np.empty(room, np.float32))
+        self._scratch = self._held(structs.aligned(room, np.float32))
+        # All of them in one array, which the system then gives large pages.
+        self._panels = structs.aligned(self._bytes_of_panels(), np.uint8)
         self._read = code.read_tokens
         self._read.restype = c_int32
         self._read.argtypes = [
             *(POINTER(structs.Model), c_void_p, c_int32, c_int32, c_int32),
             *(c_void_p, c_void_p, c_void_p, POINTER(Look), c_int32),
         ]
+        self._largest = code.largest
+        self._largest.restype = c_int32
+        self._largest.argtypes = [c_void_p, c_int32, c_int32, c_void_p, c_void_p]
+        self._top = Candidates(np.empty(MOST_KEPT, np.int64), np.empty(MOST_KEPT, np.float64))
+        self._top_at = self._held(self._top.tokens), self._held(self._top.logits)
         self._edits: list[tuple[Place, Edit]] = []
         self._look: Look | None = None
         blocks = [self._block(weights, layer) for layer in range(config.n_layer)]
@@ -129,6 +139,15 @@ class NativeDecoder:
     def take(self, tokens: Tokens, cache: NativeCache) -> None:
         """See `Decoder`; errors as in `read`."""
         self._read_on(tokens, cache, None, self._look)
+
+    def keep_top_k(self, logits: Logits, k: int) -> Candidates:
+        """See `Decoder`."""
+        if k > MOST_KEPT or not logits.flags.c_contiguous:
+            return keep_top_k(logits, k)
+        found = self._largest(logits.ctypes.data, len(logits), k, *self._top_at)
+        if found < 0:
+            return keep_top_k(logits, k)
+        return Candidates(self._top.tokens[:found].copy(), self._top.logits[:found].copy())
 
     def recorded(
         self,
@@ -181,6 +200,12 @@ class NativeDecoder:
             self.config.local_window(layer),
         )
 
+    def _bytes_of_panels(self) -> int:
+        """Of all matrices together."""
+        C, F, size = self.config.n_embd, self.config.neurons, self._code.packed_size
+        block = sum(size(*shape) for shape in ((3 * C, C), (C, C), (F, C), (C, F)))
+        return int(self.config.n_layer * block + size(self.config.vocab_size, C))
+
     def _norm(self, weights: Weights, name: str) -> structs.Norm:
         return structs.Norm(
             self._floats(weights[f"{name}.weight"]), self._floats(weights.get(f"{name}.bias"))
@@ -191,7 +216,8 @@ class NativeDecoder:
         integers, scale = weights.int8_rows(f"{name}.weight")
         integers = np.ascontiguousarray(integers)
         outputs, inputs = integers.shape
-        panels = np.empty(self._code.packed_size(outputs, inputs), np.uint8)
+        size = self._code.packed_size(outputs, inputs)
+        panels, self._panels = self._panels[:size], self._panels[size:]
         self._code.pack(integers.ctypes.data, outputs, inputs, panels.ctypes.data)
         return structs.Matrix(
             ctypes.cast(self._held(panels), POINTER(c_uint8)),

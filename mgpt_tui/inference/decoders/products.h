@@ -98,7 +98,10 @@ static inline __attribute__((always_inline)) void panel_sums(
     const uint8_t *panel, const int8_t *x, size_t stride, int n, const int panels, const int rows,
     int32_t *sums)
 {
-    enum { CHAINS = 4 }; /* one row alone would wait for each sum before the next */
+    enum {
+        CHAINS = 4,    /* one row alone would wait for each sum before the next */
+        FETCHED = 8192 /* bytes ahead: processors do not look so far themselves */
+    };
     __m512i total[16];
     const int chains = rows == 1 ? CHAINS : panels * rows;
     int i = 0;
@@ -118,8 +121,10 @@ static inline __attribute__((always_inline)) void panel_sums(
     for (; i < n; i += 4) {
         __m512i w[2];
 #pragma GCC unroll 2
-        for (int one = 0; one < panels; one++)
+        for (int one = 0; one < panels; one++) {
             w[one] = _mm512_loadu_si512(panel + ((size_t)one * n + i) * LANES);
+            __builtin_prefetch(panel + ((size_t)one * n + i) * LANES + FETCHED);
+        }
 #pragma GCC unroll 8
         for (int row = 0; row < rows; row++) {
             int32_t four;

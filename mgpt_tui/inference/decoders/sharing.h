@@ -34,7 +34,7 @@ static void share(part_function *part, const void *shared, int parts)
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { LOOKS = 2000 }; /* before going to sleep: some 50 microseconds */
+enum { LOOKS = 10000 }; /* before going to sleep: some 200 microseconds */
 
 static struct {
     _Atomic uint64_t next;

@@ -7,6 +7,7 @@ from ctypes import POINTER, c_float, c_int32, c_uint8
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from mgpt_tui.inference.decoders.record import Floats
 
@@ -15,6 +16,9 @@ LANES = 16
 
 ZERO = 128
 """What stands for 0 in the unsigned weights, as in decode.c."""
+
+LINE = 64
+"""Bytes of a cache line."""
 
 FIELDS = {
     "attention.qkv": "qkv",
@@ -25,6 +29,14 @@ FIELDS = {
 """Of a block, where they have other names than in the model."""
 
 FloatsAt = POINTER(c_float)
+
+
+def aligned(count: int, dtype: DTypeLike) -> NDArray[Any]:
+    """Zeros that begin with a cache line: (count,). Vectors across two lines take twice as long."""
+    size = count * np.dtype(dtype).itemsize
+    room = np.zeros(size + LINE, np.uint8)
+    start = -room.ctypes.data % LINE
+    return room[start : start + size].view(dtype)
 
 
 class Norm(ctypes.Structure):

@@ -1,0 +1,106 @@
+/* The largest of many scores, as `keep_top_k` in sampling.py has them. */
+
+#ifndef LARGEST_H
+#define LARGEST_H
+
+#include <float.h>
+#include <stdint.h>
+#include <string.h>
+
+enum {
+    MOST_KEPT = 256,         /* scores that can be asked for */
+    ROOM = 8 * MOST_KEPT,    /* for those that may be among them */
+    LEAST_COLUMNS = 256,
+    AT_ONCE = 32             /* scores that are looked at together: few of them are large */
+};
+
+/* The k-th largest of n numbers, which are not in their order afterwards (Hoare 1961, "Find"). */
+static float kth_largest(float *x, int n, int k)
+{
+    int low = 0, high = n - 1;
+    const int at = k - 1;
+    while (low < high) {
+        const float pivot = x[at];
+        int i = low, j = high;
+        while (i <= j) {
+            while (x[i] > pivot)
+                i++;
+            while (x[j] < pivot)
+                j--;
+            if (i <= j) {
+                const float other = x[i];
+                x[i++] = x[j];
+                x[j--] = other;
+            }
+        }
+        if (j < at)
+            low = i;
+        if (i > at)
+            high = j;
+    }
+    return x[at];
+}
+
+/* A number that at least k of the scores reach, and few more do. The scores are laid out in
+   columns; the k largest of the columns' maxima are k scores, so all of the k largest reach the
+   smallest of them. */
+static float reached_by(const float *scores, int n, int k)
+{
+    float maxima[4 * MOST_KEPT > LEAST_COLUMNS ? 4 * MOST_KEPT : LEAST_COLUMNS];
+    const int columns = 4 * k > LEAST_COLUMNS ? 4 * k : LEAST_COLUMNS;
+    if (n < 2 * columns)
+        return -FLT_MAX;
+    memcpy(maxima, scores, columns * sizeof *maxima);
+    for (int row = columns; row + columns <= n; row += columns)
+        for (int i = 0; i < columns; i++)
+            maxima[i] = scores[row + i] > maxima[i] ? scores[row + i] : maxima[i];
+    const float least = kth_largest(maxima, columns, k);
+    return least > -FLT_MAX ? least : -FLT_MAX;
+}
+
+static inline int any_reaches(const float *scores, float enough)
+{
+    int reach = 0;
+    for (int i = 0; i < AT_ONCE; i++)
+        reach |= scores[i] >= enough;
+    return reach;
+}
+
+/* The k largest of n scores, in their order: which they are, and how large. Of equal ones the first
+   are taken, and none that is -infinity or no number.
+
+   Returns how many there are, or -1 where k, or what may be among them, is too many for this. */
+int32_t largest(const float *scores, int32_t n, int32_t k, int64_t *tokens, double *found)
+{
+    int32_t places[ROOM];
+    float reaching[ROOM];
+    int many = 0, kept = 0;
+    if (k < 1 || k > MOST_KEPT)
+        return -1;
+    const float enough = reached_by(scores, n, k);
+    for (int first = 0; first < n; first += AT_ONCE) {
+        if (first + AT_ONCE <= n && !any_reaches(scores + first, enough))
+            continue;
+        if (many + AT_ONCE > ROOM)
+            return -1;
+        for (int i = first; i < n && i < first + AT_ONCE; i++)
+            if (scores[i] >= enough)
+                places[many++] = i;
+    }
+    for (int i = 0; i < many; i++)
+        reaching[i] = scores[places[i]];
+    const float least = many > k ? kth_largest(reaching, many, k) : -FLT_MAX;
+    int equal = many > k ? k : many; /* how many of those that equal the least are taken */
+    for (int i = 0; i < many; i++)
+        equal -= scores[places[i]] > least;
+    for (int i = 0; i < many; i++) {
+        const float score = scores[places[i]];
+        if (score > least || (score == least && equal-- > 0)) {
+            tokens[kept] = places[i];
+            found[kept++] = score;
+        }
+    }
+    return kept;
+}
+
+#endif
