@@ -35,9 +35,9 @@ from mgpt_tui.stories.changes import changes
 from mgpt_tui.stories.documents import FILES as STORY_FILES
 from mgpt_tui.stories.documents import journal_of
 from mgpt_tui.stories.formats import SUFFIXES, from_json, render, to_json
-from mgpt_tui.stories.imports import imported
 from mgpt_tui.stories.keeper import Keeper
 from mgpt_tui.stories.library import Entry, StoryLibrary
+from mgpt_tui.stories.shelf.imports import imported
 from mgpt_tui.stories.story import Maker, Story
 
 
@@ -174,6 +174,7 @@ def _duplicate(library: StoryLibrary, entry: Entry, draw: random.Random) -> None
 
 def _delete(library: StoryLibrary, entry: Entry, draw: random.Random) -> None:
     library.delete(entry)
+    library.restore(library.trashed(entry.name)[0])
 
 
 def _read(library: StoryLibrary, entry: Entry, draw: random.Random) -> None:

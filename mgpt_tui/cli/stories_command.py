@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,7 @@ from mgpt_tui.files import exists
 from mgpt_tui.stories.library import Entry, StoryLibrary
 from mgpt_tui.text import clean_text
 
-COLUMNS = (
-    Column("name", "name"),
-    Column("date"),
-    Column("words", right=True),
-    Column("first line", "text"),
-)
+COLUMNS = (Column("name", "name"), Column("date"), Column("words", right=True))
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 
 
@@ -52,7 +48,7 @@ def show(name: str) -> None:
 @click.argument("words", nargs=-1, required=True)
 @AS_JSON
 def search(words: tuple[str, ...], as_json: bool) -> None:
-    """List the stories that have all of WORDS in their name or text."""
+    """List the stories that have all of WORDS in their name or text, and the passage that does."""
     _list(StoryLibrary().search(" ".join(words)), as_json, "No story has all of these words.")
 
 
@@ -96,11 +92,41 @@ def delete(name: str) -> None:
     say(f"Moved to {library.delete(library.find(name))}")
 
 
+@command.command()
+@click.argument("words", nargs=-1)
+@AS_JSON
+def trash(words: tuple[str, ...], as_json: bool) -> None:
+    """List the stories in the trash, or those of them that have all of WORDS."""
+    nothing = "No story in the trash has all of these words." if words else "The trash is empty."
+    _list(StoryLibrary().trashed(" ".join(words)), as_json, nothing)
+
+
+@command.command()
+@click.argument("name")
+@click.argument("new", default="")
+def restore(name: str, new: str) -> None:
+    """Bring the story NAME back from the trash, as NEW or under a name that is free."""
+    library = StoryLibrary()
+    _say_name(library.restore(library.find_trashed(name), new))
+
+
 @command.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
-def import_text(file: Path) -> None:
-    """Make a new story of FILE: a .txt, a .md, or a .json of ours."""
-    _say_name(StoryLibrary().import_text(paths.expanded(file)))
+@click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
+def import_text(files: tuple[Path, ...]) -> None:
+    """Make new stories of FILES: .txt, .md, or .json of ours, folders of these, and patterns.
+
+    What cannot be taken is told, and the rest is taken.
+    """
+    brought = StoryLibrary().bring_in(map(paths.expanded, files))
+    for entry in brought.taken:
+        _say_name(entry)
+    for file in brought.same:
+        say(f"{file} tells what {file.stem}.json does, which is taken.", error=True)
+    if brought.refused:
+        *others, last = brought.refused
+        for error in others:
+            say(f"{error.message} {error.remedy}".rstrip(), error=True)
+        raise last
 
 
 def _say_name(entry: Entry) -> None:
@@ -116,18 +142,34 @@ def _list(entries: Sequence[Entry], as_json: bool, nothing: str) -> None:
         _table(entries)
     else:
         for entry in entries:
-            say("\t".join(_cells(entry)))
+            say("\t".join((*_cells(entry), _line(entry))))
 
 
 def _table(entries: Sequence[Entry]) -> None:
+    from rich.text import Text
+
+    rows = []
+    for entry in entries:
+        line = Text(_line(entry))
+        if entry.passage is not None and not entry.trouble:
+            for start, end in entry.passage.marks:
+                line.stylize("bold reverse", start, end)
+        rows.append([*_cells(entry), line])
+    said = "passage" if any(entry.passage for entry in entries) else "first line"
     console = console_for(sys.stdout)
-    console.print(table_of(COLUMNS, [_cells(entry) for entry in entries], console.width))
+    console.print(table_of((*COLUMNS, Column(said, "text")), rows, console.width))
 
 
-def _cells(entry: Entry) -> tuple[str, str, str, str]:
+def _cells(entry: Entry) -> tuple[str, str, str]:
     date = f"{datetime.fromtimestamp(entry.modified):%Y-%m-%d %H:%M}"
-    line = entry.trouble or entry.first_line
-    return _flat(entry.name), date, f"{entry.words:,}", _flat(line)
+    return _flat(entry.name), date, f"{entry.words:,}"
+
+
+def _line(entry: Entry) -> str:
+    """What is wrong with a story, else the passage that was searched for, else its first line."""
+    if entry.passage is not None and not entry.trouble:
+        return entry.passage.text
+    return _flat(entry.trouble or entry.first_line)
 
 
 def _flat(text: str) -> str:
@@ -142,4 +184,6 @@ def _described(entry: Entry) -> dict[str, Any]:
         "words": entry.words,
         "first_line": entry.first_line,
     }
+    if entry.passage is not None:
+        described["passage"] = asdict(entry.passage)
     return described | ({"error": entry.trouble} if entry.trouble else {})

@@ -11,25 +11,26 @@ asking, and what is deleted goes to a folder `trash`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import NotOurs, atomic_write, exists, os_error, sync_dir
+from mgpt_tui.files import atomic_write, exists, os_error
 from mgpt_tui.reading import MissingFile, read_text
 from mgpt_tui.stories import journal
-from mgpt_tui.stories.claims import alone, claim, free, is_mere_claim, named, no_story
+from mgpt_tui.stories.claims import alone, free, named, no_story
 from mgpt_tui.stories.documents import DRAFT, PAGES, Document, Read, journal_of, read
 from mgpt_tui.stories.formats import LARGEST, form_of, no_form, render, split_form, to_json
-from mgpt_tui.stories.imports import imported
-from mgpt_tui.stories.listing import Entry as Entry
-from mgpt_tui.stories.listing import Listing
 from mgpt_tui.stories.names import CONTROL, check_name, first_words, path_in, safe_name
+from mgpt_tui.stories.shelf.imports import Brought, brought, imported
+from mgpt_tui.stories.shelf.listing import Entry as Entry
+from mgpt_tui.stories.shelf.listing import Listing, called
+from mgpt_tui.stories.shelf.moving import move, moved
 from mgpt_tui.stories.story import Story
-from mgpt_tui.text import folded, one_line
+from mgpt_tui.text import one_line
 
 EXPLICIT = ("/", "./", "~/")
 
@@ -59,6 +60,7 @@ class StoryLibrary:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or paths.stories_dir()
         self._listing = Listing(self.folder)
+        self._trash = Listing(self.folder / "trash")
 
     # Looking.
 
@@ -68,22 +70,26 @@ class StoryLibrary:
         Raises:
             UserError: where the folder cannot be read.
         """
-        return [entry for entry, _ in self._listing.texts()]
+        return [seen.entry for seen in self._listing.stories()]
 
     def search(self, text: str) -> list[Entry]:
         """The stories that have all these words in their name or text, the newest first.
 
-        Case does not count, nor does how accents are written.
+        Case does not count, nor does how accents are written. Each has the `passage` that
+        matches, unless only its name does.
 
         Raises:
             UserError: where the folder cannot be read.
         """
-        words = folded(text).split()
-        return [
-            entry
-            for entry, written in self._listing.texts()
-            if all(word in written or word in folded(entry.name) for word in words)
-        ]
+        return self._listing.matching(text)
+
+    def trashed(self, text: str = "") -> list[Entry]:
+        """The stories in the trash that have all these words in their name or text.
+
+        Raises:
+            UserError: where the folder cannot be read.
+        """
+        return self._trash.matching(text)
 
     def unfinished(self) -> list[Entry]:
         """The stories that nobody has open or has closed: their app came to a sudden end.
@@ -107,17 +113,24 @@ class StoryLibrary:
         Raises:
             UserError: where there is none, or more than one.
         """
-        entries = self.entries()
-        for same in (str, folded):
-            found = [entry for entry in entries if same(entry.name) == same(name)]
-            if len(found) == 1:
-                return found[0]
-            if found and same is str:
-                raise UserError(
-                    f"{len(found)} stories are called {one_line(name)!r}.",
-                    f"Give one of their files in {self.folder} another name.",
-                )
-        raise no_story(name)
+        found = called(self.entries(), name)
+        if found is None:
+            raise no_story(name)
+        return found
+
+    def find_trashed(self, name: str) -> Entry:
+        """The story of this name in the trash.
+
+        Raises:
+            UserError: where there is none, or more than one.
+        """
+        found = called(self.trashed(), name)
+        if found is None:
+            raise UserError(
+                f"There is no story {one_line(name)!r} in the trash.",
+                "`mgpt-tui stories trash` lists what is there.",
+            )
+        return found
 
     def locate(self, name: str) -> Path:
         """The document of the story of this name, or at this path.
@@ -192,7 +205,7 @@ class StoryLibrary:
         """
         with named(self.folder, name) as path:
             atomic_write(path, to_json(story), new=True)
-        return self._listing.look(path)[1]
+        return self._listing.look(path).entry
 
     def rename(self, entry: Entry, name: str) -> Entry:
         """Give a story and its readable files another name.
@@ -207,16 +220,13 @@ class StoryLibrary:
             atomic_write(path, content, new=True, like=entry.path)
             try:
                 for suffix in (DRAFT, *PAGES):
-                    _move(entry.path.with_suffix(suffix), path.with_suffix(suffix))
+                    move(entry.path.with_suffix(suffix), path.with_suffix(suffix))
                 entry.path.unlink(missing_ok=True)
             except OSError as error:
                 raise os_error(error, entry.path) from error
             held.close(remove=True)
-            page = path.with_suffix(".md")
-            with suppress(UserError):  # no page, or none of ours
-                if read_text(page, LARGEST) == render(found.story, ".md", entry.name):
-                    atomic_write(page, render(found.story, ".md", name))
-        return self._listing.look(path)[1]
+            _head(path, found.story, entry.name)
+        return self._listing.look(path).entry
 
     def duplicate(self, entry: Entry, name: str = "") -> Entry:
         """Copy a story, under a name that was asked for or one that is free.
@@ -228,30 +238,35 @@ class StoryLibrary:
         with named(self.folder, name or entry.name, exactly=bool(name)) as path:
             copied = story.named(path.stem) if name or story.title else story
             atomic_write(path, to_json(copied), new=True, like=entry.path)
-        return self._listing.look(path)[1]
+        return self._listing.look(path).entry
 
     def delete(self, entry: Entry) -> Path:
-        """Move a story's files to the folder `trash`; gives where its document is then.
+        """Move a story's files to the trash; gives where its document, or its journal, is then.
 
         Raises:
             UserError: where the story is open somewhere, or cannot be moved.
         """
-        written = journal_of(entry.path)
-        with _alone_if_ours(entry.path):
-            path, claimed = claim(self.folder / "trash", entry.name)
-            try:
-                for suffix in (".json", DRAFT, *PAGES):
-                    _move(entry.path.with_suffix(suffix), path.with_suffix(suffix))
-                if os.name == "nt" or written.is_dir():  # where it cannot be replaced
-                    claimed.close(remove=True)
-                if exists(written) and not is_mere_claim(written):
-                    written.replace(claimed.path)
-                sync_dir(path.parent)
-            except OSError as error:
-                raise os_error(error, entry.path) from error
-            finally:
-                claimed.close(remove=True)
-        return path if exists(path) else claimed.path
+        path = moved(entry.path, self._trash.folder, entry.name)
+        return path if exists(path) else journal_of(path)
+
+    def restore(self, entry: Entry, name: str = "") -> Entry:
+        """Bring a story back from the trash, under a name that was asked for or one that is free.
+
+        Raises:
+            UserError: where the name cannot be or is taken, or the files cannot be moved.
+        """
+        wanted = name or entry.name
+        if not name:
+            with suppress(UserError):  # a damaged one comes back as it is
+                wanted = read(entry.path).story.title or wanted
+        path = moved(entry.path, self.folder, wanted, exactly=bool(name))
+        with suppress(UserError), alone(path):
+            found = read(path)
+            if found.story.title not in ("", path.stem) and not found.trouble:
+                renamed = found.story.named(path.stem)
+                atomic_write(path, to_json(renamed, found.folds + 1), like=path)
+                _head(path, found.story, found.story.title)
+        return self._listing.look(path).entry
 
     def import_text(self, path: Path) -> Entry:
         """Make a new story of a `.txt` or `.md` file, whose text is the writer's.
@@ -262,10 +277,20 @@ class StoryLibrary:
         Raises:
             UserError: where the file cannot be read or has no text.
         """
-        story, name = imported(path)
+        return self._take(*imported(path))
+
+    def bring_in(self, paths: Iterable[Path]) -> Brought:
+        """Make a story of each of these files: of all of a folder, or that a pattern finds.
+
+        What cannot be taken keeps nothing else out. A `.txt` or `.md` that tells what a `.json`
+        of its name does is the same story, and is not taken twice.
+        """
+        return brought(paths, self._take)
+
+    def _take(self, story: Story, name: str) -> Entry:
         with named(self.folder, name) as kept:
             atomic_write(kept, to_json(story.named(kept.stem)), new=True)
-        return self._listing.look(kept)[1]
+        return self._listing.look(kept).entry
 
     def export(self, entry: Entry, target: Path, *, new: bool = False) -> None:
         """Write a story to a file; see `copy`."""
@@ -308,16 +333,9 @@ class StoryLibrary:
         return found
 
 
-@contextmanager
-def _alone_if_ours(path: Path) -> Iterator[None]:
-    """`alone`, or not where what is in the place of the journal is none."""
-    with ExitStack() as stack:
-        with suppress(NotOurs):
-            stack.enter_context(alone(path))
-        yield
-
-
-def _move(old: Path, new: Path) -> None:
-    """Rename a file, if there is one, to a name that nothing has."""
-    if exists(old):
-        old.rename(new)
+def _head(path: Path, story: Story, old: str) -> None:
+    """Let the page beside a document, if it is of this story, bear the document's name."""
+    page = path.with_suffix(".md")
+    with suppress(UserError):  # no page, or none of ours
+        if read_text(page, LARGEST) == render(story, ".md", old):
+            atomic_write(page, render(story, ".md", path.stem))

@@ -173,7 +173,7 @@ KEYS = (
         id="open", group=Group.STORIES, keys="ctrl+o", action="open", label="open",
         slash="/open", aliases=("/stories", "/library"), argument="[NAME]", takes=STORY,
         footer=Footer.ALWAYS, palette=True,
-        help="find, open, rename, duplicate or delete a story, or bring in a .txt",
+        help="find, open, rename, copy, delete or restore a story, or bring in files",
     ),
     Key(
         id="new", group=Group.STORIES, keys="ctrl+n", action="new", label="new",

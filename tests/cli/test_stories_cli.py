@@ -100,9 +100,53 @@ def test_rename_duplicate_delete_import(mgpt, told, tmp_path):
     assert names(mgpt) == {"Foxes", "Doors 2", "Locks", "wind"}
 
 
+def test_a_search_tells_the_passage(mgpt, told, monkeypatch):
+    assert mgpt("stories", "search", "sang").out.split("\t")[3] == "It sang.\n"
+    assert json.loads(mgpt("stories", "search", "SANG", "--json").out)[0]["passage"] == {
+        "text": "It sang.",
+        "marks": [[3, 7]],
+    }
+    assert mgpt("stories", "search", "foxes").out.split("\t")[3].startswith("A [bold]fox")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    heading, row = mgpt("stories", "search", "sang").out.splitlines()
+    assert "passage" in heading
+    assert "\x1b[1;7msang\x1b[0m" in row
+
+
+def test_what_is_deleted_comes_back(mgpt, told):
+    assert "trash is empty" in mgpt("stories", "trash").err
+    mgpt("stories", "delete", "Keys")
+    assert names(mgpt) == {"Foxes"}
+    assert mgpt("stories", "trash").out.startswith("Keys\t")
+    assert json.loads(mgpt("stories", "trash", "girl", "--json").out)[0]["name"] == "Keys"
+    assert mgpt("stories", "trash", "wolf").out == ""
+    tell("Another.", "Keys")
+    assert mgpt("stories", "restore", "Keys", "Keys").code == 2
+    assert mgpt("stories", "restore", "keys").out == "Saved as 'Keys 2'.\n"
+    assert mgpt("stories", "show", "Keys 2").out == "The girl found a key.\n"
+    assert mgpt("stories", "show", "Keys").out == "Another.\n"
+    assert json.loads(mgpt("stories", "trash", "--json").out) == []
+
+
+def test_several_files_are_imported_and_what_is_not_is_told(mgpt, told, tmp_path):
+    (tmp_path / "a").mkdir()
+    for name in ("a/wind.txt", "a/rain.md", "sun.txt", "bad.pdf"):
+        (tmp_path / name).write_text(f"The {name}.\n")
+    outcome = mgpt("stories", "import", tmp_path / "a", tmp_path / "bad.pdf", tmp_path / "s*.txt")
+    assert outcome.code == 2
+    assert outcome.out == "Saved as 'rain'.\nSaved as 'wind'.\nSaved as 'sun'.\n"
+    assert "bad.pdf is no .txt, .md or .json." in outcome.err
+    assert names(mgpt) == {"Foxes", "Keys", "wind", "rain", "sun"}
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
+        ["restore", "nobody"],
+        ["restore"],
+        ["import"],
+        ["import", "missing.txt", "*.none"],
         ["show", "nobody"],
         ["show", "../Keys"],
         ["show"],
@@ -136,10 +180,9 @@ def test_no_folder_is_made_for_an_export(mgpt, told, tmp_path):
     assert not (tmp_path / "nope").exists()
 
 
-@pytest.mark.parametrize(("file", "words"), [(".", "mgpt-tui: . is no"), ("/", "/ is no")])
-def test_a_folder_is_no_story(mgpt, file, words, tmp_path, monkeypatch):
+def test_a_folder_without_texts_is_no_story(mgpt, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert words in mgpt("stories", "import", file).err
+    assert "mgpt-tui: . is no file, and holds no .txt" in mgpt("stories", "import", ".").err
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")

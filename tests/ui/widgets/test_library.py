@@ -106,10 +106,74 @@ async def test_a_story_is_deleted_at_the_second_press_and_lands_in_the_trash(hos
         await writer.sees("Delete Old?")
         assert names(library) == set(TOLD)
         await writer.press("delete")
-        await writer.sees("Moved to")
+        await writer.sees("Old is in the trash; f5 brings it back.")
         await writer.sees("No story has this.")
     assert names(library) == {"The key", "A [door]"}
     assert (library.folder / "trash" / "Old.json").exists()
+
+
+async def test_a_search_shows_the_passage_with_what_was_typed_marked(host, library, size) -> None:
+    async with host(LibraryScreen(library), size=size) as writer:
+        await writer.press(*"gol")
+        await writer.sees("It was gold.")
+        await writer.misses("A girl found")
+        await writer.misses("The door")
+        looks = {
+            segment.text: segment.style
+            for strip in writer.app.screen._compositor.render_strips()
+            for segment in strip
+            if "It was" in strip.text
+        }
+        assert looks["gol"].reverse and looks["gol"].bold
+        assert not looks["It was "].reverse
+
+
+async def test_a_story_comes_back_from_the_trash(host, library) -> None:
+    library.delete(library.find("A [door]"))
+    library.delete(library.find("Old"))
+    async with host(LibraryScreen(library)) as writer:
+        await writer.press("f5")
+        await writer.sees("The trash")
+        await writer.sees("Long ago.")
+        await writer.press(*"dragon")
+        await writer.misses("Long ago.")
+        await writer.press("enter")
+        await writer.sees("Back from the trash: A [door]")
+        await writer.press("f5")
+        await writer.sees("Long ago.")
+        await writer.press("escape")
+        await writer.sees("Your stories")
+        await writer.press("enter")  # the cursor is on what came back
+        await writer.until(lambda: writer.app.answers == [library.folder / "A [door].json"])
+    assert names(library) == {"The key", "A [door]"}
+
+
+async def test_an_empty_trash_says_so(host, library) -> None:
+    async with host(LibraryScreen(library)) as writer:
+        await writer.press("f5")
+        await writer.sees("The trash is empty.")
+        await writer.press("enter", "f5")
+        await writer.sees("A girl found a key.")
+
+
+async def test_several_files_are_brought_in_and_what_is_not_is_told(
+    host, library, tmp_path: Path
+) -> None:
+    folder = tmp_path / "more"
+    folder.mkdir()
+    for name in ("one.txt", "two.txt", "bad.md"):
+        (folder / name).write_text("" if name == "bad.md" else f"The story {name}.\n")
+    async with host(LibraryScreen(library)) as writer:
+        await writer.press("f4")
+        await writer.paste(f"{folder} {tmp_path}/gone.txt")
+        await writer.press("enter")
+        await writer.sees("Brought in 2: one, two · ✗ 2 not:")
+        await writer.press("f4")
+        await writer.paste(f"{tmp_path}/gone.txt {tmp_path}/lost.txt")
+        await writer.press("enter")
+        await writer.sees("✗ ")
+        await writer.sees("And 1 more.")
+    assert names(library) == {*TOLD, "one", "two"}
 
 
 async def test_the_open_story_is_left_alone(host, library) -> None:

@@ -1,0 +1,1 @@
+"""What the library does with whole stories: finding, bringing in, throwing away and back."""
