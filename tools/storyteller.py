@@ -39,6 +39,9 @@ from training.config import SECTION_OF, SECTIONS, TrainConfig, find_recipe, read
 from training.runs.listing import find_run
 from training.runs.signals import STOPPING
 
+TEACHER, STUDENT = "storyteller-teacher", "storyteller-student"
+"""The recipes of those that are given none."""
+
 Train = Callable[[Sequence[str]], int]
 """Runs `mgpt-tui` with arguments; its exit code."""
 
@@ -221,10 +224,10 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--name", default="teller", help="of the student")
     parser.add_argument("--teachers", type=int, default=4, help="how many; 0 for none")
     parser.add_argument("--teacher", action="append", metavar="RECIPE", help="of the teachers")
-    parser.add_argument("--student", default="storyteller", metavar="RECIPE", help="of the student")
+    parser.add_argument("--student", default=STUDENT, metavar="RECIPE", help="of the student")
     parser.add_argument("settings", nargs="*", help="settings of `train` for all, after --")
     given = parser.parse_args(arguments)
-    given.teacher = given.teacher or ["storyteller"]
+    given.teacher = given.teacher or [TEACHER]
     if given.teachers < 0:
         parser.error("--teachers: 0 or more")
     return given

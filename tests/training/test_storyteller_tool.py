@@ -23,6 +23,7 @@ def given(prepared, tmp_path):
     recipe = tmp_path / "teacher.toml"
     recipe.write_text("n_head = 1\n")
     own = ["--data", str(prepared.folder), "--name", "mine", "--teachers", "2"]
+    own += ["--student", "storyteller"]
     return parsed([*own, "--teacher", "storyteller", "--teacher", str(recipe), "--", *SETTINGS])
 
 
