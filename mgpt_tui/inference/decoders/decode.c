@@ -258,7 +258,7 @@ int32_t read_tokens(
     p->rows.integers = (int8_t *)(p->rows.excess + TILE);
     p->rows.stride = padded(F > C ? F : C, 4);
     int done = 0; /* rows of logits */
-    begin_sharing(threads);
+    begin_sharing(threads, B * T);
     for (p->first = 0; p->first < B * T; p->first += TILE) {
         p->R = B * T - p->first < TILE ? B * T - p->first : TILE;
         const int share_of_one = (p->R + threads - 1) / threads;
@@ -318,7 +318,7 @@ int32_t works(void)
     pack(weight, OUTPUTS, N, panels);
     const struct matrix m = {panels, ones, NULL, OUTPUTS, N};
     struct pass pass = {.R = ROWS, .rows = {integers, N + 2, scale, excess}};
-    begin_sharing(2);
+    begin_sharing(2, ROWS);
     product(&pass, &m, 0, ROWS, out, OUTPUTS);
     end_sharing();
     for (int row = 0; row < ROWS; row++)

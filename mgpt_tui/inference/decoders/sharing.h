@@ -4,7 +4,9 @@
    after part, and so does every helper that is awake; nobody waits for a helper that has taken
    none. So a helper that the system does not let run, because something else keeps its core busy,
    costs nothing but its help. Waiting is bounded: a helper without work, or the caller while the
-   last part is still with a helper, looks again and again for some microseconds, then sleeps.
+   last part is still with a helper, looks again and again for some microseconds, then sleeps. Where
+   cores are busy helpers take more than they give, as they wait in the caller's place or are stopped
+   in the midst of a part; so jobs of few rows are timed, and have helpers while that is faster.
 
    Parts are handed out by one number, changed by compare-and-swap:
 
@@ -21,7 +23,7 @@ enum { MOST_PARTS = (1 << 20) - 1, MOST_HELPERS = 63 };
 
 #if defined(_WIN32)
 
-static void begin_sharing(int threads) { (void)threads; }
+static void begin_sharing(int threads, int rows) { (void)threads, (void)rows; }
 static void end_sharing(void) {}
 static void share(part_function *part, const void *shared, int parts)
 {
@@ -33,8 +35,20 @@ static void share(part_function *part, const void *shared, int parts)
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
-enum { LOOKS = 10000 }; /* before going to sleep: some 200 microseconds */
+enum {
+    LOOKS = 10000,          /* before going to sleep: some 200 microseconds */
+    TIMED = 16,             /* most rows of what is timed */
+    SOON = 8, LATE = 512    /* times after which the other way is tried again */
+};
+
+/* How long it takes to read so many rows. */
+struct pace {
+    double seconds[2];      /* on the average of late, with helpers and alone; 0: not known */
+    int32_t alone;          /* the faster of the two */
+    int32_t left, interval; /* times until the other is tried, and until it is again */
+};
 
 static struct {
     _Atomic uint64_t next;
@@ -46,6 +60,10 @@ static struct {
     const void *shared;
     uint64_t job;
     int32_t started;                 /* helpers that there are */
+    struct pace paces[TIMED];
+    struct pace *pace;               /* of what is being read; NULL where it is not timed */
+    double began;
+    int32_t alone, tried;            /* whether it is read without helpers, and just to see */
     pthread_mutex_t lock;            /* of going to sleep and being woken */
     pthread_cond_t work, finished;
     pthread_mutex_t owner;           /* one caller at a time has the helpers */
@@ -126,9 +144,42 @@ static void forget_helpers(void)
         atomic_store(&pool.asleep[i], 0);
 }
 
-/* From now on to `end_sharing`, jobs of this thread are shared by so many, itself among them.
-   Where another thread has the helpers, it works alone. */
-static void begin_sharing(int threads)
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* Choose whether to have helpers this time: as is faster, and now and then the other way. */
+static void begin_timing(struct pace *pace)
+{
+    pool.tried = pace->left-- <= 0;
+    if (pool.tried) {
+        pace->interval = pace->interval == 0 ? SOON : pace->interval < LATE ? 2 * pace->interval : LATE;
+        pace->left = pace->interval;
+    }
+    pool.alone = pool.tried ? !pace->alone : pace->alone;
+    pool.began = now();
+}
+
+static void end_timing(struct pace *pace)
+{
+    const double took = now() - pool.began;
+    double *mean = pace->seconds + pool.alone;
+    *mean += *mean == 0 ? took : (took - *mean) / (pool.tried ? 2 : 16);
+    if (pace->seconds[0] == 0 || pace->seconds[1] == 0)
+        return;
+    const int alone = pace->seconds[1] < pace->seconds[0];
+    if (alone != pace->alone) {
+        pace->alone = alone;
+        pace->left = pace->interval = SOON;
+    }
+}
+
+/* From now on to `end_sharing`, jobs of this thread, which are to read so many rows, are shared by
+   so many threads, itself among them. Where another one has the helpers, it works alone. */
+static void begin_sharing(int threads, int rows)
 {
     const int wanted = threads - 1 < MOST_HELPERS ? threads - 1 : MOST_HELPERS;
     if (wanted <= 0 || pthread_mutex_trylock(&pool.owner) != 0)
@@ -143,7 +194,12 @@ static void begin_sharing(int threads)
         pthread_detach(thread);
         pool.started++;
     }
-    atomic_store(&pool.helpers, wanted < pool.started ? wanted : pool.started);
+    pool.alone = 0;
+    pool.pace = rows >= 1 && rows <= TIMED ? pool.paces + rows - 1 : NULL;
+    if (pool.pace)
+        begin_timing(pool.pace);
+    if (!pool.alone)
+        atomic_store(&pool.helpers, wanted < pool.started ? wanted : pool.started);
     has_helpers = 1;
 }
 
@@ -153,6 +209,8 @@ static void end_sharing(void)
         return;
     has_helpers = 0;
     atomic_store(&pool.helpers, 0);
+    if (pool.pace)
+        end_timing(pool.pace);
     pthread_mutex_unlock(&pool.owner);
 }
 
@@ -169,7 +227,7 @@ static void wake_helpers(void)
 
 static void share(part_function *part, const void *shared, int parts)
 {
-    if (!has_helpers || parts == 1 || parts > MOST_PARTS) {
+    if (!has_helpers || pool.alone || parts == 1 || parts > MOST_PARTS) {
         for (int i = 0; i < parts; i++)
             part(shared, i);
         return;
