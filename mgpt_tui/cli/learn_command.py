@@ -7,7 +7,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -130,8 +131,9 @@ def _run(
         return False
     events = _events(stories, name, model, dry_run, resume, settings_of(LearnSettings, chosen))
     last: Event | None = None
-    for last in events:
-        tell(last)
+    with closing(events):  # which saves, also where nobody reads what is told
+        for last in events:
+            tell(last)
     return isinstance(last, Stopped)
 
 
@@ -142,7 +144,7 @@ def _events(
     dry_run: bool,
     resume: bool,
     settings: LearnSettings,
-) -> Iterator[Event]:
+) -> Generator[Event]:
     from training.learning import job
 
     if resume:

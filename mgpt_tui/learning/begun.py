@@ -44,7 +44,7 @@ class Begun:
         model: the one that it began with.
         stories: how many there were.
         words: of all of them together.
-        passes: the most often that they are to be read.
+        passes: how often they are to be read at most; None where that was not asked for.
         learning_rate: the largest one.
         before: bits a byte of `model` on the stories held out; None where that is not known yet.
         done: whether it came to its end.
@@ -54,7 +54,7 @@ class Begun:
     model: str
     stories: int
     words: int
-    passes: int
+    passes: int | None
     learning_rate: float
     before: float | None = None
     done: bool = False
@@ -94,7 +94,7 @@ def find(name: str) -> Begun:
         own = {key: content[key] for key in Begun.__dataclass_fields__}
         begun = Begun(**{**own, "name": name})
         if not isinstance(begun.model, str) or not all(
-            isinstance(value, int | float) for value in (begun.passes, begun.learning_rate)
+            isinstance(value, int | float) for value in (begun.passes or 1, begun.learning_rate)
         ):
             raise TypeError
     except (KeyError, TypeError):

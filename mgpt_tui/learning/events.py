@@ -55,7 +55,7 @@ class Stepped:
 
     Attributes:
         step: how many were, of `steps`.
-        loss: on the stories that are learnt, smoothed, in nats a token.
+        loss: on the stories that are learnt, of the last few steps, in nats a token.
         left: seconds that the rest takes; None while that cannot be told.
     """
 

@@ -19,6 +19,7 @@ from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.stories.story import Story
 from tests.training.conftest import story
 from tests.waiting import gone
+from training.runs.log import read_metrics
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -140,8 +141,8 @@ def test_a_machine_without_room_says_so(learn, monkeypatch):
     assert outcome.code == 2 and "not enough memory" in outcome.err
 
 
-@pytest.mark.parametrize("kindly", [True, False], ids=["closed", "killed"])
-def test_what_was_stopped_at_any_moment_is_gone_on_with(mgpt, tiny_checkpoint, kindly):
+@pytest.mark.parametrize("end", ["closed", "unread", "killed"])
+def test_what_was_stopped_at_any_moment_is_gone_on_with(mgpt, tiny_checkpoint, end):
     keep(7)
     command = [sys.executable, "-m", "mgpt_tui", "learn", "--json", "--attended"]
     child = subprocess.Popen(
@@ -159,7 +160,13 @@ def test_what_was_stopped_at_any_moment_is_gone_on_with(mgpt, tiny_checkpoint, k
             break
     assert begun.under_way() == "mine"
     assert begun.unfinished() == [], "it goes on"
-    if kindly:
+    if end == "unread":  # the app was killed
+        child.stdout.close()
+        child.stdin.close()
+        assert child.wait() != 0
+        last_step = read_metrics(paths.runs_dir() / "mine")[-1]["step"]
+        assert begun.find("mine").step == last_step, "all that was done is saved"
+    elif end == "closed":
         child.stdin.close()
         last = [decode(line) for line in child.stdout][-1]
         assert isinstance(last, Stopped) and last.step >= event.step

@@ -6,10 +6,12 @@ What goes on is told in events (`mgpt_tui.learning.events`); nothing is printed.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 
 import torch
 
@@ -47,6 +49,8 @@ from training.step.distributed import ALONE
 from training.step.machine import DTYPES, prepare_device
 from training.trainer import Trainer
 
+LATEST = 5
+"""Steps whose mean loss is told: of so few, an average that reaches back further lags behind."""
 CLOSE = "Close other programs, or learn from fewer stories."
 """What helps where memory is too small for the smallest steps."""
 
@@ -63,7 +67,7 @@ class _Ready:
 
 def plan(
     name: str, model: str, tales: Sequence[Tale], settings: LearnSettings
-) -> Iterator[Planned]:
+) -> Generator[Planned]:
     """Tell what learning takes; nothing is kept.
 
     Raises:
@@ -77,7 +81,9 @@ def plan(
         yield _planned(ready, name, model)
 
 
-def begin(name: str, model: str, tales: Sequence[Tale], settings: LearnSettings) -> Iterator[Event]:
+def begin(
+    name: str, model: str, tales: Sequence[Tale], settings: LearnSettings
+) -> Generator[Event]:
     """Let a model learn some stories.
 
     Raises:
@@ -103,7 +109,7 @@ def begin(name: str, model: str, tales: Sequence[Tale], settings: LearnSettings)
         yield from _learn(begun, tales)
 
 
-def go_on(name: str) -> Iterator[Event]:
+def go_on(name: str) -> Generator[Event]:
     """Go on with what was stopped or killed, at whatever moment.
 
     Raises:
@@ -257,19 +263,22 @@ def _steps(ready: _Ready, held: ExitStack) -> Iterator[Event]:
         return
     log = held.enter_context(opened(ready.start, trainer))
     pace = Pace(trainer.config.schedule.max_steps, trainer.config.schedule.max_steps)
+    losses: deque[float] = deque(maxlen=LATEST)
     with StopSignals(trainer.ask_to_stop):
-        for metrics in trainer.steps():
-            log.write(metrics)
-            yield from _told(metrics, trainer, pace)
-        if not trainer.finished:
-            log.sync()
-            trainer.save()
+        try:
+            for metrics in trainer.steps():
+                log.write(metrics)
+                losses.append(metrics.loss)
+                yield from _told(metrics, fmean(losses), trainer, pace)
+        finally:  # also where nobody listens any more
+            if not trainer.finished and trainer.whole_step:
+                log.sync()
+                trainer.save()
 
 
-def _told(metrics: StepMetrics, trainer: Trainer, pace: Pace) -> Iterator[Event]:
+def _told(metrics: StepMetrics, loss: float, trainer: Trainer, pace: Pace) -> Iterator[Event]:
     left = pace.left(metrics.step)
-    steps = trainer.config.schedule.max_steps
-    yield Stepped(metrics.step, steps, metrics.smoothed_loss or metrics.loss, left)
+    yield Stepped(metrics.step, trainer.config.schedule.max_steps, loss, left)
     looked = metrics.evaluation
     if looked is not None:
         sample = f"{looked.sample.prompt}{looked.sample.text}" if looked.sample else ""

@@ -16,6 +16,9 @@ LEAST = 600
 """Tokens, some three stories, below which nothing but single phrases is learnt."""
 STEP_TOKENS = 1024
 """About so many are read in a step: a small text then still makes several steps a pass."""
+PASSES = 20
+FEWEST_STEPS = 40
+"""A handful of stories makes few steps a pass, and is read more often."""
 HELD_OUT = 0.1
 """Share of the stories that is kept apart, at least one of them."""
 LOOKS = 10
@@ -30,7 +33,12 @@ WORDS_SHOWN = 8
 class LearnSettings:
     """How much a model is to learn."""
 
-    passes: int = setting(20, "how often the stories are read at most", minimum=1, maximum=1000)
+    passes: int | None = setting(
+        None,
+        "how often the stories are read at most [default: 20, for few stories more]",
+        minimum=1,
+        maximum=1000,
+    )
     learning_rate: float = setting(3e-4, "peak learning rate of AdamW", minimum=0)
 
     def __post_init__(self) -> None:
@@ -71,7 +79,9 @@ def settings_for(tokens: int, block_size: int, sample: str, own: LearnSettings) 
     """
     windows = max(1, (tokens - 1) // block_size - 1)  # as `BatchSampler` cuts a text
     batch = min(windows, max(1, STEP_TOKENS // block_size))
-    steps = math.ceil(own.passes * windows / batch)
+    steps = math.ceil((own.passes or PASSES) * windows / batch)
+    if own.passes is None:
+        steps = max(FEWEST_STEPS, steps)
     look = max(1, math.ceil(steps / LOOKS))
     return {
         "batch_size": batch,

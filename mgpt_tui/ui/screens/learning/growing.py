@@ -128,7 +128,7 @@ class GrowingScreen(LearningDialog[Next | None]):
             yield ""
             bar = f"{FULL * full}{EMPTY * (BAR - full)}"
             yield f"{bar}  step {stepped.step} of {stepped.steps}{left}"
-            yield f"loss {stepped.loss:.3f} on what it learns (nats a token, smoothed)"
+            yield f"loss {stepped.loss:.3f} on what it learns (nats a token, last steps)"
         if scores:
             yield ""
             row = " → ".join(f"{score.bits_per_byte:.2f}" for score in scores[-SCORES:])
