@@ -142,6 +142,21 @@ class DecodingSettings:
         validate(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A place in a story that a bridge is to lead over.
+
+    Attributes:
+        before: what is before it, a note included.
+        after: what comes after it.
+        now: what stands there, which a bridge is to take the place of; "" for nothing.
+    """
+
+    before: tuple[ContextPart, ...]
+    after: tuple[ContextPart, ...]
+    now: str = ""
+
+
 def fresh_seed() -> int:
     """A seed for a generation that was not given one; short enough to be typed again."""
     return secrets.randbelow(2**31)
@@ -221,3 +236,30 @@ class Distribution:
 
     alternatives: tuple[Alternative, ...]
     entropy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A bridge over a gap.
+
+    Attributes:
+        chunks: its text, and the tokens as which it was drawn.
+        settings: with which they are drawn again, and no more than they.
+        seed: of the draws.
+        bits: how much less surprising what comes after is behind it than with nothing there.
+    """
+
+    chunks: tuple[TextChunk, ...]
+    settings: SamplingSettings
+    seed: int
+    bits: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return "".join(chunk.text for chunk in self.chunks)
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """The tokens of its chunks."""
+        return tuple(token for chunk in self.chunks for token in chunk.tokens)

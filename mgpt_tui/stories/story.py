@@ -12,12 +12,24 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import accumulate
 
-from mgpt_tui.inference.request import ContextPart, SamplingSettings
+from mgpt_tui.inference.request import ContextPart, SamplingSettings, Way
 from mgpt_tui.stories.tree import ROOT as ROOT
 from mgpt_tui.stories.tree import Author as Author
+from mgpt_tui.stories.tree import (
+    Lead,
+    Nodes,
+    count_words,
+    crossed,
+    edited,
+    opened,
+    path_to,
+    read_as,
+    spans_before,
+    spans_between,
+    typed,
+)
 from mgpt_tui.stories.tree import Maker as Maker
 from mgpt_tui.stories.tree import Node as Node
-from mgpt_tui.stories.tree import Nodes, count_words, edited, opened, path_to, spans_before, typed
 from mgpt_tui.stories.tree import Span as Span
 from mgpt_tui.stories.tree import Spans as Spans
 from mgpt_tui.text import TextChunk, clean_text, joint
@@ -25,16 +37,6 @@ from mgpt_tui.text import TextChunk, clean_text, joint
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-@dataclass(frozen=True, slots=True)
-class _Lead:
-    """What comes before the node where the writer stands; it is the same while that node grows."""
-
-    path: tuple[int, ...]
-    spans: Spans
-    text: str
-    words: dict[Author, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,17 +62,17 @@ class Story:
     future: tuple[int, ...] = ()
     # Derived when it is asked for. Any other story derives its own, so that none can have an old
     # one; `_told` alone hands it on.
-    _known: _Lead | None = field(default=None, init=False, compare=False, repr=False)
+    _known: Lead | None = field(default=None, init=False, compare=False, repr=False)
 
     # What it says.
 
     @property
-    def _lead(self) -> _Lead:
+    def _lead(self) -> Lead:
         if self._known is not None:
             return self._known
         path = path_to(self.nodes, self.here)
         spans = spans_before(self.nodes, path)
-        lead = _Lead(path, spans, "".join(span.text for span in spans), count_words(spans))
+        lead = Lead(path, spans, "".join(span.text for span in spans), count_words(spans))
         object.__setattr__(self, "_known", lead)
         return lead
 
@@ -140,20 +142,7 @@ class Story:
             fingerprints: of the model that will read it; tokens of any other are given as text.
             end: how many characters of the story to give; all of it where left out.
         """
-        parts: list[ContextPart] = []
-        left = len(self.text) if end is None else end
-        for whole in self.spans:
-            for span in whole.before(max(0, left)):
-                known = bool(span.tokens) and span.fingerprint in fingerprints
-                words = span.text[: span.lead] if known else span.text
-                if words and parts and isinstance(parts[-1], str):
-                    parts[-1] += words
-                elif words:
-                    parts.append(words)
-                if known:
-                    parts.append(span.tokens)
-            left -= len(whole.text)
-        return tuple(parts)
+        return read_as(self.spans, fingerprints, len(self.text) if end is None else end)
 
     # Writing.
 
@@ -239,6 +228,14 @@ class Story:
             return self
         same, spans = edited(self.spans, text)
         return self._hang(spans, self._fork(same))
+
+    def bridged(self, start: int, end: int, way: Way, maker: Maker) -> Story:
+        """Put a bridge of the model's between two characters; one step of undo.
+
+        What comes after is copied, with its authors and its tokens.
+        """
+        after = spans_between(self.spans, end, len(self.text))
+        return self._hang((crossed(way, maker), *after), self._fork(start))
 
     def choose(self, offset: int, text: str, token: int, maker: Maker | None = None) -> Story:
         """Put another token of the model's at a character of the story, which ends with it then.

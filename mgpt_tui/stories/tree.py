@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.inference.request import ContextPart, SamplingSettings, Way
 from mgpt_tui.stories.diff import Stretch, unchanged
 from mgpt_tui.text import TextChunk, clean_text
 
@@ -174,6 +174,23 @@ ROOT = Node(0, 0, 0, Span(author=Author.WRITER, text=""))
 """Where every story begins."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """What comes before the node where the writer stands; it is the same while that node grows.
+
+    Attributes:
+        path: the nodes from the root's child to that one.
+        spans: before it, as they are told.
+        text: of these.
+        words: how many each has begun in them.
+    """
+
+    path: tuple[int, ...]
+    spans: Spans
+    text: str
+    words: dict[Author, int]
+
+
 def path_to(nodes: Nodes, id: int) -> tuple[int, ...]:
     """The nodes from the root's child to this one."""
     path = []
@@ -201,6 +218,25 @@ def spans_between(spans: Spans, start: int, end: int) -> Spans:
             copies += span.after(begin).before(end - begin)
         start, end = start - len(span.text), end - len(span.text)
     return tuple(copies)
+
+
+def read_as(
+    spans: Iterable[Span], fingerprints: Collection[str], end: int
+) -> tuple[ContextPart, ...]:
+    """What a model reads of some spans, up to a character; see `Story.context`."""
+    parts: list[ContextPart] = []
+    for whole in spans:
+        for span in whole.before(max(0, end)):
+            known = bool(span.tokens) and span.fingerprint in fingerprints
+            words = span.text[: span.lead] if known else span.text
+            if words and parts and isinstance(parts[-1], str):
+                parts[-1] += words
+            elif words:
+                parts.append(words)
+            if known:
+                parts.append(span.tokens)
+        end -= len(whole.text)
+    return tuple(parts)
 
 
 def edited(spans: Spans, text: str) -> tuple[int, Spans]:
@@ -240,6 +276,11 @@ def count_words(spans: Spans) -> dict[Author, int]:
             counts[span.author] -= 1
         inside = not span.text[-1].isspace()
     return counts
+
+
+def crossed(way: Way, maker: Maker) -> Span:
+    """A span that is a bridge of a model's."""
+    return opened(way.settings, maker).grown(way.chunks, way.seed)
 
 
 def opened(settings: SamplingSettings | None, maker: Maker | None, until: str = "length") -> Span:

@@ -123,6 +123,13 @@ KEYS = (
         help="let the model write several continuations side by side, and keep one",
     ),
     Key(
+        id="bridge", group=Group.CHANGING, keys="alt+o", action="bridge", label="bridge",
+        slash="/bridge", palette=True,
+        help="let the model write what leads from here to there, or say a sentence otherwise",
+        can=_has_story,
+        unless="There is no story to bridge yet.",
+    ),
+    Key(
         id="branches", group=Group.CHANGING, keys="f7", action="branches", label="branches",
         slash="/branches", aliases=("/branch",), footer=Footer.WIDE, palette=True,
         help="see every version of the story and go to one",

@@ -15,8 +15,10 @@ from mgpt_tui.inference.request import (
     ContextPart,
     Distribution,
     Finished,
+    Gap,
     SamplingSettings,
     Until,
+    Way,
 )
 from mgpt_tui.text import TextChunk
 
@@ -57,7 +59,7 @@ class Generate:
 class Stop:
     """Stop all of generation `id` after the current token; harmless when it has ended.
 
-    What looks inside stops too, where it is told bit by bit, and ends with `Replaced`.
+    What is told bit by bit, a look inside or bridges, stops too, and ends with `Replaced`.
     """
 
     id: int
@@ -122,6 +124,29 @@ class Tell:
     context: tuple[ContextPart, ...]
     settings: SamplingSettings
     model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """What leads over a gap? Answered by `Bridged`, bit by bit.
+
+    Attributes:
+        settings: to write with, but for length and end.
+        samples: how many ways to try; sample i has the seed of the first plus i.
+        muted: as in `Generate`.
+
+    Raises:
+        UserError: where `samples` is out of range.
+    """
+
+    id: int
+    gap: Gap
+    settings: SamplingSettings
+    samples: int
+    muted: str = ""
+
+    def __post_init__(self) -> None:
+        _check_count("samples", self.samples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +281,24 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Bridged:
+    """Ways over the gap of request `id`.
+
+    Attributes:
+        ways: the best by now that differ, the best first.
+        now: what stands there now is worth, in bits as `Way.bits`.
+        weighed: how many ways have been.
+        more: whether another answer follows.
+    """
+
+    id: int
+    ways: tuple[Way, ...]
+    now: float
+    weighed: int
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Inspected:
     """What request `id` wanted to look at.
 
@@ -301,9 +344,9 @@ class Died:
     exit_code: int
 
 
-Question = Generate | Look | Measure | Rank | Tell | Inspect
+Question = Generate | Look | Measure | Rank | Tell | Bridge | Inspect
 """What an engine answers, one after the other; the short ones also between tokens."""
 Request = Question | Stop
-Answered = Seen | Measured | Ranked | Told | Inspected | Replaced
+Answered = Seen | Measured | Ranked | Told | Bridged | Inspected | Replaced
 Event = Ready | Started | Chunks | Ended | Answered | Failed | Died
 Message = Request | Event

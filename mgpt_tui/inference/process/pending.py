@@ -5,6 +5,8 @@ from __future__ import annotations
 from mgpt_tui.inference.process.lines import ProtocolError
 from mgpt_tui.inference.process.messages import (
     Answered,
+    Bridge,
+    Bridged,
     Chunks,
     Ended,
     Event,
@@ -31,6 +33,7 @@ _ANSWERS: dict[type, tuple[type, ...]] = {
     Measure: (Measured,),
     Rank: (Ranked,),
     Tell: (Told,),
+    Bridge: (Bridged, Replaced),
     Inspect: (Inspected, Replaced),
 }
 

@@ -26,6 +26,8 @@ from mgpt_tui import paths
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.process.lines import ProtocolError, decode, encode
 from mgpt_tui.inference.process.messages import (
+    Bridge,
+    Bridged,
     Chunks,
     Ended,
     Event,
@@ -121,6 +123,8 @@ class Server:
             elif isinstance(request, Rank):
                 scores = engine.rank(request.context, request.candidates)
                 self._send(Ranked(request.id, tuple(scores)))
+            elif isinstance(request, Bridge):
+                self._bridge(request, engine, inspector)
             elif isinstance(request, Look):
                 seen = engine.look(request.context, request.settings, request.count)
                 self._send(Seen(request.id, seen))
@@ -151,6 +155,22 @@ class Server:
             if more and (self._stops[request.id].is_set() or self._waiting.has(view)):
                 self._send(Replaced(request.id))
                 return
+
+    def _bridge(self, request: Bridge, engine: Engine, inspector: GiveInspector | None) -> None:
+        """Tell what leads over a gap, in several answers, with short questions in between."""
+        from mgpt_tui.inference.steering.bridge import Progress, bridges
+
+        if request.muted:
+            engine = self._muted(request.muted, engine, inspector)
+        told, should_stop = Progress(), self._stops[request.id].is_set
+        for known in bridges(engine, request.gap, request.settings, request.samples, should_stop):
+            if known != told:
+                told, more = known, not known.is_last
+                self._send(Bridged(request.id, told.ways, told.now, told.weighed, more))
+            while (question := self._waiting.next_short()) is not None:
+                self._answer(question, engine, inspector)
+        if not told.is_last:
+            self._send(Replaced(request.id))
 
     def _generate(self, request: Generate, engine: Engine, inspector: GiveInspector | None) -> None:
         context, settings, until = request.context, request.settings, request.until

@@ -6,6 +6,8 @@ pieces of the text are cut.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from mgpt_tui.inference.request import FinishReason, SamplingSettings, Until
 from mgpt_tui.model.tokenizer import Tokenizer
 from mgpt_tui.text import TextChunk
@@ -87,6 +89,22 @@ class Sentences:
 
     def _start_anew(self) -> None:
         self._word, self._is_closed, self._blanks, self._is_empty = "", False, 0, True
+
+
+def sentences_of(text: str) -> list[tuple[int, int]]:
+    """Start and end of each sentence of a text, without the white space around it."""
+    reader, ends = Sentences(), [0]
+    for at, character in enumerate(text, start=1):
+        back = reader.read(character)
+        if back is not None:
+            ends.append(at - back)
+    found: list[tuple[int, int]] = []
+    for start, end in pairwise([*ends, len(text)]):
+        said = text[start:end]
+        if said.strip():
+            blanks = len(said) - len(said.lstrip())
+            found.append((start + blanks, start + len(said.rstrip())))
+    return found
 
 
 class EndFinder:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.actions import SkipAction
 
 from mgpt_tui.errors import UserError
@@ -13,12 +15,16 @@ from mgpt_tui.ui.screens.another_word import (
     AnotherWordScreen,
     Answer,
     Inside,
+    Otherwise,
     OtherWord,
     OwnWord,
 )
 from mgpt_tui.ui.screens.branches import BranchesScreen
 from mgpt_tui.ui.screens.compare import CompareScreen
 from mgpt_tui.ui.session.comparison import MOST
+
+if TYPE_CHECKING:
+    from mgpt_tui.ui.screens.bridge.bridging import Stretch
 
 SAMPLES = 3
 """Continuations side by side, where no number is given."""
@@ -93,6 +99,8 @@ class Changing:
     def _put_word(self, word: Answer | None) -> None:
         if isinstance(word, Inside):
             self._reading.look_at(word.offset)
+        elif isinstance(word, Otherwise):
+            self._bridge_at(word.offset)
         elif word is not None and self._desk.is_ready():
             match word:
                 case OtherWord():
@@ -102,6 +110,41 @@ class Changing:
                 case Again():
                     self._session.retry_at(*word)
             self._desk.show_end()
+
+    # A bridge.
+
+    def action_bridge(self) -> None:
+        self._bridge_at(None)
+
+    def _bridge_at(self, offset: int | None) -> None:
+        """Have a bridge marked, from a character of the story on, and look for it."""
+        from mgpt_tui.ui.screens.bridge.bridging import places_of
+        from mgpt_tui.ui.screens.bridge.marking import MarkScreen
+
+        if not self._desk.is_ready():
+            return
+        self._session.stop()
+        self._desk.show_end()
+        text = self._session.story.text
+        if places_of(text):
+            self._desk.ask(MarkScreen(text, offset), self._bridge)
+        else:
+            self._desk.say("A bridge needs a sentence before it and a sentence after it.")
+
+    def _bridge(self, stretch: Stretch | None) -> None:
+        from mgpt_tui.ui.screens.bridge.bridging import Bridging
+        from mgpt_tui.ui.screens.bridge.ways import WaysScreen
+
+        if stretch is None or not self._desk.is_ready():
+            return
+        bridging = Bridging(self._session, stretch)
+
+        def keep(number: int | None) -> None:
+            if number is not None:
+                bridging.keep(number)
+                self._desk.show()
+
+        self._desk.ask(WaysScreen(bridging), keep)
 
     # Other branches.
 

@@ -44,17 +44,19 @@ def percent(share: float) -> str:
     return "<0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
 
 
-def around(text: str, start: int, end: int) -> tuple[int, int]:
+def around(
+    text: str, start: int, end: int, before: int = BEFORE, after: int = AFTER
+) -> tuple[int, int]:
     """The part of a text to show with the stretch from `start` to `end`: whole words of it."""
-    first, last = max(0, start - BEFORE), min(len(text), end + AFTER)
+    first, last = max(0, start - before), min(len(text), end + after)
     while 0 < first < start and not text[first - 1].isspace():
         first += 1
     while end < last < len(text) and not text[last].isspace():
         last -= 1
     # A word longer than what is shown is cut, for there is no other place.
     return (
-        first if first < start else max(0, start - BEFORE),
-        last if last > end else min(len(text), end + AFTER),
+        first if first < start else max(0, start - before),
+        last if last > end else min(len(text), end + after),
     )
 
 
@@ -96,13 +98,19 @@ class Again(NamedTuple):
     offset: int
 
 
+class Otherwise(NamedTuple):
+    """That the model is to say otherwise what stands at a character of the story."""
+
+    offset: int
+
+
 class Inside(NamedTuple):
     """That one wants to look inside instead, at a character of the story."""
 
     offset: int
 
 
-Answer = OtherWord | OwnWord | Again | Inside
+Answer = OtherWord | OwnWord | Again | Otherwise | Inside
 
 
 class AnotherWordScreen(LiveDialog[Answer | None]):
@@ -117,6 +125,7 @@ class AnotherWordScreen(LiveDialog[Answer | None]):
         Binding("escape", "dismiss(None)", "cancel", show=False),
         Binding("f9", "inside", "look inside", show=False),
         Binding("ctrl+r", "again", "retry from here", show=False),
+        Binding("alt+o", "otherwise", "bridge", show=False),
         *STEPS,
         *(
             Binding(key, f"choose('{key}')", show=False, priority=True)
@@ -181,6 +190,10 @@ class AnotherWordScreen(LiveDialog[Answer | None]):
     def action_again(self) -> None:
         """Have the model write anew from here on."""
         self.dismiss(Again(self._places[self._place][0]))
+
+    def action_otherwise(self) -> None:
+        """Have the model say the sentence otherwise."""
+        self.dismiss(Otherwise(self._places[self._place][1] - 1))
 
     def action_place(self, place: int) -> None:
         """Go to a token by its number; clicks on the passage do so."""

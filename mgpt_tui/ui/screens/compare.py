@@ -52,12 +52,16 @@ class Candidate(VerticalScroll, can_focus=True):
 
     def show(self, column: Column, turn: str, *, is_last_word: bool) -> None:
         """Bring it up to date; an empty one may be begun again, unless that is the last word."""
-        state = "…" if column.reason is None else f"seed {column.seed}"
-        self.border_title = Content(f"{self.number + 1}  {state}")
         nothing = ""
         if is_last_word and column.reason is FinishReason.END:
             nothing = "(the story ends here)"
-        self._words.say((turn + column.text).lstrip("\n ") or nothing)
+        state = "…" if column.reason is None else f"seed {column.seed}"
+        self.tell(state, (turn + column.text).lstrip("\n ") or nothing)
+
+    def tell(self, state: str, text: str) -> None:
+        """Show a text, and how it stands, behind its number."""
+        self.border_title = Content(f"{self.number + 1}  {state}".rstrip())
+        self._words.say(text)
 
     def action_keep(self) -> None:
         self.post_message(self.Kept(self.number))

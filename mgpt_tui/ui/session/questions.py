@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from mgpt_tui.inference.process.client import EngineLike
 from mgpt_tui.inference.process.messages import (
     Answered,
+    Bridged,
     Failed,
     Inspected,
     Measured,
@@ -20,7 +21,7 @@ from mgpt_tui.inference.process.messages import (
 )
 from mgpt_tui.inference.request import ContextPart
 
-Answer = TypeVar("Answer", Seen, Measured, Ranked, Told, Inspected)
+Answer = TypeVar("Answer", Seen, Measured, Ranked, Told, Bridged, Inspected)
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +56,7 @@ class Question(Generic[Answer]):
 
 
 def _has_more(event: object) -> bool:
-    return isinstance(event, Inspected) and event.more
+    return isinstance(event, Inspected | Bridged) and event.more
 
 
 _Open = tuple[Question[Any], Callable[[Any], None] | None, Callable[[str], None] | None]
@@ -106,7 +107,7 @@ class Questions:
         self._open[id] = question, then, fails
         return question
 
-    def leave(self, question: Question[Inspected]) -> None:
+    def leave(self, question: Question[Any]) -> None:
         """Have no more told of what is told bit by bit; what is known of it stays."""
         if question.is_open and question.id is not None:
             self._engine.stop(question.id)

@@ -15,19 +15,15 @@ from itertools import groupby
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.process.client import EngineLike
 from mgpt_tui.inference.process.messages import (
+    Answered,
     Chunks,
     Died,
     Ended,
     Event,
     Failed,
-    Inspected,
-    Measured,
-    Ranked,
     Ready,
-    Replaced,
     Seen,
     Started,
-    Told,
 )
 from mgpt_tui.inference.request import ContextPart, SamplingSettings, Until, noted
 from mgpt_tui.stories.story import Maker, Story
@@ -188,7 +184,7 @@ class Session:
             return
         until = Until(self.story.spans[-1].until)
         self._supervisor.when_ready(
-            lambda: self._write(self.story.retry(self.settings, self._maker, until))
+            lambda: self._write(self.story.retry(self.settings, self.maker, until))
         )
 
     def compare(self, samples: int) -> None:
@@ -216,32 +212,32 @@ class Session:
     def retry_at(self, offset: int) -> None:
         """Let the model write what comes from a character on anew; the old stays as a branch."""
         self.stop()
-        self._write(self.story.begin(self.settings, self._maker, offset=offset))
+        self._write(self.story.begin(self.settings, self.maker, offset=offset))
+
+    def change(self, change: Callable[[Story], Story]) -> None:
+        """Stop, and make another story of this one."""
+        self.stop()
+        self._go_to(change(self.story))
 
     def edit(self, text: str) -> None:
         """The story as the writer has changed it."""
-        self.stop()
-        self._go_to(self.story.edited(text))
+        self.change(lambda story: story.edited(text))
 
     def move(self, step: int) -> None:
         """To the sibling before or after the passage that the writer stands at."""
-        self.stop()
-        self._go_to(self.story.sibling(step))
+        self.change(lambda story: story.sibling(step))
 
     def go(self, node: int) -> None:
         """To the end of a passage anywhere in the tree."""
-        self.stop()
-        self._go_to(self.story.go(node))
+        self.change(lambda story: story.go(node))
 
     def undo(self) -> None:
         """Stop, and go one step back."""
-        self.stop()
-        self._go_to(self.story.undo())
+        self.change(Story.undo)
 
     def redo(self) -> None:
         """Go one step forward again."""
-        self.stop()
-        self._go_to(self.story.redo())
+        self.change(Story.redo)
 
     def tell(self, story: Story) -> None:
         """Turn to another story."""
@@ -296,7 +292,7 @@ class Session:
             case Failed() if self._page.is_of(event.id):
                 self._finish()
                 return [_told(event)]
-            case Seen() | Measured() | Ranked() | Told() | Inspected() | Replaced() | Failed():
+            case _ if isinstance(event, Answered | Failed):
                 self.questions.take(event)
             case Died():
                 self.questions.lose()
@@ -318,23 +314,23 @@ class Session:
         self._page.begin(Passage(self._fingerprints), begun)
 
     @property
-    def _maker(self) -> Maker:
+    def maker(self) -> Maker:
         """What writes the next passage; there is a model."""
         return replace(self._supervisor.maker(self.muted), note=self.story.note)
 
     def _go_on(self, until: Until, story: Story) -> None:
         """Have a story go on, in one step of undo from the one that there is."""
-        begun = story.begin(self.settings, self._maker, until)
+        begun = story.begin(self.settings, self.maker, until)
         self._write(replace(begun, past=(*self.story.past, self.story.here)))
 
     def _go_on_from(self, changed: Story) -> None:
         """Have a changed story go on, in one step of undo from the one that there is."""
         before, self.story = self.story, changed
-        begun = changed.begin(self.settings, self._maker)
+        begun = changed.begin(self.settings, self.maker)
         self._write(replace(begun, past=(*before.past, before.here)))
 
     def _compare(self, samples: int, story: Story) -> None:
-        maker, settings = self._maker, self.settings
+        maker, settings = self.maker, self.settings
         self.comparison = Comparison(story, settings, maker, samples, back=self.story)
         columns = SideBySide(self._fingerprints, self.comparison, settings)
         self._page.begin(columns, story)

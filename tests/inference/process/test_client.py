@@ -169,7 +169,7 @@ def test_another_model_takes_the_place_of_this_one(endless_checkpoint, tiny_chec
 
 @posix
 def test_nobody_waits_for_the_model_that_was_left(tmp_path, monkeypatch):
-    monkeypatch.setattr("mgpt_tui.inference.process.client.PATIENCE", 10 * PATIENCE)
+    monkeypatch.setattr("mgpt_tui.inference.process.child.PATIENCE", 10 * PATIENCE)
     client = EngineClient(python=script(tmp_path, "exec sleep 600"))
     client.start()
     old = client.pid
@@ -383,7 +383,7 @@ def test_whatever_the_engine_says_its_end_is_told(tmp_path, line):
 
 @posix
 def test_a_line_that_never_ends_fills_no_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("mgpt_tui.inference.process.client.LONGEST_EVENT", 1000)
+    monkeypatch.setattr("mgpt_tui.inference.process.child.LONGEST_EVENT", 1000)
     client = EngineClient(python=script(tmp_path, "exec cat /dev/zero"))
     client.start()
     assert next_event(client) == Died(-signal.SIGKILL)
@@ -395,7 +395,7 @@ def test_what_cannot_be_sent_is_told(tmp_path, monkeypatch):
     def broken(request):
         raise RecursionError
 
-    monkeypatch.setattr("mgpt_tui.inference.process.client.encode", broken)
+    monkeypatch.setattr("mgpt_tui.inference.process.child.encode", broken)
     client = EngineClient(python=script(tmp_path, "exec sleep 600"))
     client.start()
     client.generate(["Once"], LONG)

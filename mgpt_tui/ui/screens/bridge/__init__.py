@@ -1,0 +1,1 @@
+"""Bridges: where in the story, and which of those that the model finds."""
