@@ -15,6 +15,8 @@ from fuzzers.files import laid_out
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.process.lines import ProtocolError, decode, encode
 from mgpt_tui.inference.process.messages import (
+    Bridge,
+    Bridged,
     Chunks,
     Ended,
     Failed,
@@ -37,9 +39,11 @@ from mgpt_tui.inference.request import (
     Distribution,
     Finished,
     FinishReason,
+    Gap,
     Note,
     SamplingSettings,
     Until,
+    Way,
 )
 from mgpt_tui.presets import find_preset
 from mgpt_tui.settings_fields import LARGEST_INT, Declared, arguments_from, declared
@@ -54,6 +58,7 @@ REQUESTS = [
         Look(2, ("Once",), SAMPLING, 5),
         Measure(3, (Note("Mia."), "Once", (4,))),
         Rank(4, ("Once",), (" it", " a")),
+        Bridge(5, Gap((Note("Mia."), "Once"), ("They", (4,)), " ran."), SAMPLING, 2),
         Stop(1),
     )
 ]
@@ -67,6 +72,8 @@ EVENTS = [
         Seen(2, Distribution((Alternative(5, "a", 0.5, 1.0), Alternative(6, "", 0.1, 0.0)), 1.5)),
         Measured(3, 9),
         Ranked(4, (-1.5, -2.0)),
+        Bridged(5, (Way((TextChunk(" a", (3,)),), SAMPLING, 8, 1.5),), -0.5, 2, True),
+        Bridged(5, (), 0.0, 0),
         Failed(1, "No.", "Try again."),
     )
 ]
@@ -185,7 +192,7 @@ def events(draw: random.Random) -> None:
         except ProtocolError:
             continue
         assert decode(encode(event)) == event
-    assert set(pending.give_up()) <= {1, 2, 3, 4}
+    assert set(pending.give_up()) <= {1, 2, 3, 4, 5}
 
 
 def commands(draw: random.Random) -> None:

@@ -28,6 +28,7 @@ FIELDS = {"enter", "escape", "tab", "shift+tab", "up", "down"}
 DIALOGS = {
     "ctrl+r", "ctrl+s", "f1", "f2", "f3", "f4", "f5", "f6", "f7", "f8", "f9", "f10", "home",
     "end", "pageup", "pagedown", "ctrl+c", "super+c", "question_mark", "slash", "space",
+    "alt+o", "shift+left", "shift+right",
 }  # fmt: skip
 """What some dialog has a use for, which a key of the whole app would take away."""
 

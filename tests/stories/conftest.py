@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.inference.request import SamplingSettings, Way
 from mgpt_tui.stories.story import Author, Maker, Story
-from mgpt_tui.text import clean_text
+from mgpt_tui.text import TextChunk, clean_text
 
 Step = tuple[str, str, int]
 """A verb, a text for those that need one, and a number for those that need one."""
 
 VERBS = (
     "write", "model", "model", "more", "retry", "undo", "redo", "go", "sibling", "edit", "cut",
-    "choose", "name",
+    "choose", "name", "bridge",
 )  # fmt: skip
 
 ELSEWHERE = (
@@ -59,9 +59,19 @@ def taken(story: Story, step: Step) -> Story:
             return story.edited(story.text[: number % (len(story.text) + 1)])
         case "choose":
             return story.choose(number % (len(story.text) + 1), text, number, MAKER)
+        case "bridge":
+            start = number % (len(story.text) + 1)
+            end = min(len(story.text), start + number % 5)
+            return story.bridged(start, end, way(text, settings, number), MAKER)
         case "name":
             return story.named(text)
     return story
+
+
+def way(text: str, settings: SamplingSettings, seed: int) -> Way:
+    """A bridge of two tokens, the first of which brought a character."""
+    chunks = (TextChunk(text[:1], (seed,)), TextChunk(text[1:], (seed + 1,)))
+    return Way(chunks, settings, seed)
 
 
 def _told(story: Story, text: str, number: int) -> Story:

@@ -15,7 +15,7 @@ from mgpt_tui.stories.changes import apply, changes
 from mgpt_tui.stories.diff import _word
 from mgpt_tui.stories.story import Author, Maker, Node, Story
 from mgpt_tui.text import clean_text, joint
-from tests.stories.conftest import Step, anything, assert_sound, played, steps, taken
+from tests.stories.conftest import Step, anything, assert_sound, played, steps, taken, way
 
 SETTINGS = SamplingSettings()
 MAKER = Maker(model="m", fingerprint="m")
@@ -290,6 +290,22 @@ def test_an_edit_cuts_in_and_copies_the_rest() -> None:
     assert story.edited("A fox ran").spans[1].seed == 7
     assert story.edited("A fox ran").spans[1].tokens == (1,)
     assert not story.edited("A fox ran").ends_with_model
+
+
+def test_a_bridge_keeps_what_comes_after_and_undo_takes_it_back() -> None:
+    story = fox().write("It slept.")
+    start, end = len("A fox ran"), len("A fox ran to")
+    changed = story.bridged(start, end, way(" far", SETTINGS, 9), MAKER)
+    assert changed.text == story.text[:start] + " far" + story.text[end:]
+    assert [(span.author, span.text, span.tokens, span.seed) for span in changed.spans] == [
+        (Author.WRITER, "A fox", (), None),
+        (Author.MODEL, " ran", (1,), 7),
+        (Author.MODEL, " far", (9, 10), 9),
+        (Author.MODEL, " the sea.", (3, 4), None),
+        (Author.WRITER, " It slept.", (), None),
+    ]
+    assert changed.spans[2].maker == MAKER and changed.spans[2].settings == SETTINGS
+    assert changed.undo().spans == story.spans and changed.undo().redo() == changed
 
 
 def test_what_the_writer_changes_of_his_own_stays_one_piece() -> None:

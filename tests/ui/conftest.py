@@ -16,6 +16,7 @@ from textual.widgets import Input, TextArea
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.inspection.answers import Asked
 from mgpt_tui.inference.process.messages import (
+    Bridged,
     Chunks,
     Died,
     Ended,
@@ -35,10 +36,12 @@ from mgpt_tui.inference.request import (
     Distribution,
     Finished,
     FinishReason,
+    Gap,
     Note,
     SamplingSettings,
     TextChunk,
     Until,
+    Way,
 )
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.ui.app import WritingRoom
@@ -57,6 +60,9 @@ ALTERNATIVES = (
     Alternative(3, " [in]", 0.1, 0.0),
 )
 WORDS = (" on", " the", " ground", ".", " It", " was", " shiny", ".")
+
+
+WAYS = (" She took it home.", " It fell down.", " Nobody [saw] it.")
 
 
 def count(context: tuple[ContextPart, ...]) -> int:
@@ -89,6 +95,7 @@ class FakeEngine:
     looked: list[tuple[ContextPart, ...]] = field(default_factory=list)
     measured: list[tuple[ContextPart, ...]] = field(default_factory=list)
     ranked: list[tuple[tuple[ContextPart, ...], tuple[str, ...]]] = field(default_factory=list)
+    bridged: list[tuple[Gap, SamplingSettings, str]] = field(default_factory=list)
     inspected: list[tuple[tuple[ContextPart, ...], Asked]] = field(default_factory=list)
     told: list[tuple[tuple[ContextPart, ...], SamplingSettings, str]] = field(default_factory=list)
     spelled: dict[int, str] = field(default_factory=dict)
@@ -152,6 +159,14 @@ class FakeEngine:
             self.say(Told(id, f" as {model or 'it'} tells", self.finished(settings.max_tokens)))
         return id
 
+    def bridge(self, gap: Gap, settings: SamplingSettings, samples: int, muted: str = "") -> int:
+        self.bridged.append((gap, settings, muted))
+        id = -80_000 - len(self.bridged)
+        if self.automatic:
+            self.find(1, more=True)
+            self.find(len(WAYS))
+        return id
+
     def inspect(self, context: tuple[ContextPart, ...], asked: Asked) -> int:
         self.inspected.append((context, asked))
         id = -100_000 - len(self.inspected)
@@ -192,6 +207,17 @@ class FakeEngine:
     def answer(self, at: int) -> None:
         """Answer the question about the story that was asked as the nth, from 0."""
         self.say(Inspected(-100_001 - at, told(*self.inspected[at], self.spelled)))
+
+    def find(self, ways: int, *, more: bool = False) -> None:
+        """Tell of so many of the ways that were asked for last."""
+        gap, settings, _ = self.bridged[-1]
+        seed = settings.seed or 0
+        found = tuple(
+            Way((TextChunk(text, (2000 + at,)),), settings, seed + at, 9.5 - 10 * at)
+            for at, text in enumerate(WAYS[:ways])
+        )
+        now = 4.25 if gap.now else 0.0
+        self.say(Bridged(-80_000 - len(self.bridged), found, now, ways, more))
 
     def begin(self, window_start: int = 0) -> None:
         self.say(Started(self.id, self.read, window_start, self.seed))

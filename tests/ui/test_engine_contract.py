@@ -12,6 +12,7 @@ import pytest
 from mgpt_tui.inference.inspection.answers import Asked, SurpriseView, View
 from mgpt_tui.inference.process.client import EngineClient, EngineLike
 from mgpt_tui.inference.process.messages import (
+    Bridged,
     Chunks,
     Died,
     Ended,
@@ -24,7 +25,7 @@ from mgpt_tui.inference.process.messages import (
     Started,
     Told,
 )
-from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.inference.request import Gap, SamplingSettings
 from mgpt_tui.model.checkpoint import save_checkpoint
 from mgpt_tui.ui.session.session import Session
 from mgpt_tui.ui.session.supervisor import Phase
@@ -138,6 +139,16 @@ def test_what_is_looked_into_covers_the_text(engine) -> None:
     assert isinstance(told, SurpriseView)
     assert "".join(token.text for token in told.tokens) == STORY
     assert told.tokens[-1].end == len(STORY)
+
+
+def test_bridges_are_told_until_there_are_no_more(engine) -> None:
+    id = engine.bridge(Gap((STORY,), (" It was.",)), SETTINGS, 12)
+    while True:
+        bridged = answer(engine)
+        assert isinstance(bridged, Bridged) and bridged.id == id
+        if not bridged.more:
+            break
+    assert all(SETTINGS.seed <= way.seed < SETTINGS.seed + 12 for way in bridged.ways)
 
 
 def test_a_stop_that_comes_too_late_says_nothing(engine) -> None:

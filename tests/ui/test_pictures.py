@@ -13,6 +13,8 @@ DIALOGS = {
     "edit": ("f4",),
     "another word": ("f5", "left", "left"),
     "compare": ("f6",),
+    "bridge": ("alt+o",),
+    "ways": ("alt+o", "enter"),
     "branches": ("ctrl+r", "f7"),
     "tokens": ("f9", "left", "left", "0"),
     "surprise": ("f9", "left", "left", "1"),

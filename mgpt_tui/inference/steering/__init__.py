@@ -1,1 +1,1 @@
-"""What leads a generation somewhere."""
+"""What leads a text somewhere: to what comes after it."""

@@ -148,7 +148,9 @@ class AnotherWordScreen(LiveDialog[Answer | None]):
     def compose(self) -> ComposeResult:
         box = Vertical(classes="box whole")
         box.border_title = "Another word"
-        box.border_subtitle = "← → walk · ↑ ↓ enter choose · ctrl+r retries from here · f9 · esc"
+        box.border_subtitle = (
+            "← → walk · ↑ ↓ enter choose · ctrl+r retries from here · alt+o · f9 · esc"
+        )
         with box:
             yield Plain(id="passage")
             yield Options(id="alternatives", compact=True)

@@ -39,6 +39,8 @@ from mgpt_tui.inference.inspection.experiments import (
 from mgpt_tui.inference.process.lines import ProtocolError, decode, encode
 from mgpt_tui.inference.process.messages import (
     LARGEST_COUNT,
+    Bridge,
+    Bridged,
     Chunks,
     Died,
     Ended,
@@ -64,9 +66,11 @@ from mgpt_tui.inference.request import (
     Distribution,
     Finished,
     FinishReason,
+    Gap,
     Note,
     SamplingSettings,
     Until,
+    Way,
 )
 from mgpt_tui.text import TextChunk
 
@@ -95,6 +99,7 @@ finished = st.builds(
     window_start=counts,
     context_tokens=counts,
 )
+pieces = st.lists(st.builds(TextChunk, texts, tokens), max_size=3).map(tuple)
 said = st.builds(Said, counts, texts)
 signed = st.floats(-1e9, 1e9)
 stretches = st.builds(Stretch, counts, counts, signed, counts)
@@ -207,6 +212,22 @@ messages = st.one_of(
     st.builds(Ranked, ids, many),
     st.builds(Tell, ids, contexts, sampling, texts),
     st.builds(Told, ids, texts, finished),
+    st.builds(
+        Bridge,
+        ids,
+        st.builds(Gap, contexts, contexts, texts),
+        sampling,
+        st.integers(1, LARGEST_COUNT),
+        texts,
+    ),
+    st.builds(
+        Bridged,
+        ids,
+        st.lists(st.builds(Way, pieces, sampling, seeds, signed), max_size=3).map(tuple),
+        signed,
+        counts,
+        st.booleans(),
+    ),
     st.builds(
         Ready,
         texts,

@@ -33,6 +33,8 @@ from mgpt_tui.inference.inspection.experiments import (
 from mgpt_tui.inference.inspector import Inspector
 from mgpt_tui.inference.process.lines import ProtocolError, decode, encode
 from mgpt_tui.inference.process.messages import (
+    Bridge,
+    Bridged,
     Chunks,
     Ended,
     Failed,
@@ -51,7 +53,8 @@ from mgpt_tui.inference.process.messages import (
     Told,
 )
 from mgpt_tui.inference.process.server import Server
-from mgpt_tui.inference.request import FinishReason, SamplingSettings, Until
+from mgpt_tui.inference.request import FinishReason, Gap, SamplingSettings, Until
+from mgpt_tui.inference.steering.bridge import Progress, bridges
 from tests.waiting import PATIENCE
 
 SAMPLING = SamplingSettings(max_tokens=12, seed=3)
@@ -502,6 +505,56 @@ def test_short_questions_are_answered_between_two_pieces_of_a_text(
     assert written(events) == plain  # it was written as if nothing had been asked
     server.answer_next(engine, lambda: inspector)
     assert isinstance(events[-1], Ended) and events[-1].id == 9
+
+
+LINES = SamplingSettings(top_k=None, seed=5, bias=("a=7", "b=7", "\n=7"))
+GAP = Gap(("The fox ran.",), (" It was cold.",))
+
+
+def test_bridges_are_told_as_they_are_weighed(server, events, engine):
+    server.take(encode(Bridge(5, GAP, LINES, 40)))
+    server.answer_next(engine)
+    *_, last = bridges(engine, GAP, LINES, 40)
+    assert {event.id for event in events} == {5}
+    assert [event.more for event in events] == [True] * (len(events) - 1) + [False]
+    assert len({event.weighed for event in events[:-1]}) == len(events) - 1 > 1
+    told = Progress(events[-1].ways, events[-1].now, events[-1].weighed, is_last=True)
+    assert told == last
+
+
+def test_bridges_let_short_questions_in_and_are_stopped(server, events, engine):
+    def go_on(event):
+        events.append(event)
+        if len(events) == 1:
+            server.take(encode(Measure(6, ("A dog",))))
+        if len(events) == 3:
+            server.take(encode(Stop(5)))
+
+    server._send = go_on
+    server.take(encode(Measure(4, ("A dog",))))
+    server.take(encode(Bridge(5, GAP, LINES, 40)))
+    server.answer_next(engine)
+    server.answer_next(engine)
+    kinds = [type(event) for event in events]
+    assert kinds[:3] == [Measured, Measured, Bridged] and events[1].id == 6
+    assert events[-1] == Replaced(5) and Bridged in kinds
+    assert all(event.more for event in events if isinstance(event, Bridged))
+
+
+def test_a_muted_model_bridges_too(server, events, engine, inspector):
+    for id, muted in ((5, "L1"), (6, "")):
+        server.take(encode(Bridge(id, GAP, LINES, 8, muted)))
+        server.answer_next(engine, lambda: inspector)
+    muted, whole = (
+        next(event for event in events if event.id == id and not event.more) for id in (5, 6)
+    )
+    assert muted.ways and whole.ways and muted.ways != whole.ways
+
+
+def test_what_cannot_be_bridged_is_told(server, events, engine):
+    server.take(encode(Bridge(5, Gap((), ("x",)), LINES, 8)))
+    server.answer_next(engine)
+    assert isinstance(events[-1], Failed) and "text before it" in events[-1].message
 
 
 def test_a_newer_question_for_the_same_view_replaces_the_one_that_waits(

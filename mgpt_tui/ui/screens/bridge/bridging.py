@@ -35,8 +35,8 @@ def places_of(text: str) -> list[Stretch]:
     sentences = sentences_of(text)
     places: list[Stretch] = []
     for (start, end), (_, before) in zip(sentences[1:], sentences, strict=False):
-        blanks = len(text[:start]) - len(text[:start].rstrip(" \t"))
-        places += (Stretch(before, before), Stretch(max(before, start - blanks), end))
+        begins_line = "\n" in text[before:start]
+        places += (Stretch(before, before), Stretch(start if begins_line else before, end))
     return places[:-1]  # nothing comes after the last sentence
 
 

@@ -59,7 +59,7 @@ class MarkScreen(Dialog[Stretch | None]):
         box.border_title = "Where is a bridge to be?"
         box.border_subtitle = "← → walk · shift+← → mark more · enter bridges · esc"
         with box:
-            with VerticalScroll(can_focus=False):
+            with VerticalScroll():
                 yield Plain(id="marked")
             yield Plain(classes="help")
 

@@ -9,6 +9,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
+from mgpt_tui.text import clean_text
+from mgpt_tui.ui.screens.another_word import around
 from mgpt_tui.ui.screens.bridge.bridging import SAMPLES, Bridging
 from mgpt_tui.ui.screens.compare import Candidate
 from mgpt_tui.ui.screens.dialog import LiveDialog
@@ -45,17 +47,17 @@ class WaysScreen(LiveDialog[int | None]):
 
     def compose(self) -> ComposeResult:
         text, (start, end) = self._bridging.text, self._bridging.stretch
-        before, after = text[max(0, start - SEEN) : start], text[end : end + SEEN]
+        first, last = around(text, start, end, SEEN, SEEN)
+        before, after = text[first:start].strip(), text[end:last].strip()
         box = Vertical(classes="box whole")
         box.border_title = "What leads from here to there?"
         box.border_subtitle = f"1–{SHOWN} or enter keeps one · ctrl+r looks for others · esc"
         with box:
-            yield Plain(f"{'…' if start > SEEN else ''}{before.strip()}", classes="shore")
+            yield Plain(f"…{before}" if first else before, classes="shore")
             with Horizontal(id="candidates"):
                 for number in range(SHOWN):
                     yield Candidate(number)
-            more = "…" if end + SEEN < len(text) else ""
-            yield Plain(f"{after.strip()}{more}", classes="shore")
+            yield Plain(f"{after}…" if last < len(text) else after, classes="shore")
             yield Plain(classes="help")
 
     def on_mount(self) -> None:
@@ -68,7 +70,7 @@ class WaysScreen(LiveDialog[int | None]):
             number, ways = candidate.number, self._bridging.ways
             if number < len(ways):
                 way = ways[number]
-                candidate.tell(bits(way.bits), way.text.strip())
+                candidate.tell(bits(way.bits), clean_text(way.text).strip())
             else:
                 candidate.tell("" if self._bridging.is_over else "…", "")
         self.query_one(".help", Plain).say(self._said())
@@ -83,10 +85,12 @@ class WaysScreen(LiveDialog[int | None]):
             return f"{weighed} ways are weighed; esc stops." if weighed else "The model writes…"
         if found is None or not found.ways:
             return f"None of {SAMPLES} ways leads there; ctrl+r looks for others."
-        said = f"Of {found.weighed} ways, those behind which what follows is least surprising: "
         start, end = bridging.stretch
         now = f" (what stands there now: {bits(found.now)})" if end > start else ""
-        return f"{said}so many bits less than with nothing there{now}."
+        return (
+            f"The best of {found.weighed} ways: behind each, what follows is so many bits less "
+            f"surprising than with nothing there{now}."
+        )
 
     @on(Candidate.Kept)
     def keep(self, message: Candidate.Kept) -> None:
