@@ -24,8 +24,9 @@ def test_more_text_is_told_in_steps_and_much_needs_no_word():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, ["--dropout 0.1 puts that off", "--patience 5"]),
-        ({"dropout": 0.1, "patience": 2}, []),
+        ({"n_embd": 66}, ["--dropout 0.1 puts that off", "--patience 5"]),
+        ({"n_embd": 64}, ["--patience 5"]),  # there dropout gains nothing
+        ({"n_embd": 66, "dropout": 0.1, "patience": 2}, []),
     ],
 )
 def test_a_run_that_reads_often_is_told(make_trainer, changes, words):
