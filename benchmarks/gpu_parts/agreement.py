@@ -13,7 +13,7 @@ from gpu_parts.job import Job, apart, within
 from gpu_parts.material import shape
 from mgpt_tui.inference.decoders.in_torch.side_by_side import draw
 from mgpt_tui.inference.request import SamplingSettings
-from mgpt_tui.inference.sampling import choose
+from mgpt_tui.inference.sampling import filtered
 from mgpt_tui.model.gpt import GPT, fused_attention, written_out_attention
 from training.step.loss import TrainingLoss, linear_cross_entropy
 from training.step.muon import BatchedMuon
@@ -133,7 +133,7 @@ def draws(job: Job) -> dict[str, Any]:
     numbers = torch.rand(200, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     settings = SamplingSettings(temperature=0.8, top_k=50)
     pairs = zip(scores.numpy(), numbers.tolist(), strict=True)
-    expected = np.array([choose(row, settings, number)[0] for row, number in pairs])
+    expected = np.array([filtered(row, settings, {}, ()).token(number) for row, number in pairs])
     found = draw(scores.to(job.device), numbers.to(job.device), 0.8, 50).cpu().numpy()
     same = int((found == expected).sum())
     assert same >= 199, f"{same} of 200 are the same"  # a sum in another order may move a border

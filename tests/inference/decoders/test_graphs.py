@@ -11,7 +11,7 @@ from mgpt_tui.inference.decoders.in_torch.packed import PackedDecoder
 from mgpt_tui.inference.decoders.in_torch.side_by_side import Writers, draw
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.request import SamplingSettings
-from mgpt_tui.inference.sampling import choose
+from mgpt_tui.inference.sampling import filtered
 from mgpt_tui.model.gpt import GPT
 
 
@@ -51,7 +51,7 @@ def test_draws_are_those_of_the_engine(temperature, top_k):
     numbers[:2] = torch.tensor([0.0, 1 - 2.0**-53])
     settings = SamplingSettings(temperature=temperature, top_k=top_k)
     expected = [
-        choose(row, settings, number)[0]
+        filtered(row, settings, {}, ()).token(number)
         for row, number in zip(logits.numpy(), numbers.tolist(), strict=True)
     ]
     found = draw(logits, numbers, temperature, top_k)

@@ -16,7 +16,7 @@ from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.inspection import BITS
 from mgpt_tui.inference.inspection.answers import Answer, Asked, SurpriseView, View
 from mgpt_tui.inference.inspector import Inspector
-from mgpt_tui.inference.sampling import choose, uniforms
+from mgpt_tui.inference.sampling import filtered, uniforms
 from mgpt_tui.ui.screens.inside.sight import said
 from mgpt_tui.ui.screens.lessons import choosing, learning, looking, thinking, tokens
 from mgpt_tui.ui.screens.lessons.card import Card, Place, Seen, Wanted
@@ -186,7 +186,7 @@ def test_draws_are_those_of_the_sampler(ask, engine) -> None:
     logits = engine.next_logits(engine.encode([SHORT])[:7])
     expected = []
     for seed in range(6):
-        token, _ = choose(logits, settings, next(uniforms(seed)))
+        token = filtered(logits, settings, {}, ()).token(next(uniforms(seed)))
         expected.append(said(engine.tokenizer.decode([token])))
     found = lines(ask, SHORT, choosing.CHOOSING, place)
     assert found[-1] == f"drawn 6 times: {' '.join(expected)}"

@@ -20,7 +20,7 @@ from mgpt_tui.inference.sampling import uniforms
 
 
 def draw(logits: Tensor, numbers: Tensor, temperature: float, top_k: int) -> Tensor:
-    """What `sampling.choose` draws, for all rows at once.
+    """What `sampling.filtered` and its `token` draw, for all rows at once.
 
     Args:
         logits: fp32 (B, V).
