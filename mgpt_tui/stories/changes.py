@@ -9,6 +9,7 @@ from typing import Any
 from mgpt_tui.stories.formats import (
     are_tokens,
     check,
+    goal_from,
     integers,
     lengths_from,
     node_from_dict,
@@ -24,7 +25,7 @@ Record = dict[str, Any]
 """One change: only what changed is in it.
 
 - `cut`: how many nodes stay; `grow`: what came to a node; `add`: new nodes;
-- `here`, `title`, `created`, `note` as in the document;
+- `here`, `title`, `created`, `note`, `goal` as in the document;
 - `past`, `future`: how many of them stay, and what follows these.
 """
 
@@ -39,7 +40,7 @@ def changes(before: Story, after: Story) -> Record:
         record["grow"] = grown
     if same < len(after.nodes):
         record["add"] = [node_to_dict(node) for node in after.nodes[same:]]
-    for name in ("here", "title", "created", "note"):
+    for name in ("here", "title", "created", "note", "goal"):
         if getattr(before, name) != getattr(after, name):
             record[name] = getattr(after, name)
     for name in ("past", "future"):
@@ -113,6 +114,7 @@ def apply(story: Story, record: Record) -> Story:
         title=clean_text(of(str, record.get("title", story.title))),
         created=clean_text(of(str, record.get("created", story.created))),
         note=note_from(record, story.note),
+        goal=goal_from(record, story.goal),
         past=_stack(story.past, record.get("past")),
         future=_stack(story.future, record.get("future")),
     )

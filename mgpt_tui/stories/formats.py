@@ -30,6 +30,8 @@ LARGEST = 256 * 2**20
 """Bytes of a document or a journal that is read; a long novel has one."""
 RARE = ("muted", "note")
 """What stands in a passage only where it has it."""
+MOST_WORDS = 10**9
+"""No story is to have more words."""
 SUFFIXES = (".md", ".txt", ".json", ".html")
 
 
@@ -135,6 +137,8 @@ def to_json(story: Story, folds: int = 0) -> str:
     }
     if story.note:
         content["note"] = story.note
+    if story.goal:
+        content["goal"] = story.goal
     return json.dumps(content, ensure_ascii=False) + "\n"
 
 
@@ -207,6 +211,7 @@ def _story_from(content: dict[str, Any]) -> Story:
         title=title,
         created=created,
         note=note_from(content),
+        goal=goal_from(content),
         past=integers(content["past"]),
         future=integers(content["future"]),
     )
@@ -266,6 +271,14 @@ def seed_from(value: Any) -> int | None:
 def note_from(content: dict[str, Any], default: str = "") -> str:
     """The note of a story, or of a change of one."""
     return clean_text(of(str, content.get("note", default)))
+
+
+def goal_from(content: dict[str, Any], default: int = 0) -> int:
+    """How many words a story is to have, by it or by a change of one; else an error as in `of`."""
+    goal = of(int, content.get("goal", default))
+    if not 0 <= goal <= MOST_WORDS:
+        raise ValueError(f"a goal of {goal} words")
+    return int(goal)
 
 
 def are_tokens(numbers: Sequence[int]) -> bool:

@@ -49,6 +49,7 @@ class Story:
         title: the name the writer gave it; "" until then.
         created: when it was begun, ISO 8601, UTC.
         note: what the model is to have in view before the story, which it is no part of.
+        goal: how many words it is to have; 0 where the writer has said nothing.
         past: the nodes that undo goes back to, the oldest first.
         future: the nodes that redo goes forward to, the nearest last.
     """
@@ -58,6 +59,7 @@ class Story:
     title: str = ""
     created: str = field(default_factory=_now)
     note: str = ""
+    goal: int = 0
     past: tuple[int, ...] = ()
     future: tuple[int, ...] = ()
     # Derived when it is asked for. Any other story derives its own, so that none can have an old

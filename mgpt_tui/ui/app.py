@@ -19,7 +19,9 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.files import atomic_write, make_folder, os_error
 from mgpt_tui.inference.process.client import EngineLike
+from mgpt_tui.paths import state_dir
 from mgpt_tui.settings import (
     Settings,
     aside_file,
@@ -28,6 +30,7 @@ from mgpt_tui.settings import (
     settings_file,
 )
 from mgpt_tui.stories.library import StoryLibrary
+from mgpt_tui.text import clean_text
 from mgpt_tui.ui.declaration import Key, Where
 from mgpt_tui.ui.keymap import KeyNames, check_keys, keymap
 from mgpt_tui.ui.keys import KEYS, bindings
@@ -39,6 +42,7 @@ from mgpt_tui.ui.screens.dialog import Dialog, Palette
 from mgpt_tui.ui.screens.help import HelpScreen
 from mgpt_tui.ui.session.session import Session
 from mgpt_tui.ui.terminal import driver_class
+from mgpt_tui.ui.terminal.clipboard import why_not
 from mgpt_tui.ui.terminal.in_order import Deed, InOrder, Typed
 from mgpt_tui.ui.themes import DEFAULT_THEME, find_theme
 from mgpt_tui.ui.workers import read_engine
@@ -227,6 +231,26 @@ class WritingRoom(InOrder[None]):
         """Let what Textual tells stand where our notices do: its toasts cover the story."""
         text = Content.from_markup(message).plain if markup else message
         self.room.desk.tell([Notice(f"{title} {text}".strip(), Severity(severity))])
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy to the terminal's clipboard or, where it takes none, to a file, and say so."""
+        text = clean_text(text)
+        count = len(text.split())
+        words = f"{count:,} word{'' if count == 1 else 's'}"
+        if not (why := why_not(text)):
+            super().copy_to_clipboard(text)
+            self.room.desk.say(f"Copied {words}.")
+            return
+        self._clipboard = text
+        file = state_dir() / "copied.txt"
+        try:
+            make_folder(file.parent)
+            atomic_write(file, text)
+            self.room.desk.say(f"{why}; the {words} are in {file}")
+        except OSError as error:
+            self.room.desk.complain(os_error(error, file))
+        except UserError as error:
+            self.room.desk.complain(error)
 
     def panic(self, *renderables: RenderableType) -> None:
         """End with an error, which Textual (8.2) does not tell in the exit code."""

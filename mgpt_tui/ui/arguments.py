@@ -74,6 +74,13 @@ def _whole_number(argument: str, usage: str) -> None:
         raise UserError(f"{usage} takes a whole number, not {argument!r}.")
 
 
+def _to_copy(begun: str, names: Iterable[str]) -> Iterator[Offer]:
+    return matching(begun, COPIES)
+
+
+COPIES = {"story": "the whole story", "passage": "what was written last"}
+"""What can be copied; a file may follow."""
+TO_COPY = Argument(offers=_to_copy)
 NUMBER = Argument(check=_whole_number)
 STORY = Argument(names=_stories)
 MODEL = Argument(names=lambda room: [entry.name for entry in list_models()])

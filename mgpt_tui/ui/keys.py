@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from textual.binding import Binding, BindingType
 
-from mgpt_tui.ui.arguments import MODEL, NUMBER, PRESET, SETTING, STORY, THEME
+from mgpt_tui.ui.arguments import MODEL, NUMBER, PRESET, SETTING, STORY, THEME, TO_COPY
 from mgpt_tui.ui.declaration import Footer, Group, Key, Room, Where, show_key
 
 
@@ -75,6 +75,11 @@ KEYS = (
         slash="/forget", palette=True, help="take the note out of the model's view again",
         can=lambda room: bool(room.session.story.note),
         unless="There is no note to forget.",
+    ),
+    Key(
+        id="goal", group=Group.WRITING, action="aim", label="goal in words", slash="/goal",
+        argument="[WORDS]", palette=True,
+        help="set how many words the story is to have, or off; alone, change it",
     ),
     Key(
         id="earlier_line", group=Group.WRITING, keys="up", action="earlier_line",
@@ -265,8 +270,16 @@ KEYS = (
         help="learn how the model works: ten cards with numbers of this story, and a game",
     ),
     Key(
+        id="copy_text", group=Group.READING, keys="alt+c", action="copy_text",
+        label="copy the text", slash="/copy", argument="[WHAT]", takes=TO_COPY, palette=True,
+        help="copy the story, or its last passage, to the clipboard or a file",
+        can=_has_story,
+        unless="There is no story to copy yet.",
+    ),
+    Key(
         id="copy", group=Group.READING, keys="ctrl+c", action="copy", label="copy",
-        where=Where.TEXTUAL, help="copy the text marked with the mouse",
+        where=Where.TEXTUAL,
+        help="copy the text marked with the mouse, or with shift and the arrows where it is edited",
     ),
     Key(
         id="help", group=Group.APP, keys="f1", action="app.help", label="help", slash="/help",

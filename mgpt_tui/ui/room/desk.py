@@ -17,6 +17,7 @@ from mgpt_tui.ui.declaration import Footer, Key
 from mgpt_tui.ui.keymap import KeyNames
 from mgpt_tui.ui.keys import KEY, KEYS
 from mgpt_tui.ui.notices import Notice
+from mgpt_tui.ui.room.aiming import Aiming
 from mgpt_tui.ui.room.pacing import Pacing
 from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.session.session import Session
@@ -72,6 +73,7 @@ class Desk:
         self._prompt: Prompt | None = None
         self._possible: dict[str, bool] = {}
         self._was_typing = False
+        self._aiming = Aiming()
 
     # What is where.
 
@@ -172,6 +174,8 @@ class Desk:
         """Bring the numbers up to date."""
         self.screen.query_one(StatusLine).show(self.session, self.typed_line.said)
         self.screen.query_one(TopBar).count(self.session.story.words)
+        if self._aiming.is_reached(self.session.story):
+            self.say(f"The story has its {self.session.story.goal:,} words.")
 
     def show_possible(self) -> None:
         """Let the footer show what can be done now, when that has changed."""

@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING
 
 from textual.actions import SkipAction
 
+from mgpt_tui.errors import UserError
+from mgpt_tui.files import atomic_write
+from mgpt_tui.paths import expanded
+from mgpt_tui.ui.arguments import COPIES
 from mgpt_tui.ui.room.desk import Desk
 
 # What looks inside is a seventh of all that the app imports, so it is imported when it is opened.
@@ -39,6 +43,21 @@ class Reading:
 
     def action_page_down(self) -> None:
         self._desk.story_pane.scroll_page_down(animate=False)
+
+    def action_copy_text(self, what: str = "story") -> None:
+        which, _, file = what.partition(" ")
+        if which not in COPIES:
+            raise UserError(
+                f"{which} cannot be copied.", "Give story or passage, and a file if you want one."
+            )
+        story = self._desk.session.story
+        text = story.text if which == "story" else story.spans[-1].text.strip()
+        if file:
+            path = expanded(file.strip())
+            atomic_write(path, f"{text}\n", new=True)
+            self._desk.say(f"Copied to {path}")
+        else:
+            self._desk.screen.app.copy_to_clipboard(text)
 
     def action_inside(self) -> None:
         self.look_at(None)

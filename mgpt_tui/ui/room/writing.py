@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import Until
+from mgpt_tui.settings_fields import OFF
+from mgpt_tui.stories.formats import MOST_WORDS
 from mgpt_tui.ui.keys import KEY
 from mgpt_tui.ui.room.desk import Desk
 
@@ -36,6 +41,18 @@ class Writing:
             self._desk.say("A seed is set, so the model writes the same again.")
         session.retry()
         self._desk.show_end()
+
+    def action_aim(self, words: str = "") -> None:
+        session, goal = self._session, self._session.story.goal
+        if not words:
+            self._desk.prompt.begin(KEY["goal"], str(goal) if goal else "")
+            return
+        wanted = 0 if words == OFF else int(words) if words.isdecimal() else -1
+        if not 0 <= wanted <= MOST_WORDS:
+            raise UserError(f"{words} is no number of words.", "Give one such as 500, or off.")
+        session.story = replace(session.story, goal=wanted)
+        self._desk.say(f"The goal is {wanted:,} words." if wanted else "There is no goal.")
+        self._desk.show_status()
 
     # What the model is to keep in mind.
 

@@ -92,10 +92,11 @@ def status(session: Session, width: int, names: KeyNames, line: str = "") -> str
         return f"the model is loading…{waiting}"
     if session.phase is Phase.DOWN:
         return f"{session.trouble} {names.fill('{Send} tries again.')}"
-    numbers = [version(session.story), rate(session.meter), without(session), seed(session)]
+    aim = goal(session.story)
+    numbers = [version(session.story), rate(session.meter), aim, without(session), seed(session)]
     numbers.append(settings(session.settings))
     if line:
-        numbers = [version(session.story), "", without(session), line]
+        numbers = [version(session.story), "", aim, without(session), line]
     for bar in BAR_WIDTHS:
         for gap in (GAP, GAP[1:]):
             shown = gap.join(part for part in (context(session, bar), *numbers) if part)
@@ -123,6 +124,11 @@ def version(story: Story) -> str:
     siblings = story.siblings
     place = siblings.index(story.here) + 1
     return f"version {place} of {len(siblings)}" if len(siblings) > 1 else ""
+
+
+def goal(story: Story) -> str:
+    """How many of the words that the writer wants the story has."""
+    return f"{sum(story.words.values()):,} of {story.goal:,} words" if story.goal else ""
 
 
 def rate(meter: Meter) -> str:

@@ -1,0 +1,43 @@
+"""A goal in words: kept with the story, shown on the way, told once."""
+
+from __future__ import annotations
+
+BEGINNING = "The girl found a key"
+REACHED = "The story has its 12 words."
+
+
+async def test_a_goal_is_shown_told_once_and_kept_with_the_story(open_room, engine, size) -> None:
+    async with open_room(engine, size) as writer:
+        await writer.command("/goal 12")
+        await writer.sees("0 of 12 words")
+        await writer.tell(BEGINNING)
+        await writer.sees("11 of 12 words")
+        assert REACHED not in writer.toasts
+        await writer.press("enter")
+        await writer.until(lambda: REACHED in writer.toasts)
+        await writer.sees("17 of 12 words")
+        await writer.press("ctrl+z")
+        await writer.sees("11 of 12 words")
+        await writer.command("/goal many")
+        await writer.until(lambda: "many is no number" in writer.toasts)
+        await writer.press("ctrl+y")
+        await writer.sees("17 of 12 words")
+        assert REACHED not in writer.toasts
+        await writer.command("/save Keys")
+        await writer.command("/new")
+        await writer.misses("of 12 words")
+        await writer.command("/open Keys")
+        await writer.sees("17 of 12 words")
+        await writer.command("/goal")
+        await writer.until(lambda: writer.prompt.text == "/goal 12")
+        await writer.press("ctrl+u")
+        await writer.command("/goal off")
+        await writer.misses("of 12 words")
+
+
+async def test_what_is_no_number_of_words_is_refused(open_room, engine) -> None:
+    async with open_room(engine) as writer:
+        for wrong in ("many", "-3", "9" * 12):
+            await writer.command(f"/goal {wrong}")
+            await writer.until(lambda wrong=wrong: f"{wrong} is no number" in writer.toasts)
+        assert writer.app.session.story.goal == 0
