@@ -18,6 +18,7 @@ from mgpt_tui.inference.held_back import Beginning, Spelling
 from mgpt_tui.inference.reader import Reader
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.inference.said.names import NONE, Names
+from mgpt_tui.inference.said.runs import Runs
 from mgpt_tui.inference.said.sentences import Sentences
 from mgpt_tui.inference.sampling import (
     Filtered,
@@ -28,9 +29,6 @@ from mgpt_tui.inference.sampling import (
     uniforms,
 )
 from mgpt_tui.model.config import GPTConfig
-
-LOOK_BACK = 2048
-"""Tokens among which `no_repeat` looks: more would be felt at every token of a long story."""
 
 NEVER = 1e-30
 """What is less likely is as good as impossible, and has a logarithm."""
@@ -118,9 +116,9 @@ class Rules:
         least = self.settings.end_after
         if self.end_token not in bias and least and said.words.of(tokens, least) < least:
             bias = {**bias, self.end_token: -math.inf}
-        if (length := self.settings.no_repeat) is not None:
-            told = tokens[max(self.kept, len(tokens) - LOOK_BACK) :]
-            bias = {**bias, **dict.fromkeys(repeating(told, length), -math.inf)}
+        length = self.settings.no_repeat
+        if length is not None and (again := said.runs(length).repeating(tokens)):
+            bias = {**bias, **dict.fromkeys(again, -math.inf)}
         if self.settings.no_sentence_twice and len(ends := said.sentences.repeating(tokens)):
             bias = {**bias, **dict.fromkeys(ends.tolist(), -math.inf)}
         others = said.names.others(tokens) if self.settings.new_names < 1 and not rest else NONE
@@ -131,26 +129,6 @@ class Rules:
             logits = logits.copy()
             logits[self.spelling.longer(rest)] += np.float32(math.log(max(goes_on, NEVER)))
         return logits, self.settings, bias, seen, allowed, others if len(others) else None
-
-
-def repeating(tokens: list[int], length: int) -> set[int]:
-    """The tokens with which the last `length` would stand in a text a second time.
-
-    As `no_repeat_ngram_size` of Hugging Face (after Paulus et al. 2018, section 2.5).
-
-    Args:
-        tokens: of the text.
-        length: at least 2.
-    """
-    last = tokens[len(tokens) - length + 1 :]
-    if len(last) < length - 1:
-        return set()
-    starts = range(len(tokens) - length + 1)
-    return {
-        tokens[at + length - 1]
-        for at in starts
-        if tokens[at] == last[0] and tokens[at : at + length - 1] == last
-    }
 
 
 class Words:
@@ -192,6 +170,13 @@ class Said:
 
     def __init__(self, spelling: Spelling, kept: int = 0) -> None:
         self._spelling, self._kept = spelling, kept
+        self._runs: dict[int, Runs] = {}
+
+    def runs(self, length: int) -> Runs:
+        """Its runs of so many tokens."""
+        if length not in self._runs:
+            self._runs[length] = Runs(length, self._kept)
+        return self._runs[length]
 
     @cached_property
     def words(self) -> Words:

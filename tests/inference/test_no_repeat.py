@@ -11,7 +11,7 @@ from mgpt_tui.inference.decoders.in_torch.plain import PlainDecoder
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.replay import replay
 from mgpt_tui.inference.request import Note, SamplingSettings
-from mgpt_tui.inference.steps import repeating
+from mgpt_tui.inference.said.runs import Runs
 
 SETTINGS = SamplingSettings(
     temperature=0, max_tokens=60, ignore_end=True, finish_sentence=False, seed=1
@@ -29,7 +29,15 @@ def test_what_would_repeat_is_what_hugging_face_bans(length: int) -> None:
             scores = torch.zeros(1, 4)
             banned = module.NoRepeatNGramLogitsProcessor(length)(torch.tensor([tokens]), scores)
             expected = set(torch.nonzero(banned[0] == -torch.inf).flatten().tolist())
-        assert repeating(tokens, length) == expected
+        assert Runs(length).repeating(tokens) == expected
+
+
+def test_a_text_that_grows_is_read_once_and_a_note_is_none_of_it() -> None:
+    generator = torch.Generator().manual_seed(7)
+    tokens = torch.randint(3, (50,), generator=generator).tolist()
+    runs, note = Runs(3, kept=4), [0, 1, 2, 0]
+    for size in range(len(tokens) + 1):
+        assert runs.repeating(note + tokens[:size]) == Runs(3).repeating(tokens[:size])
 
 
 def test_a_greedy_loop_is_broken_and_replays(tiny_model, byte_tokenizer) -> None:
