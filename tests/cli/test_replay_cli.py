@@ -9,10 +9,12 @@ from mgpt_tui import paths
 from mgpt_tui.inference.inspector import Inspector
 from mgpt_tui.inference.loading import FOR_THE_SCREEN, engine_of, load_engine
 from mgpt_tui.inference.muting import muted_engine
-from mgpt_tui.inference.request import DecodingSettings, SamplingSettings, noted
+from mgpt_tui.inference.request import DecodingSettings, Gap, SamplingSettings, noted
+from mgpt_tui.inference.steering.bridge import bridges
 from mgpt_tui.stories.formats import from_json, to_json
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.stories.story import Maker, Story
+from mgpt_tui.stories.tree import read_as, spans_between
 
 SETTINGS = SamplingSettings(max_tokens=12, seed=5, ignore_end=True)
 
@@ -169,3 +171,20 @@ def test_bad_input(mgpt, told):
         assert outcome.code == 2
         assert outcome.out == ""
         assert "Traceback" not in outcome.err
+
+
+def test_a_bridge_comes_out_the_same_and_what_is_behind_it_is_not_tried(
+    mgpt, told, tiny_checkpoint
+):
+    loaded = load_engine(tiny_checkpoint)
+    fingerprint, maker = loaded.info.fingerprint, told.spans[1].maker
+    at, size = len("A fox"), len(told.text)
+    after = read_as(spans_between(told.spans, at, size), {fingerprint}, size)
+    gap = Gap(told.context({fingerprint}, at), after)
+    settings = SamplingSettings(seed=5, top_k=None, bias=("a=7", "b=7", "\n=7"))
+    *_, found = bridges(loaded.engine, gap, settings, 24)
+    StoryLibrary().add(told.bridged(at, at, found.ways[0], maker), "Bridged")
+    bridge, *behind = report(mgpt, "Bridged")["passages"]
+    assert bridge["same"] == bridge["draws"] == len(found.ways[0].tokens) > 0
+    assert [passage["same"] for passage in behind] == [None, None]
+    assert "what is before it was edited" in behind[0]["why"]
