@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -45,6 +46,7 @@ class Keeper:
         self.turn = 0
         self.note = ""
         self._wanted = ""
+        self._given = ""  # the name that was made of the story's first line, while it bears that
         self._original: Path | None = None  # of a copy
         self._journal: Journal | None = None
         self._folds = 0
@@ -80,6 +82,9 @@ class Keeper:
             keeper._wanted, keeper._original, keeper._kept = path.stem, path, story
             return keeper, story
         keeper.document, keeper._folds, keeper._kept = found.document, found.folds, found.story
+        made = first_words(story.text)
+        if not story.title and re.fullmatch(rf"{re.escape(made)}( \d+)?", path.stem):
+            keeper._given = made
         keeper._journal = journal
         if found.written or found.document.stamp is None:
             with suppress(UserError):  # the journal serves as it is, then
@@ -168,15 +173,31 @@ class Keeper:
 
     def _keep(self, story: Story) -> None:
         if self.document is None:
-            self._claim(story, self._wanted or story.title or first_words(story.text))
+            made = "" if self._wanted or story.title else first_words(story.text)
+            self._claim(story, made or self._wanted or story.title)
+            self._given = made
         elif not self.document.is_ours():  # another program wrote it, and has it
             self._claim(story, self.name)
+        elif self._follows(story):
+            self._follow(story, self.document)
         elif self._serves() and self._kept is not None:
             assert self._journal is not None
             self._journal.append(changes(self._kept, story))
         else:
             self._again(story, self.document)
         self._kept = story
+
+    def _follows(self, story: Story) -> bool:
+        """Whether the story bears a name made of its first line, which is another by now."""
+        is_made = bool(self._given) and not story.title and bool(story.text.strip())
+        return is_made and first_words(story.text) != self._given
+
+    def _follow(self, story: Story, old: Document) -> None:
+        """Give the story the name that its first line makes now."""
+        self._given = first_words(story.text)
+        self._claim(story, self._given)
+        with suppress(OSError):  # it stays under both names, then
+            old.path.unlink(missing_ok=True)
 
     def _serves(self) -> bool:
         """Whether document and journal are as this keeper left them."""

@@ -17,14 +17,50 @@ CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
 CONTROL = re.compile(f"[{CONTROLS}]")
 """What `clean_text` would change, and line ends and tabs."""
 FORBIDDEN = re.compile(rf'[<>:"/\\|?*{CONTROLS}]')
+_ENDS = re.compile(
+    r"(?<!\bMr\.)(?<!\bMrs\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bSt\.)(?<=[.!?…])[\"'”’)]*\s"
+)
+_LEADING = (
+    "a an and are as at be because but by for from had has he her his i if in into is it its my no"
+    " not of off on one or our she so some that the their them then they this to very was we were"
+    " what when where which who whose will with you your"
+)
+LEADING = frozenset(_LEADING.split())
+"""Words that a name does not end with: something is to follow them."""
 RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?")
 
 
-def first_words(text: str, most: int = 6) -> str:
-    """A name made of a story's first words; "untitled" where there are none to use."""
-    words = FORBIDDEN.sub(" ", unicodedata.normalize("NFC", text)).split()[:most]
-    name = _cut(" ".join(words), 48).strip(" .,;!'-_")
-    return _given(name)
+def first_words(text: str, most: int = 7) -> str:
+    """A name made of a story's first line, cut where a sentence, a clause or a name ends.
+
+    "untitled" where there is nothing to use. Where nothing ends in time, words are left out at the
+    end that only lead to others.
+    """
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    words = _ENDS.split(unicodedata.normalize("NFC", first).strip(), maxsplit=1)[0].split()
+    short = _cut(" ".join(words[:most]), 48).split()
+    if len(short) < len(words):
+        short = short[: _end(short, words[len(short)])]
+    while len(short) > 1 and short[-1].strip(",;:").casefold() in LEADING:
+        del short[-1]
+    name = _cut(" ".join(FORBIDDEN.sub(" ", " ".join(short)).split()), 48)
+    return _given(name.strip(" .,;!'-_"))
+
+
+def _end(words: list[str], following: str) -> int:
+    """How many of these words to keep: to the last clause or else the last name, if there is one.
+
+    A name is a word with a capital that is not the first, and no other goes on with it.
+    """
+    places = range(len(words), 2, -1)
+    clauses = (end for end in places if words[end - 1][-1] in ",;:")
+    nexts = [*words[1:], following]
+    names = (end for end in places if _is_name(words[end - 1]) and not _is_name(nexts[end - 1]))
+    return next(clauses, 0) or next(names, len(words))
+
+
+def _is_name(word: str) -> bool:
+    return word[:1].isupper() and word.split("'")[0] != "I"
 
 
 def path_in(folder: Path, name: str, suffix: str) -> Path:

@@ -240,10 +240,10 @@ def test_a_journal_that_was_folded_in_is_not_used_again(library: StoryLibrary) -
     path = crashed(library)
     stale = path.with_suffix(".journal").read_bytes()
     keeper, story = Keeper.open(library, path)
-    keeper.close(story.edited("Something else."))
+    keeper.close(story.edited("A fox. Something else."))
     path.with_suffix(".journal").write_bytes(stale)  # as where a crash kept it from going
     keeper, story = Keeper.open(library, path)
-    assert (story.text, keeper.note) == ("Something else.", "")
+    assert (story.text, keeper.note) == ("A fox. Something else.", "")
 
 
 def test_an_older_document_does_not_lose_the_journal(library: StoryLibrary) -> None:

@@ -96,7 +96,14 @@ def test_names_that_could_leave_or_hide_are_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        ("The girl found a key on the ground.", "The girl found a key on"),
+        ("The girl found a key on the ground.", "The girl found a key"),
+        ("The girl found a golden key on the ground.", "The girl found a golden key"),
+        ("The girl found a key. It sang.", "The girl found a key"),
+        ("Mr. Fox ran. He sang.", "Mr. Fox ran"),
+        ("There was a boy named Tim who sang.", "There was a boy named Tim"),
+        ("When the rain came, the fox and the hen ran.", "When the rain came"),
+        ("One day a very and", "One day"),
+        ("A fox\nA hen and more", "A fox"),
         ("“Look!”", "“Look!”"),
         ("\n\n", "untitled"),
         ("...", "untitled"),
@@ -119,6 +126,33 @@ def test_a_story_is_kept_under_its_first_words(library: StoryLibrary) -> None:
     keeper.keep(longer)
     assert [entry.name for entry in library.entries()] == ["The girl found a key"]
     assert library.open(library.entries()[0].path)[0] == longer
+
+
+def test_a_name_follows_the_first_line_until_the_writer_gives_one(library: StoryLibrary) -> None:
+    keeper = Keeper(library)
+    story = Story().write("A fox")
+    keeper.keep(story)
+    story = story.edited("A hen ran.\nA fox came.")
+    keeper.keep(story)
+    assert keeper.name == "A hen ran"
+    keeper.close(story)
+    assert files(library) == ["A hen ran.json"]
+    keeper, story = Keeper.open(library, library.find("A hen ran").path)
+    story = story.edited("A cow ran.\nA fox came.")
+    keeper.keep(story)
+    assert files(library) == ["A cow ran.journal"]
+    keeper.keep(story.undo())
+    keeper.keep(Story())
+    assert keeper.name == "A hen ran"
+    story = keeper.save_to(story, library.target("Mine", ""))
+    story = story.edited("A dog.")
+    keeper.keep(story)
+    keeper.close(story)
+    assert [entry.name for entry in library.entries()] == ["Mine"]
+    (library.folder / "Mine.json").rename(library.folder / "By hand.json")
+    keeper, story = Keeper.open(library, library.folder / "By hand.json")
+    keeper.close(story.edited("A cat."))
+    assert [entry.name for entry in library.entries()] == ["By hand"]
 
 
 def test_two_stories_with_one_beginning_are_two_files(library: StoryLibrary) -> None:
@@ -341,12 +375,12 @@ def test_an_old_story_is_not_written_over_the_one_that_was_put_down(
     library: StoryLibrary,
 ) -> None:
     keeper = Keeper(library)
-    old = Story().write("Once")
+    old = Story().write("Once.")
     keeper.keep(old)
     late = old.write("there"), keeper.turn
     keeper.close(old.write("there was a fox."))
     keeper.keep(*late)
-    assert text_of(library.folder / "Once.json") == "Once there was a fox."
+    assert text_of(library.folder / "Once.json") == "Once. there was a fox."
 
 
 def test_the_newest_story_is_listed_first(library: StoryLibrary) -> None:
