@@ -2,6 +2,7 @@
 
     python campaigns/desk.py ends     # 60 stories, continued three times past their end
     python campaigns/desk.py names    # names over 600 words, with and without a note
+    python campaigns/desk.py words    # 200 passages that are to hold three words each
 
 One JSON line each. A story is told by the engine as the room asks for it, with the room's settings
 but for its length.
@@ -16,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from campaigns.words import words
 from mgpt_tui.inference.closing import is_closed, turns_for
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.loading import load_engine
@@ -129,6 +131,7 @@ def _named(engine: Engine, stories: int, *, with_note: bool) -> Iterator[bool]:
 MEASURES: dict[str, tuple[Callable[[Engine, int], dict[str, float]], int]] = {
     "ends": (ends, 60),
     "names": (names, 24),
+    "words": (words, 200),
 }
 
 

@@ -28,6 +28,9 @@ FRESH = (RANDOM, "-1", OFF, "")
 SEVERAL = r"several with | between (\n new line, \t tab, \s blank, \| bar, \\ backslash)"
 """How texts are typed of which a setting has several."""
 
+LONGEST_WORD = 24
+"""Letters of a word, where a setting takes words."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -40,6 +43,7 @@ class Limits:
         off: the word that stands for None (`--top-k off`, `--seed random`).
         note: what a value at the edge means ("0 is greedy"), added to error messages.
         room: the app's own default, where it is another one than on the command line.
+        words: of texts that are single words, how many there may be; 0 of any others.
     """
 
     help: str
@@ -49,6 +53,7 @@ class Limits:
     off: str | None = None
     note: str = ""
     room: Any = None
+    words: int = 0
 
 
 def setting(default: Any, help: str, **limits: Any) -> Any:
@@ -95,7 +100,9 @@ class Declared:
         """Why `value` is not allowed, or nothing."""
         if self.many:
             texts = isinstance(value, tuple) and all(type(part) is self.type for part in value)
-            return "" if texts and "" not in value else f"cannot be {value!r}"
+            if not texts or "" in value:
+                return f"cannot be {value!r}"
+            return self._wrong_words(value) if self.limits.words else ""
         if value is None:
             return "" if self.optional else "needs a value"
         if isinstance(value, int) and abs(value) > LARGEST_INT:
@@ -114,6 +121,14 @@ class Declared:
             return f"cannot be {value}"
         return ""
 
+    def _wrong_words(self, value: tuple[str, ...]) -> str:
+        """Why texts cannot be words, or nothing."""
+        for word in value:
+            if not word.isalpha() or len(word) > LONGEST_WORD:
+                short = word if len(word) <= LONGEST_WORD else f"{word[:LONGEST_WORD]}…"
+                return f"cannot have {short!r}"
+        return f"cannot be {len(value)} words" if len(value) > self.limits.words else ""
+
     def allowed(self) -> str:
         """The allowed values in words, for messages and help."""
         limits = self.limits
@@ -121,6 +136,8 @@ class Declared:
             return "one of " + ", ".join(limits.choices)
         kind = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
         words = kind[self.type]
+        if limits.words:
+            return f"up to {limits.words} words of letters, with commas between, or {OFF}"
         if self.many:
             return f"{words}, {SEVERAL}, or {OFF}"
         if limits.minimum is not None and limits.maximum is not None:

@@ -3,7 +3,8 @@ r"""Settings as people type them: on the command line, after `/set` and in the p
 One grammar for all three. Quotes round a value are taken off. A setting that can be off is so
 after the word that its declaration names. A setting that has several texts takes them with `|`
 in between, each as it stands, with `\n` for a new line and quotes (or `\s`) where blanks at its
-edges count; typed without anything in it, or as `off`, it has none.
+edges count; typed without anything in it, or as `off`, it has none. Words have commas or blanks in
+between.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ def value_text(setting: Declared, value: Any) -> str:
     """A value as it is typed; `parse` reads it back."""
     if value is None:
         return setting.limits.off or ""
+    if setting.limits.words:
+        return ", ".join(value)
     if setting.many:
         return BETWEEN.join(_escape(part) for part in value)
     if setting.type is bool:
@@ -56,6 +59,8 @@ def parse(setting: Declared, text: str) -> Any:
         UserError: where it is not allowed, with what is.
     """
     try:
+        if setting.limits.words:
+            return _words(setting, text)
         if setting.many:
             return _parts(text)
         text = text if _is_free_text(setting) else _unquoted(text.strip())
@@ -67,6 +72,18 @@ def parse(setting: Declared, text: str) -> Any:
         raise UserError(f"{setting.name} cannot be {text!r}.", remedy) from None
     setting.check(value)
     return value
+
+
+def _words(setting: Declared, text: str) -> tuple[str, ...]:
+    """The words of a setting that has such, each once; errors as in `parse`."""
+    text = _unquoted(text.strip())
+    if not text or text.casefold() == OFF:
+        return ()
+    words = tuple(dict.fromkeys(word for word in re.split(r"[\s,|]+", text) if word))
+    if not words:
+        raise ValueError("nothing but commas")
+    setting.check(words)
+    return words
 
 
 def _is_free_text(setting: Declared) -> bool:

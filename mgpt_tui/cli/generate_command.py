@@ -23,6 +23,7 @@ from mgpt_tui.inference.request import (
     SamplingSettings,
     fresh_seed,
 )
+from mgpt_tui.inference.said.forms import held
 from mgpt_tui.model.registry import find_model
 from mgpt_tui.settings_fields import Declared, Limits
 
@@ -90,25 +91,25 @@ def command(
     prompt = read_prompt(prompt)
 
     from mgpt_tui.inference.loading import load_engine
+    from mgpt_tui.inference.steering.words import stream
 
     loaded = load_engine(entry.path, decoding)
     with _noting_interrupts() as interrupted:
-        for first in range(0, num_samples, TOGETHER):
-            rows = min(TOGETHER, num_samples - first)
-            generations = loaded.engine.together(
-                [prompt],
-                replace(settings, seed=seed + first),
-                rows,
-                interrupted.is_set,
-                alternatives,
-            )
+        together = 1 if settings.words else TOGETHER  # words have tries beside each
+        for first in range(0, num_samples, together):
+            rows = min(together, num_samples - first)
+            asked = [prompt], replace(settings, seed=seed + first)
+            if settings.words:
+                generations = [stream(loaded.engine, *asked, interrupted.is_set, alternatives)]
+            else:
+                generations = loaded.engine.together(*asked, rows, interrupted.is_set, alternatives)
             if first == 0 and generations[0].window_start > 0:
                 _note_long_prompt(generations[0])
             for sample, generation in enumerate(generations, first):
                 if as_json:
-                    _print_json(sample, prompt, generation, loaded, rows)
+                    _print_json(sample, prompt, generation, loaded, rows, settings, alternatives)
                 else:
-                    _print_text(sample, prompt, generation)
+                    _print_text(sample, prompt, generation, settings)
             if interrupted.is_set():
                 raise click.Abort
 
@@ -140,16 +141,18 @@ def _note_long_prompt(generation: Generation) -> None:
     )
 
 
-def _print_text(sample: int, prompt: str, generation: Generation) -> None:
+def _print_text(
+    sample: int, prompt: str, generation: Generation, settings: SamplingSettings
+) -> None:
     """Prompt and continuation as they come, and a line about it on standard error."""
     if sample > 0:
         say(f"\n{RULE}\n")
     say(prompt, end="")
-    last = prompt
+    text = prompt
     for chunk in generation:
         say(chunk.text, end="")
-        last = chunk.text
-    if not last.endswith("\n"):
+        text += chunk.text
+    if not text.endswith("\n"):
         say()
     finished = generation.finished
     ended = ", stopped" if finished.reason is FinishReason.CANCELLED else ""
@@ -158,17 +161,29 @@ def _print_text(sample: int, prompt: str, generation: Generation) -> None:
         f"{finished.tokens_per_second:.0f} tokens/s{ended}]",
         error=True,
     )
+    if settings.words:
+        came = held(settings.words, text, len(prompt))
+        missing = [word for word in settings.words if word not in came]
+        said = f"missing: {', '.join(missing)}" if missing else "all words came"
+        said += "; there was too little time for all tries" if generation.is_hurried else ""
+        say(f"[{said}]", error=True)
 
 
 def _print_json(
-    sample: int, prompt: str, generation: Generation, loaded: Loaded, batch_size: int
+    sample: int,
+    prompt: str,
+    generation: Generation,
+    loaded: Loaded,
+    batch_size: int,
+    settings: SamplingSettings,
+    alternatives: int | None,
 ) -> None:
     chunks = list(generation)
-    finished = generation.finished
-    line = {
+    finished, text = generation.finished, "".join(chunk.text for chunk in chunks)
+    line: dict[str, Any] = {
         "sample": sample,
         "prompt": prompt,
-        "text": "".join(chunk.text for chunk in chunks),
+        "text": text,
         "token_ids": [token for chunk in chunks for token in chunk.tokens],
         "tokens": finished.tokens,
         "finish_reason": finished.reason,
@@ -179,7 +194,11 @@ def _print_json(
         "threads": loaded.tuning.threads,
         "batch_size": batch_size,
     }
-    if generation.chances:
+    if settings.words:
+        came = held(settings.words, prompt + text, len(prompt))
+        line["words"] = {word: word in came for word in settings.words}
+        line["hurried"] = generation.is_hurried
+    if alternatives is not None and generation.chances:
         line["steps"] = [_step(chances, loaded.engine.tokenizer) for chances in generation.chances]
     say(json.dumps(line))
 

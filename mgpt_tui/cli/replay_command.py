@@ -13,7 +13,7 @@ from mgpt_tui.cli.given.inputs import model_for
 from mgpt_tui.cli.given.options import given, setting_options
 from mgpt_tui.console import say
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.request import AUTO, DecodingSettings, noted
+from mgpt_tui.inference.request import AUTO, DecodingSettings, Until, noted
 from mgpt_tui.model.registry import ModelEntry
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.stories.story import Author, Span, Story
@@ -145,7 +145,8 @@ def _replayed(story: Story, start: int, span: Span, engines: _Engines) -> Passag
     context = noted(span.note, story.context(fingerprints, start))
     lead = span.text[: span.lead]
     engine = engines.for_passage(span)
-    same = replay(engine, context, lead, span.tokens, span.settings, span.seed)
+    until = Until(span.until)
+    same = replay(engine, context, lead, span.tokens, span.settings, span.seed, until)
     return passage | {"same": same}
 
 

@@ -96,7 +96,9 @@ def _draw(
     lead, tokens, settings = drawing.lead, drawing.tokens, drawing.settings
     target = tokens[-1] if tokens else None
     if drawing.seed is not None and tokens:
-        filters, uniform = filters_of(engine, context, lead, tokens, settings, drawing.seed)
+        filters, uniform = filters_of(
+            engine, context, lead, tokens, settings, drawing.seed, drawing.until
+        )
         return draw_view(filters, uniform, tokens[-1], inspector.text_of, asked.count)
     before = engine.encode([*context, lead, tokens])
     del before[len(before) - len(tokens[-1:]) :]

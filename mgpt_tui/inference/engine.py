@@ -35,6 +35,7 @@ from mgpt_tui.inference.request import (
     Until,
     fresh_seed,
 )
+from mgpt_tui.inference.said.wishes import wishes_of
 from mgpt_tui.inference.sampling import Logits
 from mgpt_tui.inference.steps import Batch, Continuation, Rules, Step, alone
 from mgpt_tui.inference.text.endings import token_limit
@@ -133,7 +134,7 @@ class Engine:
         """
         seed = fresh_seed() if settings.seed is None else settings.seed
         beginning = self.beginning(context)
-        rules = self.rules(settings, n_best, beginning.kept)
+        rules = self.rules(settings, n_best, beginning.kept, until)
         steps = alone(
             self._reader, Continuation(beginning, rules, seed, token_limit(settings, until))
         )
@@ -149,18 +150,19 @@ class Engine:
         n_best: int | None = None,
         *,
         until: Until = Until.LENGTH,
+        apart: int = 1,
     ) -> list[Generation]:
         """Several texts that continue `context`, decoded side by side.
 
         Each may be iterated by itself, in any order and to any length; a token that one of them
-        asks for is computed for all. Sample i has the seed of the first one plus i.
+        asks for is computed for all. Sample i has the seed of the first one plus i times `apart`.
 
         Args and errors as in `stream`.
         """
         first = fresh_seed() if settings.seed is None else settings.seed
-        seeds = range(first, first + samples)
+        seeds = range(first, first + samples * apart, apart)
         beginning = self.beginning(context)
-        rules = self.rules(settings, n_best, beginning.kept)
+        rules = self.rules(settings, n_best, beginning.kept, until)
         limit = token_limit(settings, until)
         batch = Batch(self._reader, [Continuation(beginning, rules, seed, limit) for seed in seeds])
         return [
@@ -329,14 +331,23 @@ class Engine:
             bias[self.tokenizer.end_token] = -math.inf
         return bias
 
-    def rules(self, settings: SamplingSettings, n_best: int | None = None, kept: int = 0) -> Rules:
-        """How the tokens of a request are chosen; errors as in `biases`.
+    def rules(
+        self,
+        settings: SamplingSettings,
+        n_best: int | None = None,
+        kept: int = 0,
+        until: Until = Until.LENGTH,
+    ) -> Rules:
+        """How the tokens of a request are chosen; errors as in `biases` and `wishes_of`.
 
         Args:
             settings: what was asked for.
             n_best: how many alternatives each step tells of; None leaves its chances out.
             kept: how many tokens before the story stay in view.
+            until: how far it goes.
         """
         bias, end_token = self.biases(settings), self.tokenizer.end_token
-        top_k = self.decoder.keep_top_k
-        return Rules(self.config, settings, bias, self._spelling, end_token, n_best, kept, top_k)
+        wishes, top_k = wishes_of(settings, self.tokenizer, until), self.decoder.keep_top_k
+        return Rules(
+            self.config, settings, bias, self._spelling, end_token, n_best, kept, top_k, wishes
+        )

@@ -15,6 +15,7 @@ from mgpt_tui.inference.inspection.mute import edits_of
 from mgpt_tui.inference.inspection.names import parse_muted
 from mgpt_tui.inference.inspector import Inspector
 from mgpt_tui.inference.request import ContextPart
+from mgpt_tui.inference.steering.words import stream
 
 
 def muted_engine(engine: Engine, inspector: Inspector, muted: str) -> Engine:
@@ -81,7 +82,7 @@ def _drawn(
     settings = replace(passage.settings, seed=passage.seed)
     text, found, tokens = "", Redrawn(), passage.tokens[:0]
     is_same, lead = True, ""
-    for chunk in engine.stream(context, settings, until=passage.until):
+    for chunk in stream(engine, context, settings, until=passage.until):
         if chunk.tokens and not tokens:
             lead = text
             is_same = lead == passage.lead

@@ -14,7 +14,7 @@ import numpy as np
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.held_back import RestDecoder
 from mgpt_tui.inference.inspection.answers import DrawView, Guess, Interval, Said, Stage
-from mgpt_tui.inference.request import ContextPart, SamplingSettings
+from mgpt_tui.inference.request import ContextPart, SamplingSettings, Until
 from mgpt_tui.inference.sampling import Candidates, Filtered, Logits, probabilities, stages
 from mgpt_tui.inference.steps import Continuation, Filters
 from mgpt_tui.text import clean_text
@@ -27,6 +27,7 @@ def replay(
     tokens: Sequence[int],
     settings: SamplingSettings,
     seed: int,
+    until: Until = Until.LENGTH,
 ) -> int:
     """How many of the recorded draws come out the same.
 
@@ -40,11 +41,12 @@ def replay(
         tokens: the recorded ones, from the generation's first.
         settings: with which they were drawn.
         seed: of the draws.
+        until: how far they were to go.
 
     Raises:
         UserError: as in `Engine.stream`.
     """
-    continuation = _begun(engine, context, lead, tokens, settings, seed)
+    continuation = _begun(engine, context, lead, tokens, settings, seed, until)
     same = 0
     for number, token in enumerate(tokens):
         drawn, _ = continuation.draw(engine.next_logits(continuation.tokens, continuation.kept))
@@ -62,12 +64,13 @@ def filters_of(
     tokens: Sequence[int],
     settings: SamplingSettings,
     seed: int,
+    until: Until = Until.LENGTH,
 ) -> tuple[Filters, float]:
     """What the last of some recorded draws went through, and the number that drew it.
 
     Arguments and errors as in `replay`, of which this is one step.
     """
-    continuation = _begun(engine, context, lead, tokens, settings, seed)
+    continuation = _begun(engine, context, lead, tokens, settings, seed, until)
     continuation.follow(tokens[:-1])
     return continuation.filters(engine.next_logits(continuation.tokens, continuation.kept))
 
@@ -79,12 +82,13 @@ def _begun(
     tokens: Sequence[int],
     settings: SamplingSettings,
     seed: int,
+    until: Until = Until.LENGTH,
 ) -> Continuation:
     """A generation before the first of its recorded tokens."""
     followed = engine.encode([*context, lead, tuple(tokens)])
     del followed[len(followed) - len(tokens) :]
     beginning = engine.beginning(context)
-    rules = engine.rules(settings, kept=beginning.kept)
+    rules = engine.rules(settings, kept=beginning.kept, until=until)
     continuation = Continuation(beginning, rules, seed, settings.max_tokens)
     if not _draw_lead(engine, continuation, lead):
         continuation.begin_with(followed)

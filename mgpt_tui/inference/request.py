@@ -110,6 +110,11 @@ class SamplingSettings:
         note="1 is off",
         room=0.02,
     )
+    words: tuple[str, ...] = setting(
+        (),
+        "words that are to come, in any of their forms; may be given several times",
+        words=8,
+    )
 
     def __post_init__(self) -> None:
         validate(self)

@@ -17,9 +17,11 @@ from mgpt_tui.inference.decoders.decoder import Scores
 from mgpt_tui.inference.held_back import Beginning, Spelling
 from mgpt_tui.inference.reader import Reader
 from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.inference.said.counting import Words
 from mgpt_tui.inference.said.names import NONE, Names
 from mgpt_tui.inference.said.runs import Runs
 from mgpt_tui.inference.said.sentences import Sentences
+from mgpt_tui.inference.said.wishes import Leaning, Wishes
 from mgpt_tui.inference.sampling import (
     Filtered,
     Logits,
@@ -73,6 +75,7 @@ class Rules:
         n_best: how many alternatives each step tells of; None leaves its chances out.
         kept: how many tokens before the story stay in view, see `Beginning`.
         top_k: finds the largest scores.
+        wishes: words that are to come.
     """
 
     config: GPTConfig
@@ -83,6 +86,7 @@ class Rules:
     n_best: int | None = None
     kept: int = 0
     top_k: TopK = keep_top_k
+    wishes: Wishes | None = None
 
     def left(
         self,
@@ -113,6 +117,8 @@ class Rules:
             said: what is in `tokens`, where somebody has begun to read them.
         """
         bias, said = self.bias, said or Said(self.spelling, self.kept)
+        if said.leaning is not None and not rest:
+            bias = said.leaning.bias(tokens, logits, bias)
         least = self.settings.end_after
         if self.end_token not in bias and least and said.words.of(tokens, least) < least:
             bias = {**bias, self.end_token: -math.inf}
@@ -131,45 +137,17 @@ class Rules:
         return logits, self.settings, bias, seen, allowed, others if len(others) else None
 
 
-class Words:
-    """Counts the words of a text that grows, each token once.
-
-    Args:
-        spelling: tells what a token says.
-        kept: how many tokens at the beginning are none of the text.
-    """
-
-    def __init__(self, spelling: Spelling, kept: int = 0) -> None:
-        self._spelling = spelling
-        self._read, self._words = kept, 0
-        self._inside = False  # a word, whose rest is not another one
-
-    def of(self, tokens: Sequence[int], enough: int) -> int:
-        """How many words are begun in `tokens`, up to `enough`.
-
-        Args:
-            tokens: those of the last call, and what has come since.
-            enough: no more are counted than that, give or take a token's.
-        """
-        while self._words < enough and self._read < len(tokens):
-            said = self._spelling.bytes_of(tokens[self._read])
-            self._read += 1
-            if said:
-                self._words += len(said.split()) - (self._inside and not said[:1].isspace())
-                self._inside = not said[-1:].isspace()
-        return self._words
-
-
 class Said:
     """What a text that grows has said so far; what nobody asks about is not looked for.
 
     Args:
         spelling: tells what a token says.
         kept: how many tokens at the beginning are none of the text; names count there, too.
+        leaning: leads it to words that are to come.
     """
 
-    def __init__(self, spelling: Spelling, kept: int = 0) -> None:
-        self._spelling, self._kept = spelling, kept
+    def __init__(self, spelling: Spelling, kept: int = 0, leaning: Leaning | None = None) -> None:
+        self._spelling, self._kept, self.leaning = spelling, kept, leaning
         self._runs: dict[int, Runs] = {}
 
     def runs(self, length: int) -> Runs:
@@ -181,7 +159,7 @@ class Said:
     @cached_property
     def words(self) -> Words:
         """Its words."""
-        return Words(self._spelling, self._kept)
+        return Words(self._spelling.bytes_of, self._kept)
 
     @cached_property
     def names(self) -> Names:
@@ -218,12 +196,17 @@ class Continuation:
         self._rules = rules
         self._numbers = uniforms(seed)
         self._left = limit
-        self._said = Said(rules.spelling, rules.kept)
+        self._said = self._saying()
 
     def begin_with(self, tokens: Sequence[int]) -> None:
         """Go on from these instead; nothing is taken yet."""
         self.tokens[:] = tokens
-        self._said = Said(self._rules.spelling, self.kept)
+        self._said = self._saying()
+
+    def _saying(self) -> Said:
+        rules, wishes = self._rules, self._rules.wishes
+        leaning = Leaning(wishes, self.tokens, self.rest) if wishes else None
+        return Said(rules.spelling, rules.kept, leaning)
 
     def follow(self, tokens: Sequence[int]) -> None:
         """Take tokens as they were drawn before, each with its number."""
@@ -286,9 +269,7 @@ class Batch:
         self._reader: Reader | None = None
         self._continuations = continuations
         self._active = list(range(len(continuations)))
-        self._sequences = [
-            continuation.tokens for continuation in continuations
-        ]  # of the active ones
+        self._sequences = [one.tokens for one in continuations]  # of the active ones
         self._waiting: list[deque[Step]] = [deque() for _ in continuations]
         self._unwanted: set[int] = set()
         self._seconds = 0.0

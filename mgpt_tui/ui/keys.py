@@ -18,7 +18,7 @@ def _has_story(room: Room) -> bool:
 
 
 def _has_siblings(room: Room) -> bool:
-    return room.session.can_move
+    return len(room.session.story.siblings) > 1
 
 
 KEYS = (
@@ -42,7 +42,7 @@ KEYS = (
         id="retry", group=Group.WRITING, keys="ctrl+r", action="retry", label="retry",
         slash="/retry", footer=Footer.ALWAYS, palette=True,
         help="let the model write its last passage anew; the old one stays as a branch",
-        can=lambda room: room.session.can_retry,
+        can=lambda room: room.session.story.ends_with_model,
         unless="The model did not write last, so there is nothing to try again.",
     ),
     Key(
@@ -206,6 +206,11 @@ KEYS = (
         id="ban", group=Group.SETTINGS, action="ban", label="ban", slash="/ban",
         argument="[WORD]", palette=True,
         help="let the model never write a word; alone, change which ones are banned",
+    ),
+    Key(
+        id="words", group=Group.SETTINGS, action="words", label="words that come",
+        slash="/words", argument="[WORD, WORD]", palette=True,
+        help="have the next passage hold some words, in any of their forms; alone, change them",
     ),
     Key(
         id="presets", group=Group.SETTINGS, action="preset", label="preset",

@@ -36,8 +36,10 @@ def label(setting: Declared) -> str:
 def meaning(setting: Declared) -> str:
     """What a setting is for, in one line."""
     limits = setting.limits
-    if setting.many:
+    if setting.many and not limits.words:
         return f"{limits.help.partition(';')[0]}; several as one | other, \\n is a new line"
+    if limits.words:
+        return f"{limits.help.partition(';')[0]}; with commas between"
     return f"{limits.help} ({limits.note})" if limits.note else limits.help
 
 

@@ -78,12 +78,17 @@ def setting_options(
                     type=SettingType(setting),
                     default=None,
                     multiple=setting.many,
-                    help=f"{text}; or {SEVERAL}" if setting.many else text,
+                    help=f"{text}; or {_between(setting)}" if setting.many else text,
                 )
             command = option(command)
         return command
 
     return add
+
+
+def _between(setting: Declared) -> str:
+    """How several texts are given at once."""
+    return "several with commas between" if setting.limits.words else SEVERAL
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:

@@ -217,12 +217,15 @@ class Started:
         context_tokens: tokens read, the first <|endoftext|> included.
         window_start: first of them that the model sees; above 0 where the context is too long.
         seed: the seed in use, drawn anew where the request left it out; sample i adds i to it.
+        is_hurried: whether there was too little time to choose it well, so that the seed may bring
+            another text the next time.
     """
 
     id: int
     context_tokens: int
     window_start: int
     seed: int
+    is_hurried: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,12 +173,14 @@ class Server:
             self._send(Replaced(request.id))
 
     def _generate(self, request: Generate, engine: Engine, inspector: GiveInspector | None) -> None:
+        from mgpt_tui.inference.steering.words import stream
+
         context, settings, until = request.context, request.settings, request.until
         should_stop = self._stops[request.id].is_set
         if request.muted:
             engine = self._muted(request.muted, engine, inspector)
         if request.samples == 1:  # whose story the engine remembers, so that it goes on from there
-            generations = [engine.stream(context, settings, should_stop, until=until)]
+            generations = [stream(engine, context, settings, should_stop, until=until)]
         else:
             generations = engine.together(
                 context, settings, request.samples, should_stop, until=until
@@ -189,6 +191,7 @@ class Server:
                 context_tokens=generations[0].context_tokens,
                 window_start=generations[0].window_start,
                 seed=generations[0].seed,
+                is_hurried=generations[0].is_hurried,
             )
         )
         answer = partial(self._answer, engine=engine, inspector=inspector)

@@ -1,1 +1,1 @@
-"""What leads a text somewhere: to what comes after it."""
+"""What leads a text somewhere: to what comes after it, to words."""

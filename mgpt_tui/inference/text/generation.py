@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from mgpt_tui.inference.closing import CLOSING
@@ -28,6 +29,7 @@ class Generation(Iterator[TextChunk]):
         context_tokens: tokens read of the context, the first `<|endoftext|>` included.
         window_start: how many of them, not counting a note, the model no longer sees.
         chances: of every token drawn so far, where they were asked for.
+        is_hurried: whether it was chosen among others in too little time for all of them.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Generation(Iterator[TextChunk]):
         self.seed = settings.seed
         self.context_tokens = len(beginning.tokens)
         self.chances: list[Chances] = []
+        self.is_hurried = False
         self._config = config
         self._kept_in_view = beginning.kept
         self.window_start = config.window_start(self.context_tokens, beginning.kept)
@@ -64,6 +67,15 @@ class Generation(Iterator[TextChunk]):
 
     def __next__(self) -> TextChunk:
         return next(self._chunks)
+
+    def go_back(self, chunks: Iterable[TextChunk], *, is_hurried: bool) -> None:
+        """Give what was taken already once more, and then go on."""
+        self.is_hurried = is_hurried
+        self._chunks = chain(chunks, self._chunks)
+
+    def leave(self) -> None:
+        """Go no further."""
+        self._steps.close()
 
     @property
     def finished(self) -> Finished:

@@ -60,6 +60,25 @@ class Adjusting:
         said = forms[0].strip()
         self._desk.say(f"The model does not write {said!r} from the next passage on.")
 
+    def action_words(self, words: str = "") -> None:
+        if not words:
+            wished = next(one for one in declared(SamplingSettings) if one.name == "words")
+            listed = value_text(wished, self._session.settings.words)
+            self._desk.prompt.begin(KEY["words"], listed)
+            return
+        _, wanted = read_setting(f"words {words}")
+        if wanted and self._desk.is_ready():
+            self._session.wishes.check(wanted, lambda trouble: self._wished(wanted, trouble))
+        elif not wanted:
+            self._desk.panel.change("words", ())
+            self._desk.say("No words are to come.")
+
+    def _wished(self, words: tuple[str, ...], trouble: str) -> None:
+        """The model can say these words, or why it cannot."""
+        if not trouble:
+            self._desk.panel.change("words", words)
+        self._desk.say(trouble or f"The next passage is to hold {', '.join(words)}.")
+
     def action_preset(self, name: str) -> None:
         preset = find_preset(name)
         self._desk.panel.use(preset.of(self._session.settings))

@@ -149,6 +149,9 @@ class Desk:
     def show(self) -> None:
         """Bring every widget up to date with the session."""
         session = self.session
+        if came := session.wishes.take_came():
+            left = (word for word in self.panel.sampling.words if word not in came)
+            self.panel.change("words", tuple(left))
         spans = session.story.spans
         writing = session.is_writing and session.comparison is None
         shown = self.pacing.shown(session.story, writing=writing)

@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from mgpt_tui.inference.process.client import EngineLike
 from mgpt_tui.inference.process.messages import Chunks, Ended, Started
 from mgpt_tui.inference.request import FinishReason
-from mgpt_tui.stories.story import Story
+from mgpt_tui.stories.story import Span, Story
 from mgpt_tui.ui.notices import Notice
 from mgpt_tui.ui.session.generation import Generation
 from mgpt_tui.ui.session.meter import Meter
+
+HURRIED = Notice(
+    "A second was too short to compare all tries for the words: a seed may bring others next time."
+)
 
 
 class Page:
@@ -22,12 +26,15 @@ class Page:
 
     Attributes:
         story: the story so far, the passage being written included.
+        written: the passage that was written last; None where it brought nothing, or one is being
+            written.
     """
 
     def __init__(self, engine: EngineLike, meter: Meter) -> None:
         self.story = Story()
         self._engine = engine
         self._meter = meter
+        self.written: Span | None = None
         self._running: Generation | None = None
         self._told_window = False
 
@@ -48,7 +55,7 @@ class Page:
             story: which it goes on with.
         """
         self._meter.begin()
-        self.story, self._running = story, generation
+        self.story, self._running, self.written = story, generation, None
         generation.ask(self._engine, story)
 
     def turn(self) -> None:
@@ -68,7 +75,10 @@ class Page:
         if running is None:
             return
         self._meter.count()
+        here = self.story.here
         self.story = running.finish(self.story)
+        if running.grows and self.story.here == here:
+            self.written = self.story.nodes[here].span
         self._meter.end(self.story, reason)
 
     # What the engine says.
@@ -79,7 +89,7 @@ class Page:
             return []
         self._meter.started(self.story, event)
         self.story = self._running.began(self.story, event.seed)
-        return self._tell_window(event)
+        return [*self._tell_window(event), *([HURRIED] if event.is_hurried else [])]
 
     def add(self, events: Sequence[Chunks]) -> None:
         """Text has come."""

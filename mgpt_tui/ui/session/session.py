@@ -36,6 +36,7 @@ from mgpt_tui.ui.session.page import Page
 from mgpt_tui.ui.session.questions import Question, Questions
 from mgpt_tui.ui.session.supervisor import Phase, Supervisor
 from mgpt_tui.ui.session.turning import Turning
+from mgpt_tui.ui.session.wishing import Wishes
 
 ALTERNATIVES = 12
 """How many other words are shown for a place."""
@@ -53,6 +54,7 @@ class Session:
         meter: numbers to show.
         comparison: continuations side by side that wait for a choice; None where there are none.
         questions: what is asked about the story beside writing.
+        wishes: the words that are to come.
         muted: what of the model is muted from the next passage on, see
             `inspection.names.spell_muted`; "" for nothing.
     """
@@ -72,6 +74,7 @@ class Session:
         self._supervisor = Supervisor(engine, clock)
         self.questions = Questions(engine, self._context)
         self.lengths = Lengths(engine, self._page, self.meter, self.questions)
+        self.wishes = Wishes(engine, self._page, self.questions)
         self._turning = Turning(engine, self._page, self.meter, self.questions)
 
     @property
@@ -129,11 +132,6 @@ class Session:
     # What can be done.
 
     @property
-    def can_retry(self) -> bool:
-        """Whether the model wrote last."""
-        return self.story.ends_with_model
-
-    @property
     def can_undo(self) -> bool:
         """Whether undo changes anything."""
         return bool(self.story.past)
@@ -143,11 +141,6 @@ class Session:
         """Whether redo changes anything."""
         return bool(self.story.future) and not self.is_writing
 
-    @property
-    def can_move(self) -> bool:
-        """Whether the passage that the writer stands at has siblings."""
-        return len(self.story.siblings) > 1
-
     # What the writer does.
 
     def stop(self) -> None:
@@ -156,7 +149,7 @@ class Session:
         self._turning.forget()
         if self.is_writing:
             self._page.stop()
-            self.lengths.show()
+            self._written()
 
     def submit(self, line: str) -> None:
         """Add a line, if it holds anything, and let the model go on."""
@@ -183,8 +176,9 @@ class Session:
         if not self.story.spans:
             return
         until = Until(self.story.spans[-1].until)
+        settings = self.wishes.again(self.settings)
         self._supervisor.when_ready(
-            lambda: self._write(self.story.retry(self.settings, self.maker, until))
+            lambda: self._write(self.story.retry(settings, self.maker, until))
         )
 
     def compare(self, samples: int) -> None:
@@ -284,8 +278,7 @@ class Session:
                 return self._page.started(event)
             case Ended() if self._page.is_of(event.id):
                 self._page.ended(event)
-                if not self.is_writing:
-                    self.lengths.show()
+                return self._written()
             case Failed(id=None):
                 self.questions.lose()
                 return self._supervisor.down(_told(event))
@@ -305,7 +298,15 @@ class Session:
         """What runs has come to nothing more."""
         if self.is_writing:
             self._page.finish(None)
-            self.lengths.show()
+            self._written()
+
+    def _written(self) -> list[Notice]:
+        """What was written is over, if it is; gives what the writer should be told."""
+        if self.is_writing:
+            return []
+        self.lengths.show()
+        self.settings, notices = self.wishes.settle(self.settings)
+        return notices
 
     # How it is done.
 

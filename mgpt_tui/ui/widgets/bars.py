@@ -21,6 +21,7 @@ from mgpt_tui.ui.widgets.plain import Plain
 FULL, EMPTY = "▰", "▱"
 BAR_WIDTHS = (10, 5, 0)
 GAP = "   "
+CAME, TO_COME = "✓", "○"
 MUTED = 20
 """Characters of what is muted."""
 
@@ -95,6 +96,8 @@ def status(session: Session, width: int, names: KeyNames, line: str = "") -> str
     aim = goal(session.story)
     numbers = [version(session.story), rate(session.meter), aim, without(session), seed(session)]
     numbers.append(settings(session.settings))
+    if wished := checklist(session):
+        numbers = [version(session.story), "", without(session), wished]
     if line:
         numbers = [version(session.story), "", aim, without(session), line]
     for bar in BAR_WIDTHS:
@@ -146,6 +149,12 @@ def seed(session: Session) -> str:
     """The seed that is set, else the one that wrote what is shown last."""
     value = session.settings.seed if session.settings.seed is not None else session.story.seed
     return "" if value is None else f"seed {value}"
+
+
+def checklist(session: Session) -> str:
+    """The words that are to come, those that did ticked off; nothing where there are none."""
+    listed = session.wishes.listed(session.settings)
+    return " ".join(f"{CAME if came else TO_COME} {word}" for word, came in listed)
 
 
 def settings(sampling: SamplingSettings) -> str:

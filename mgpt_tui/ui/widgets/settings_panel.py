@@ -22,7 +22,7 @@ from mgpt_tui.ui.values import PanelSettings, in_panel, kind_of, label, meaning
 from mgpt_tui.ui.widgets.plain import Plain
 from mgpt_tui.ui.widgets.radio_line import RadioLine
 
-EMPTY = {"stop": "nothing", "ban": "nothing", "bias": "nothing"}
+EMPTY = {"stop": "nothing", "ban": "nothing", "bias": "nothing", "words": "nothing"}
 """What a field says that holds nothing."""
 
 

@@ -546,4 +546,4 @@ def test_another_story_begins_with_nothing_of_the_last(manual, session: Session)
     hear(session)
     assert session.story.text == "A door"
     assert session.meter.context_tokens is None
-    assert not session.can_retry
+    assert not session.story.ends_with_model
