@@ -401,3 +401,19 @@ def test_the_sentence_is_finished_unless_that_is_not_wanted(mgpt):
     assert finished["text"].startswith("me")
     assert finished["text"].endswith((".", "!", "?", '"'))
     assert finished["finish_reason"] == exact["finish_reason"] == "length"
+
+
+def test_words_that_must_come_are_told_where_they_did(generate) -> None:
+    options = ("--words", "ox,cat", "--seed", 5, "--max-tokens", 60, EXACT)
+    (told,) = samples(generate(*options, "--json"))
+    assert told["words"] == {"ox": True, "cat": True} and "steps" not in told
+    (again,) = samples(generate("--words", "ox", "--words", "cat", *options[2:], "--json"))
+    assert again["text"] == told["text"] and again["seed"] == told["seed"]
+    assert "[all words came" in generate(*options).err
+    assert "[missing: cat" in generate(*options, "--ban", "c").err
+
+
+def test_words_that_cannot_be_are_refused_in_a_line(generate) -> None:
+    for words in (",", "a1", "x" * 25, "a,b,c,d,e,f,g,h,i", "дом"):
+        refused = generate("--words", words)
+        assert refused.code == 2 and "Traceback" not in refused.err, words

@@ -7,10 +7,9 @@ import pytest
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.decoders.in_torch.plain import PlainDecoder
 from mgpt_tui.inference.engine import Engine
-from mgpt_tui.inference.held_back import Spelling
 from mgpt_tui.inference.replay import replay
 from mgpt_tui.inference.request import FinishReason, SamplingSettings, Until
-from mgpt_tui.inference.steps import Words
+from mgpt_tui.inference.said.counting import Words
 from mgpt_tui.model.checkpoint import load_checkpoint
 from mgpt_tui.model.registry import find_model
 
@@ -145,7 +144,7 @@ def test_a_story_does_not_end_before_it_has_its_words(storyteller):
 @pytest.mark.parametrize("text", ["one", "one two", " a \n\nbee", "d\u00e9j\u00e0  vu ", ""])
 def test_words_of_a_growing_text_are_counted_once(engine, text):
     tokens = engine.encode([text])
-    words = Words(Spelling(engine.tokenizer))
+    words = Words(engine.tokenizer.token_bytes)
     for end in range(len(tokens) + 1):
         read = text.encode()[: max(0, end - 1)].split()
         assert words.of(tokens[:end], 100) == len(read)
