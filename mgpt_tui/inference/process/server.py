@@ -185,15 +185,9 @@ class Server:
             generations = engine.together(
                 context, settings, request.samples, should_stop, until=until
             )
-        self._send(
-            Started(
-                id=request.id,
-                context_tokens=generations[0].context_tokens,
-                window_start=generations[0].window_start,
-                seed=generations[0].seed,
-                is_hurried=generations[0].is_hurried,
-            )
-        )
+        first = generations[0]
+        seen = first.context_tokens, first.window_start
+        self._send(Started(request.id, *seen, first.seed, is_hurried=first.is_hurried))
         answer = partial(self._answer, engine=engine, inspector=inspector)
         self._send_texts(request.id, dict(enumerate(generations)), answer)
 
