@@ -408,7 +408,7 @@ def test_stories_are_equal_when_all_of_them_is() -> None:
         ("She said, “", "Look!”", "She said, “Look!”"),
         ('He said "no".\nShe said,', '"Look!"', 'He said "no".\nShe said, "Look!"'),
         ('It said, "I am lost.', '"I am, too."', 'It said, "I am lost. "I am, too."'),
-        ('"Go!" "Thanks!""', '"I saw it."', '"Go!" "Thanks!"" "I saw it."'),
+        ('It said, "Go. "Thanks!"', '"I saw it."', 'It said, "Go. "Thanks!" "I saw it."'),
         ("钥匙", "。", "钥匙。"),
     ],
 )
