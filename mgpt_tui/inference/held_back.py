@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mgpt_tui.inference.request import ContextPart, Note
+from mgpt_tui.inference.said.closings import ClosingTable
 from mgpt_tui.inference.said.names import NameTable
 from mgpt_tui.inference.said.sentences import MarkTable
 from mgpt_tui.model.tokenizer import StreamingDecoder, Tokenizer
@@ -179,6 +180,11 @@ class Spelling:
     def names(self) -> NameTable:
         """What the vocabulary has of names."""
         return NameTable(self._tokenizer)
+
+    @cached_property
+    def closings(self) -> ClosingTable:
+        """Its words that close a story."""
+        return ClosingTable(self._tokenizer)
 
     @cached_property
     def marks(self) -> MarkTable:

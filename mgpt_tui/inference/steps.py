@@ -119,9 +119,9 @@ class Rules:
         bias, said = self.bias, said or Said(self.spelling, self.kept)
         if said.leaning is not None and not rest:
             bias = said.leaning.bias(tokens, logits, bias)
-        least = self.settings.end_after
-        if self.end_token not in bias and least and said.words.of(tokens, least) < least:
-            bias = {**bias, self.end_token: -math.inf}
+        if self._is_to_go_on(tokens, said):
+            closing = self.spelling.closings.after(tokens[-1]).tolist()
+            bias = {**bias, **dict.fromkeys([self.end_token, *closing], -math.inf)}
         length = self.settings.no_repeat
         if length is not None and (again := said.runs(length).repeating(tokens)):
             bias = {**bias, **dict.fromkeys(again, -math.inf)}
@@ -135,6 +135,13 @@ class Rules:
             logits = logits.copy()
             logits[self.spelling.longer(rest)] += np.float32(math.log(max(goes_on, NEVER)))
         return logits, self.settings, bias, seen, allowed, others if len(others) else None
+
+    def _is_to_go_on(self, tokens: list[int], said: Said) -> bool:
+        """Whether the story may not end here: neither by its last token, nor by saying so."""
+        least = self.settings.end_after
+        return self.settings.ignore_end or (
+            self.end_token not in self.bias and least > 0 and said.words.of(tokens, least) < least
+        )
 
 
 class Said:

@@ -1,0 +1,31 @@
+"""The words with which stories close, by a rule on tokens: not to be said while one is to go on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mgpt_tui.inference.said.names import NONE, Tokens
+from mgpt_tui.model.tokenizer import Tokenizer
+
+CLOSES = {"The": (" end", " End", " moral"), "happily": (" ever",)}
+"""By a word that begins a closing formula, what would go on with it."""
+
+
+class ClosingTable:
+    """The tokens of a vocabulary that would close a story.
+
+    Args:
+        tokenizer: of English; where these words are no tokens there is nothing to hold back.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        ranks, self._after = tokenizer.ranks, dict[int, Tokens]()
+        for begun, words in CLOSES.items():
+            found = [ranks[word.encode()] for word in words if word.encode() in ranks]
+            for before in ("", " ", "\n"):
+                if (token := ranks.get(f"{before}{begun}".encode())) is not None:
+                    self._after[token] = np.array(found, dtype=np.int64)
+
+    def after(self, token: int) -> Tokens:
+        """The tokens that would close a story behind this one."""
+        return self._after.get(token, NONE)
