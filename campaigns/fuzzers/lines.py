@@ -115,10 +115,11 @@ def edges(setting: Declared) -> tuple[Any, ...]:
     return tuple(sorted(values - {None})) + ((None,) if setting.optional else ())
 
 
-SPECIAL = ("max_tokens", "finish_sentence", "ban", "bias", "stop")
+SPECIAL = ("max_tokens", "finish_sentence", "ban", "bias", "stop", "words")
 """Settings whose edges tell nothing, or are told one by one."""
 EDGES: dict[str, tuple[Any, ...]] = {
     **{each.name: edges(each) for each in declared(SamplingSettings) if each.name not in SPECIAL},
+    "words": ((), ("fox",), ("run", "tea", "ox")),
     "stop": ((), ("\ud800",), ("a", "\0"), ("x" * 300,)),
 }
 """Values that each are allowed."""
@@ -244,6 +245,7 @@ def sampling(draw: random.Random) -> None:
         return
     known = {entry.name for entry in fields(SamplingSettings)}
     content = {name: value for name, value in content.items() if name in known}
+    content = json.loads(json.dumps(content))  # which makes one character of a pair of surrogates
     made = SamplingSettings(**arguments_from(SamplingSettings, content))
     request = Generate(1, (), made)
     assert decode(encode(request)) == request
