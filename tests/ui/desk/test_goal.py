@@ -37,7 +37,7 @@ async def test_a_goal_is_shown_told_once_and_kept_with_the_story(open_room, engi
 
 async def test_what_is_no_number_of_words_is_refused(open_room, engine) -> None:
     async with open_room(engine) as writer:
-        for wrong in ("many", "-3", "9" * 12):
+        for wrong in ("many", "-3", "9" * 12, "9" * 4301):  # int() takes 4,300 digits
             await writer.command(f"/goal {wrong}")
             await writer.until(lambda wrong=wrong: f"{wrong} is no number" in writer.toasts)
         assert writer.app.session.story.goal == 0
