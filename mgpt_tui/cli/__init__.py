@@ -36,7 +36,7 @@ from mgpt_tui.memory import OutOfMemory, is_lack_of_memory
 COMMANDS = {
     "tui": "Open the full-screen app (the default command).",
     "generate": "Write a story to standard output.",
-    "stories": "List the saved stories; show, search, export, rename, delete, restore them.",
+    "stories": "List the saved stories; show, search, rename, restore them ...",
     "inspect": "Show how surprising a text is to a model, and how it chose.",
     "replay": "Count the draws of a story that come out the same again.",
     "prepare": "Turn stories into tokens to train on.",

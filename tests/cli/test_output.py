@@ -52,6 +52,8 @@ def place(tmp_path, monkeypatch, tiny_checkpoint):
     (folder / "begin🦊ings.yaml").write_text(f"- {TITLE}\n", "utf-8")
     library, keeper = StoryLibrary(), Keeper(StoryLibrary())
     keeper.close(keeper.save_to(Story().write(TEXT), library.target("Zoë 🦊", "")))
+    for number in range(3):  # enough to learn from
+        library.add(Story().write("\n".join(40 * [TEXT])), f"Łong 🦊 {number}")
     return folder
 
 
@@ -100,6 +102,7 @@ PRINTING = {
     "prepare": words("prepare", "--source", "størıes.txt", "--val", "våłid.txt", "--out", "o🦊"),
     "import missing": words("import", "Zoë/🦊"),
     "train": words("train", "--data", "🦊", "--name", "x"),
+    "learn": words("learn", "--model", "möd🦊l", "--dry-run"),
     "runs": words("runs"),
     "runs one": words("runs", "mine", "--explain"),
     "runs missing": words("runs", "🦊"),

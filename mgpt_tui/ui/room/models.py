@@ -36,6 +36,7 @@ class Models:
         self._session = desk.session
         self._apprentice = apprentice
         self._speeds = Speeds()
+        self._timed = ""  # the model whose speed was asked for last
 
     @property
     def _in_use(self) -> str:
@@ -49,13 +50,17 @@ class Models:
             self._switch(name)
             return
         screen = ModelsScreen(self._in_use, self._speeds, self._line)
+        self._timed = ""
         self._time(screen)
         self._desk.ask(screen, self._chosen)
 
     def _time(self, screen: ModelsScreen) -> None:
         """Find out how fast the model is that writes, unless it is at it or that is known."""
         model, session = self._session.model, self._session
-        if model is None or session.is_busy or self._speeds.is_measured(model.model):
+        if model is None or session.is_busy or self._timed == model.model:
+            return
+        self._timed = model.model
+        if self._speeds.is_measured(model.model):
             return
 
         def timed(told: Told) -> None:
@@ -156,6 +161,9 @@ class Models:
 
     def hear(self) -> None:
         """Take in what the model that learns has said, and show it."""
+        front = self._desk.screen.app.screen
+        if isinstance(front, ModelsScreen) and front.is_mounted:
+            self._time(front)  # the model that writes may have come after the list
         if not self._apprentice.is_busy:
             return
         heard, notices = self._apprentice.hear()
@@ -163,7 +171,6 @@ class Models:
             return
         self._desk.tell(notices)
         self._desk.show_learning(self._apprentice.line)
-        front = self._desk.screen.app.screen
         if isinstance(front, LearningDialog) and front.is_mounted:
             front.show_learning()
         elif isinstance(front, ModelsScreen) and front.is_mounted:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from mgpt_tui import paths
+from mgpt_tui.inference.process.messages import Told
 from mgpt_tui.learning import begun
 from mgpt_tui.learning.begun import Begun
 from mgpt_tui.learning.child import Over
@@ -31,7 +32,7 @@ from mgpt_tui.ui.screens.learning.both import BothScreen
 from mgpt_tui.ui.screens.learning.choosing import ChooseStoriesScreen
 from mgpt_tui.ui.screens.learning.growing import GrowingScreen
 from mgpt_tui.ui.screens.models import ModelsScreen
-from tests.ui.conftest import Writer
+from tests.ui.conftest import FakeEngine, Writer
 
 TOLD = "This will take about 0:02:00 (1 s a step), 1.2 GB of memory, 524 MB of disk."
 PLANNED = Planned(
@@ -314,6 +315,18 @@ async def test_the_model_that_writes_is_not_dropped(
         await writer.press("d")
         await writer.sees("mine writes now")
         assert len(children.all) == 2
+
+
+async def test_a_model_that_comes_after_the_list_is_timed_all_the_same(open_room) -> None:
+    engine = FakeEngine(automatic=False)
+    async with open_room(engine) as writer:
+        await writer.press("f8")
+        await writer.sees("mgpt-tui import roneneldan/TinyStories-33M")
+        assert not engine.told
+        engine.be_ready()
+        await writer.until(lambda: engine.told)
+        engine.say(Told(-20_001, "It tells", engine.finished(30)))
+        await writer.sees("600")
 
 
 async def test_another_model_tells_beside_from_the_list(open_room, engine, tmp_path) -> None:
