@@ -16,7 +16,6 @@ import fcntl
 import json
 import os
 import pty
-import queue
 import random
 import select
 import signal
@@ -26,7 +25,6 @@ import sys
 import termios
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -73,92 +71,6 @@ PASTES = (
     "\u4f60\u597d \U0001f600 e\u0301 \t|",
     " ",
 )
-WORDS = (" the", " cat", ".", ' "Yes', '"', "\n\n", " sat", ",", " [x]", " \U0001f600", "\n")
-
-
-@dataclass
-class PretendingEngine:
-    """Writes random words, now and then fails, dies or does not come to an end."""
-
-    draw: random.Random
-    events: queue.Queue[Any] = field(default_factory=queue.Queue)
-    last: int = 0
-
-    def start(self) -> None:
-        """Be ready."""
-        from mgpt_tui.inference.process.messages import Ready
-
-        self.events.put(Ready("pretended", 15_000_000, 256, "f" * 64, "on paper"))
-
-    def switch(self, model: str | None) -> None:
-        """Be ready again."""
-        self.start()
-
-    def generate(
-        self, context: Any, settings: Any, until: Any = None, samples: int = 1, muted: str = ""
-    ) -> int:
-        """Write something, mostly to the end."""
-        from mgpt_tui.inference.process.messages import Chunks, Died, Ended, Failed, Started
-        from mgpt_tui.inference.request import Finished, FinishReason
-        from mgpt_tui.text import TextChunk
-
-        self.last += 1
-        id, put, fate = self.last, self.events.put, self.draw.random()
-        if fate < 0.02:
-            put(Failed(id, "It [failed].", "Try again."))
-            return id
-        put(Started(id, self.draw.randrange(1, 600), 0, 7))
-        for number in range(self.draw.randrange(60) * samples):
-            chunk = TextChunk(self.draw.choice(WORDS), (number,))
-            put(Chunks(id, (chunk,), self.draw.randrange(samples)))
-        if fate < 0.04:
-            put(Died(-9))
-        elif fate < 0.9:
-            for sample in range(samples):
-                finished = Finished(FinishReason.LENGTH, 9, 0.1, 7 + sample, 0, 99)
-                put(Ended(id, finished, sample))
-        return id
-
-    def look(self, context: Any, settings: Any, count: int) -> int:
-        """Some words."""
-        from mgpt_tui.inference.process.messages import Seen
-        from mgpt_tui.inference.request import Alternative, Distribution
-
-        self.last += 1
-        choices = (
-            Alternative(1, " a", 0.5, 0.7),
-            Alternative(2, "", 0.2, 0.3),
-            Alternative(3, " [b]", 0.1, 0.0),
-        )
-        self.events.put(Seen(self.last, Distribution(choices, 1.0)))
-        return self.last
-
-    def inspect(self, context: Any, asked: Any) -> int:
-        """Nothing to look into: a view tells so, and the room goes on."""
-        from mgpt_tui.inference.process.messages import Failed, Replaced
-
-        self.last += 1
-        failed = Failed(self.last, "It [failed].", "Try again.")
-        self.events.put(failed if self.draw.random() < 0.5 else Replaced(self.last))
-        return self.last
-
-    def measure(self, context: Any) -> int:
-        """Some number."""
-        from mgpt_tui.inference.process.messages import Measured
-
-        self.last += 1
-        self.events.put(Measured(self.last, self.draw.randrange(1, 600)))
-        return self.last
-
-    def stop(self, id: int) -> None:
-        """A real engine says so, too."""
-        from mgpt_tui.inference.process.messages import Ended
-        from mgpt_tui.inference.request import Finished, FinishReason
-
-        self.events.put(Ended(id, Finished(FinishReason.CANCELLED, 9, 0.1, 7, 0, 99)))
-
-    def close(self) -> None:
-        """Nothing to end."""
 
 
 def pressable() -> list[str]:
@@ -210,12 +122,13 @@ async def press_at_random(draw: random.Random, count: int) -> str:
     Raises:
         Different: where it does not.
     """
+    from pretending import pretending
     from textual.events import Key
 
     from mgpt_tui.ui.app import WritingRoom
     from mgpt_tui.ui.widgets.story_pane import StoryPane
 
-    app = WritingRoom(PretendingEngine(draw), "pretended")
+    app = WritingRoom(pretending(draw), "pretended")
     keys, screens = pressable(), set()
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         for _ in range(count):
