@@ -80,11 +80,11 @@ def files_of(path: Path) -> list[Path]:
         UserError: where that is none.
     """
     shown = one_line(str(path))
-    if path.is_dir():
-        try:
-            found = sorted(file for file in path.iterdir() if _may_be_taken(file))
-        except OSError as error:
-            raise os_error(error, path) from error
+    try:
+        found = sorted(filter(_may_be_taken, path.iterdir())) if path.is_dir() else None
+    except OSError as error:  # also a name that is too long
+        raise os_error(error, shown) from error
+    if found is not None:
         if not found:
             raise UserError(f"{shown} is no file, and holds no .txt, .md or .json.", "Name a file.")
         return found

@@ -53,6 +53,12 @@ def test_what_cannot_be_taken_is_told_and_the_rest_is_taken(
     assert len(brought.refused) == 4
 
 
+@pytest.mark.parametrize("name", ["a" * 300, "a" * 300 + "*"])
+def test_a_path_with_a_name_that_is_too_long_is_refused(library: StoryLibrary, name: str) -> None:
+    (refused,) = library.bring_in([Path(name)]).refused
+    assert name in refused.message
+
+
 def test_a_file_is_taken_once_and_the_page_of_a_story_is_that_story(
     library: StoryLibrary, folder: Path
 ) -> None:
