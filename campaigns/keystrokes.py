@@ -106,9 +106,9 @@ def letter(draw: random.Random) -> tuple[str, str]:
 
 def child(log: Path) -> None:
     """The real app with an engine that never wakes; f12 makes it note what stands there."""
+    from pretending import PretendingEngine
     from textual import events
     from textual.widgets import Input, TextArea
-    from writing import PretendingEngine
 
     from mgpt_tui.ui.app import WritingRoom
 
