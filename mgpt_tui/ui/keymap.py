@@ -26,8 +26,8 @@ EDITING = {"backspace", "delete", "left", "right"}
 FIELDS = {"enter", "escape", "tab", "shift+tab", "up", "down"}
 """What the settings and the dialogs cannot do without."""
 DIALOGS = {
-    "ctrl+r", "ctrl+s", "f1", "f2", "f3", "f4", "f5", "f6", "f7", "f8", "f9", "f10", "home",
-    "end", "pageup", "pagedown", "ctrl+c", "super+c", "question_mark", "slash", "space",
+    "ctrl+f", "ctrl+r", "ctrl+s", "f1", "f2", "f3", "f4", "f5", "f6", "f7", "f8", "f9", "f10",
+    "home", "end", "pageup", "pagedown", "ctrl+c", "super+c", "question_mark", "slash", "space",
     "alt+o", "shift+left", "shift+right",
 }  # fmt: skip
 """What some dialog has a use for, which a key of the whole app would take away."""

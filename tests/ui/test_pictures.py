@@ -11,6 +11,7 @@ BEGINNING = "The girl found a small key"
 """As long as a story's name may be, which it gets once it is kept, with or without more words."""
 DIALOGS = {
     "edit": ("f4",),
+    "find": ("f4", "ctrl+f", *"key"),
     "another word": ("f5", "left", "left"),
     "compare": ("f6",),
     "bridge": ("alt+o",),
