@@ -38,7 +38,7 @@ def decode(line: bytes) -> Message:
         ProtocolError: where `line` is not one message with exactly its fields and their types.
     """
     try:
-        content = json.loads(line, parse_constant=_not_finite)
+        content = json.loads(line.decode(), parse_constant=_not_finite)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"no JSON: {line[:80]!r}") from error
     name = content.pop("type", None) if isinstance(content, dict) else None

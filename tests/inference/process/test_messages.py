@@ -318,6 +318,8 @@ GOOD = json.loads(encode(Generate(1, ("a", (2, 3)), SamplingSettings())))
         + b"0" * 400
         + b"}}\n",
         encode(Ready("m", 1, 8, "f", "d")).replace(b"8", b"0"),
+        json.dumps(GOOD).encode().replace(b'["a"', b'["\xed\xa0\x80\xed\xbf\xbf"'),
+        json.dumps(GOOD).encode("utf-16"),
     ],
 )
 def test_what_is_no_message_is_refused(line):
