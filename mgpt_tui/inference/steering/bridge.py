@@ -191,8 +191,8 @@ def _attempts(engine: Engine, gap: Gap, settings: SamplingSettings, samples: int
 
 
 def _to_write(settings: SamplingSettings, tokens: int) -> SamplingSettings:
-    """Settings to write so many tokens with, and no end of the story."""
-    return replace(settings, max_tokens=tokens, finish_sentence=False, ignore_end=True)
+    """Settings to write so many tokens with, no end of the story, and no words of a passage."""
+    return replace(settings, max_tokens=tokens, finish_sentence=False, ignore_end=True, words=())
 
 
 def allowed(

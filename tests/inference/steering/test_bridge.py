@@ -68,6 +68,10 @@ def test_the_same_seed_finds_the_same_ways_the_best_first(engine) -> None:
     assert {way.seed for way in last.ways} < set(range(5, 5 + 16))
 
 
+def test_words_that_the_next_passage_is_to_hold_are_none_of_a_bridge(engine) -> None:
+    assert found(engine, settings=replace(SETTINGS, words=("zoo",))) == found(engine)
+
+
 def test_a_way_says_how_much_less_surprising_what_follows_is_behind_it(engine) -> None:
     before = engine.encode(GAP.before)
     following = engine.encode(GAP.after)[1 : 1 + 8]
