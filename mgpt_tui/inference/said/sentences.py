@@ -44,7 +44,7 @@ class Sentences:
         self._table = table
         self._read = kept
         self._said: set[str] = set()
-        self._begun = ""
+        self._begun = ""  # its words, so far as the last sentence goes
 
     def repeating(self, tokens: Sequence[int]) -> Tokens:
         """The tokens with which a sentence of `tokens` would stand there again.
@@ -57,15 +57,18 @@ class Sentences:
         for token in tokens[self._read :]:
             text = self._table.texts[token]
             if not text or text.startswith(ENDS):
-                self._said.add(_words(self._begun))
+                self._said.add(self._begun.rstrip())
                 self._begun = ""
             else:
-                self._begun += text
+                self._go_on(text)
         self._read = len(tokens)
-        begun = _words(self._begun)
+        begun = self._begun.rstrip()
         return self._table.ends if begun.count(" ") >= SHORT - 1 and begun in self._said else NONE
 
-
-def _words(sentence: str) -> str:
-    letters = "".join(one if one.isalnum() else " " for one in sentence.replace("'", ""))
-    return " ".join(letters.split())
+    def _go_on(self, text: str) -> None:
+        """Add what a token says to the words of the sentence, which have single blanks between."""
+        for one in text.replace("'", ""):
+            if one.isalnum():
+                self._begun += one
+            elif self._begun and not self._begun.endswith(" "):
+                self._begun += " "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from types import FrameType
 
 import pytest
 
@@ -61,3 +63,22 @@ def test_a_model_that_can_but_end_goes_on(tiny_model, byte_tokenizer) -> None:
     fresh = replace(settings, no_sentence_twice=True)
     assert text(fresh) == "a.."
     assert replay(engine, context, "", byte_tokenizer.encode("a.."), fresh, 1) == 3
+
+
+def test_a_token_takes_no_longer_because_its_sentence_is_long(byte_tokenizer) -> None:
+    sentences = Sentences(MarkTable(byte_tokenizer))
+    tokens = byte_tokenizer.encode("and he ran " * 300)
+    sentences.repeating(tokens)
+    calls = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    tokens += byte_tokenizer.encode("o")
+    sys.setprofile(count)
+    try:
+        sentences.repeating(tokens)
+    finally:
+        sys.setprofile(None)
+    assert 0 < calls < 100
