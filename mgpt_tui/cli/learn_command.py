@@ -158,14 +158,17 @@ def _events(
 
 
 def _stories(names: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Names and texts of the stories in the library, all or those named; sound ones alone."""
+    """Names and texts of the stories in the library, all that can be read or those named."""
     from mgpt_tui.stories.library import StoryLibrary
 
     library = StoryLibrary()
     if names:
         paths = [library.locate(name) for name in names]
     else:
-        paths = [entry.path for entry in library.entries() if not entry.trouble]
+        entries = library.entries()
+        paths = [entry.path for entry in entries if not entry.trouble]
+        if left_out := ", ".join(clean_text(entry.name) for entry in entries if entry.trouble):
+            say(f"Left out, as their files are damaged: {left_out}.", error=True)
     return [(path.stem, library.open(path)[0].text) for path in paths]
 
 
