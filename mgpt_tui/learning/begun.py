@@ -78,6 +78,14 @@ class Begun:
         """
         atomic_write(self.folder / MARK, json.dumps(asdict(self), indent=2) + "\n")
 
+    def remove(self) -> None:
+        """Remove it with all that was learnt; a kill leaves nothing that counts as a model.
+
+        Raises:
+            UserError: where it cannot be removed.
+        """
+        _remove(self.folder)
+
 
 def find(name: str) -> Begun:
     """What was begun under a name.
@@ -93,8 +101,9 @@ def find(name: str) -> Begun:
         content = read_json(path)
         own = {key: content[key] for key in Begun.__dataclass_fields__}
         begun = Begun(**{**own, "name": name})
+        numbers = begun.passes or 1, begun.learning_rate, begun.before or 0.0
         if not isinstance(begun.model, str) or not all(
-            isinstance(value, int | float) for value in (begun.passes or 1, begun.learning_rate)
+            isinstance(number, int | float) for number in numbers
         ):
             raise TypeError
     except (KeyError, TypeError):
@@ -133,7 +142,7 @@ def free_name() -> str:
 
 
 def drop(name: str) -> None:
-    """Remove all that was learnt under a name; a kill leaves nothing that counts as a model.
+    """Remove all that was learnt under a name, also where its mark is damaged; see `Begun.remove`.
 
     Raises:
         UserError: where nothing was learnt under it, it is being learnt, or cannot be removed.
@@ -143,9 +152,13 @@ def drop(name: str) -> None:
         find(name)
     if under_way() == name:
         raise UserError(f"{name} is learning now.", "Stop it first.")
+    _remove(folder)
+
+
+def _remove(folder: Path) -> None:
     try:
         doomed = Path(tempfile.mkdtemp(prefix=DOOMED, dir=folder.parent))
-        folder.rename(doomed / name)
+        folder.rename(doomed / folder.name)
     except OSError as error:
         raise os_error(error, folder) from error
     for left in folder.parent.glob(f"{DOOMED}*"):  # by a kill, too

@@ -141,6 +141,35 @@ def test_a_machine_without_room_says_so(learn, monkeypatch):
     assert outcome.code == 2 and "not enough memory" in outcome.err
 
 
+def test_of_what_is_refused_nothing_is_left(learn, mgpt, monkeypatch):
+    keep(7)
+    with monkeypatch.context() as full:
+        full.setattr("shutil.disk_usage", lambda path: Usage(10**6, 10**6, 1000))
+        outcome = learn()
+    assert outcome.code == 2 and "not enough room on the disk" in outcome.err
+    assert not list(paths.runs_dir().iterdir()), "the next one can have its name"
+    assert not begun.unfinished()
+
+
+def test_what_a_kill_leaves_before_the_stories_are_there_can_be_dropped(learn, mgpt, monkeypatch):
+    keep(7)
+    with monkeypatch.context() as killed:
+        killed.setattr("training.learning.job.keep_tales", lambda *_: sys.exit(137))
+        assert learn().code == 137
+    outcome = mgpt("learn", "--name", "mine", "--resume")
+    assert outcome.code == 2 and "is missing" in outcome.err and "Drop" in outcome.err
+    assert mgpt("learn", "--name", "mine", "--drop").code == 0
+    assert not (paths.runs_dir() / "mine").exists()
+
+
+def test_damaged_stories_are_left_out_and_named(learn):
+    keep(7)
+    (paths.stories_dir() / "torn.json").write_text("{")
+    outcome = learn("--dry-run")
+    assert outcome.code == 0
+    assert "Left out, as their files are damaged: torn." in outcome.err
+
+
 @pytest.mark.parametrize("end", ["closed", "unread", "killed"])
 def test_what_was_stopped_at_any_moment_is_gone_on_with(mgpt, tiny_checkpoint, end):
     keep(7)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -16,7 +16,7 @@ from statistics import fmean
 import torch
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import exists, make_folder, os_error
+from mgpt_tui.files import exists
 from mgpt_tui.learning.begun import MARK, Begun, alone, find
 from mgpt_tui.learning.events import (
     Doing,
@@ -87,10 +87,9 @@ def begin(
     """Let a model learn some stories.
 
     Raises:
-        UserError: where it cannot be, or not go on; what was learnt up to then is kept.
+        UserError: where it cannot be, of which nothing is left, or not go on; what was learnt up
+            to then is kept.
     """
-    _check_name(name)
-    check_tales(tales, find_tokenizer(model), _block_size(model))
     begun = Begun(
         name=name,
         model=model,
@@ -100,13 +99,17 @@ def begin(
         learning_rate=settings.learning_rate,
     )
     with alone(name):
+        _check_name(name)
+        check_tales(tales, find_tokenizer(model), _block_size(model))
+        begun.write()  # first, so that whatever a kill leaves can be dropped
         try:
-            make_folder(begun.folder)
-        except OSError as error:
-            raise os_error(error, begun.folder) from error
-        keep_tales(begun.folder, tales)
-        begun.write()
-        yield from _learn(begun, tales)
+            keep_tales(begun.folder, tales)
+            yield from _learn(begun, tales)
+        except UserError:
+            if not begun.step:  # nothing is there to go on with
+                with suppress(UserError):
+                    begun.remove()
+            raise
 
 
 def go_on(name: str) -> Generator[Event]:

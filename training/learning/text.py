@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_write
+from mgpt_tui.files import atomic_write, exists
 from mgpt_tui.learning.begun import DATA, STORIES
 from mgpt_tui.model.tokenizer import Tokenizer
 from mgpt_tui.reading import read_text
@@ -20,6 +20,7 @@ from training.sources.stories import tidy
 
 LARGEST = 2**28
 """Bytes of stories that are read back."""
+ANEW = "Drop what was learnt, and begin anew."
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,13 @@ def read_tales(folder: Path) -> tuple[Tale, ...]:
         UserError: where they are missing or damaged.
     """
     path = folder / STORIES
+    if not exists(path):
+        raise UserError(f"{path} is missing.", ANEW)
     try:
         lines = [json.loads(line) for line in read_text(path, LARGEST).splitlines()]
         return tales_of([(str(line["name"]), str(line["text"])) for line in lines])
     except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path} is damaged.", "Drop what was learnt, and begin anew.") from None
+        raise UserError(f"{path} is damaged.", ANEW) from None
 
 
 def tokens_of(folder: Path, model: str, tokenizer: Tokenizer) -> Prepared:
