@@ -43,9 +43,6 @@ class Learns(Protocol):
     def stop(self) -> None:
         """Let it finish its step, save and end; `Over` follows."""
 
-    def kill(self) -> None:
-        """End it at once; `Over` follows."""
-
 
 class Child:
     """The real one.
@@ -86,10 +83,6 @@ class Child:
         assert self.process.stdin is not None
         with suppress(OSError):
             self.process.stdin.close()
-
-    def kill(self) -> None:
-        """End it at once, which leaves nothing half written."""
-        self.process.kill()
 
     def _read(self) -> None:
         assert self.process.stdout is not None

@@ -82,6 +82,12 @@ class Apprentice:
         return self.phase in BUSY
 
     @property
+    def can_go_on(self) -> bool:
+        """Whether there is something of it to go on with, or to drop."""
+        stands = self.phase in (Phase.STOPPED, Phase.FAILED)
+        return stands and bool(self.name) and has_begun(self.name)
+
+    @property
     def line(self) -> str:
         """How it is, in a few words; "" where there is nothing to tell."""
         step = f" {self.stepped.step} of {self.stepped.steps}" if self.stepped else ""
@@ -135,9 +141,12 @@ class Apprentice:
         self._run(Phase.DROPPING, [f"--name={self.name}", "--drop"])
 
     def leave(self) -> None:
-        """Reckon no further; there is nothing to be told of what came of it before either."""
+        """Reckon no further; there is nothing to be told of what came of it before either.
+
+        What reckons is stopped, not killed: the stories that it has written down go with it.
+        """
         if self.phase is Phase.RECKONING and self._child is not None:
-            self._child.kill()
+            self._child.stop()
             self._child = None
         if not self.is_busy or self._child is None:
             self.phase = Phase.IDLE
@@ -208,21 +217,22 @@ class Apprentice:
             self.phase = Phase.IDLE
             self._forget("")
             return [Notice(f"What {name} had learnt is gone.")]
+        keeps = before is Phase.STOPPING and (self._drops or not self.trouble)
         if self.learnt is not None:
             self.phase = Phase.LEARNT
             if not self._drops:
                 return [
                     Notice(f"{self.name} has learnt your stories. /learn shows what came of it.")
                 ]
-        elif before is Phase.STOPPING and not has_begun(self.name):  # it had come to nothing yet
-            self._drops, self.phase = False, Phase.IDLE
-            self._forget("")
-        elif before is Phase.STOPPING:
-            self.phase, self.trouble = Phase.STOPPED, ""
-        else:
+        elif not keeps:
             self.phase = Phase.FAILED
             self.trouble = self.trouble or _ended(event)
             return [Notice(self.trouble, Severity.ERROR)]
+        elif not has_begun(self.name):  # it had come to nothing yet
+            self._drops, self.phase = False, Phase.IDLE
+            self._forget("")
+        else:
+            self.phase, self.trouble = Phase.STOPPED, ""
         if self._drops:
             self._drops = False
             self.drop()

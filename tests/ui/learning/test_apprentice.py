@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
+import pytest
+
 from mgpt_tui import paths
+from mgpt_tui.errors import UserError
 from mgpt_tui.learning import begun
 from mgpt_tui.model.registry import find_model
 from mgpt_tui.stories.library import StoryLibrary
@@ -66,6 +71,22 @@ def test_what_cannot_be_is_told_with_the_reason(tiny_checkpoint: Path) -> None:
     assert apprentice.phase is Phase.FAILED and len(told) == 1
 
 
+def test_what_is_reckoned_no_further_leaves_no_stories_behind(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(7):
+        StoryLibrary().add(Story().write(story(number)), f"story {number}")
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    apprentice = Apprentice()
+    apprentice.reckon(("--name=fox", f"--model={tiny_checkpoint}"))
+    until(lambda: list(place.glob("mgpt-learn-*")) or not apprentice.is_busy)
+    apprentice.leave()
+    assert apprentice.phase is Phase.IDLE
+    until(lambda: not list(place.glob("mgpt-learn-*")), there=lambda: list(place.rglob("*")))
+
+
 def test_a_damaged_mark_and_a_name_that_is_held_are_told(tmp_path: Path) -> None:
     folder = paths.runs_dir() / "old"
     folder.mkdir(parents=True)
@@ -73,6 +94,12 @@ def test_a_damaged_mark_and_a_name_that_is_held_are_told(tmp_path: Path) -> None
     assert begun.unfinished() == []
     begun.drop("old")
     assert not folder.exists()
+    odd = begun.Begun(name="odd", model="x", stories=1, words=1, passes=None, learning_rate=0.1)
+    odd.write()
+    assert begun.find("odd") == odd
+    (odd.folder / begun.MARK).write_text(json.dumps({**asdict(odd), "before": "much"}))
+    with pytest.raises(UserError, match="damaged"):
+        begun.find("odd")
     assert begun.free_name() == "mine"
     (paths.runs_dir() / "mine").mkdir()
     assert begun.free_name() == "mine-2"

@@ -50,13 +50,9 @@ class Child:
     arguments: Sequence[str]
     events: queue.SimpleQueue[Event | Over] = field(default_factory=queue.SimpleQueue)
     stopped: bool = False
-    killed: bool = False
 
     def stop(self) -> None:
         self.stopped = True
-
-    def kill(self) -> None:
-        self.killed = True
 
     def say(self, *events: Event | Over) -> None:
         for event in events:
@@ -127,7 +123,7 @@ async def test_stories_are_chosen_and_what_it_takes_is_told_first(
         files = [argument for argument in first.arguments if argument.endswith(".json")]
         assert len(files) == 2
         await writer.press("space")
-        assert first.killed, "of other stories it is to be found out anew"
+        assert first.stopped, "of other stories it is to be found out anew"
         await writer.press("space", "enter")
         second = await children.next(2)
         second.say(PLANNED, Over(0))
@@ -265,6 +261,31 @@ async def test_what_had_come_to_nothing_is_nothing(open_room, engine, three) -> 
         await writer.press("s")
         child.say(Over(143))
         await writer.until(lambda: writer.app.screen is writer.room)
+
+
+async def test_what_could_not_be_saved_at_its_stop_is_told(open_room, engine, three) -> None:
+    async with open_room(engine) as writer:
+        children = Children(writer)
+        child = await begin(writer, children)
+        Begun(name="mine", model="x", stories=2, words=9, passes=2, learning_rate=0.1).write()
+        await writer.press("s")
+        child.say(Refused("Step 13 was not saved: the disk is full.", "Free some space."), Over(2))
+        await writer.sees("✗ Step 13 was not saved")
+        assert "Step 13 was not saved" in writer.toasts
+        await writer.press("g")
+        assert (await children.next(3)).arguments == ["--name=mine", "--resume"]
+
+
+async def test_of_what_was_refused_nothing_is_left_to_go_on_with(open_room, engine, three) -> None:
+    async with open_room(engine) as writer:
+        children = Children(writer)
+        child = await begin(writer, children)
+        child.say(Refused("There is not enough room.", "Free some space."), Over(2))
+        await writer.sees("✗ There is not enough room.")
+        await writer.sees("n another one · esc leaves")
+        await writer.press("g", "d", "d", "n")
+        await writer.on(ChooseStoriesScreen)
+        assert len(children.all) == 2
 
 
 async def test_what_was_left_is_offered_again(open_room, engine, three) -> None:

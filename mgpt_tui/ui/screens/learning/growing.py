@@ -89,8 +89,10 @@ class GrowingScreen(LearningDialog[Next | None]):
                 return "s stops and keeps it · d drops it · esc: write on, it learns on"
             case Phase.LEARNT:
                 return "b the same beginning told by both · w write with it · d drop it · n another"
-            case Phase.STOPPED | Phase.FAILED:
+            case Phase.STOPPED | Phase.FAILED if self._apprentice.can_go_on:
                 return "g goes on · d drops it · n another one · esc leaves it as it is"
+            case Phase.FAILED:
+                return "n another one · esc leaves"
         return "esc leaves"
 
     # What is told.
@@ -154,7 +156,7 @@ class GrowingScreen(LearningDialog[Next | None]):
     def action_drop(self) -> None:
         """At the second time; not the model that writes now."""
         apprentice = self._apprentice
-        if apprentice.phase in (Phase.STOPPING, Phase.DROPPING):
+        if not (apprentice.can_go_on or apprentice.phase in (Phase.LEARNING, Phase.LEARNT)):
             return
         if self._in_use.partition("/")[0] == apprentice.name:
             self.query_one(".said", Plain).say(
@@ -172,7 +174,7 @@ class GrowingScreen(LearningDialog[Next | None]):
             self.show_learning()
 
     def action_go_on(self) -> None:
-        if self._apprentice.phase in (Phase.STOPPED, Phase.FAILED):
+        if self._apprentice.can_go_on:
             self._apprentice.go_on()
             self.show_learning()
 
