@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -72,13 +73,13 @@ def command(
     It becomes another model, which stands among those of `mgpt-tui models`; the one that it began
     with stays as it is. Ctrl-C keeps what was learnt so far.
     """
-    chosen = given(options)
-    _check(stories, name, model, dry_run, resume, drop, chosen)
+    asked = _Asked(stories, name, model, dry_run, resume, drop, given(options))
+    _check(asked)
     if attended:
         _attend()
     tell = _as_line if as_json else _in_words
     try:
-        stopped = _run(stories, name, model, dry_run, resume, drop, chosen, tell)
+        stopped = _run(asked, tell)
     except UserError as error:
         if not as_json:
             raise
@@ -88,73 +89,62 @@ def command(
         sys.exit(EXIT_STOPPED)
 
 
-def _check(
-    stories: tuple[str, ...],
-    name: str | None,
-    model: str | None,
-    dry_run: bool,
-    resume: bool,
-    drop: bool,
-    chosen: dict[str, Any],
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is to be done, as it was said on the command line."""
+
+    stories: tuple[str, ...]
+    name: str | None
+    model: str | None
+    dry_run: bool
+    resume: bool
+    drop: bool
+    settings: dict[str, Any]  # those that were given
+
+
+def _check(asked: _Asked) -> None:
     """Refuse options that contradict each other."""
-    kinds = {"--dry-run": dry_run, "--resume": resume, "--drop": drop}
-    asked = [flag for flag, there in kinds.items() if there]
-    if len(asked) > 1:
-        raise UserError(f"{' and '.join(asked)} exclude each other.", "Give one of them.")
-    if not (resume or drop):
+    kinds = {"--dry-run": asked.dry_run, "--resume": asked.resume, "--drop": asked.drop}
+    flags = [flag for flag, there in kinds.items() if there]
+    if len(flags) > 1:
+        raise UserError(f"{' and '.join(flags)} exclude each other.", "Give one of them.")
+    if not (asked.resume or asked.drop):
         return
-    if name is None:
-        raise UserError(f"{asked[0]} needs a name.", "Give --name, too.")
-    if stories or model is not None or chosen:
+    if asked.name is None:
+        raise UserError(f"{flags[0]} needs a name.", "Give --name, too.")
+    if asked.stories or asked.model is not None or asked.settings:
         raise UserError(
-            f"{asked[0]} is about what was begun: its stories, model and settings are known.",
+            f"{flags[0]} is about what was begun: its stories, model and settings are known.",
             "Give --name alone.",
         )
 
 
-def _run(
-    stories: tuple[str, ...],
-    name: str | None,
-    model: str | None,
-    dry_run: bool,
-    resume: bool,
-    drop: bool,
-    chosen: dict[str, Any],
-    tell: Callable[[Event], None],
-) -> bool:
+def _run(asked: _Asked, tell: Callable[[Event], None]) -> bool:
     """Do what was asked for; gives whether it was stopped before its end."""
-    if drop:
-        assert name is not None
-        begun.drop(name)
-        tell(Dropped(name))
+    if asked.drop:
+        assert asked.name is not None
+        begun.drop(asked.name)
+        tell(Dropped(asked.name))
         return False
-    events = _events(stories, name, model, dry_run, resume, settings_of(LearnSettings, chosen))
     last: Event | None = None
-    with closing(events):  # which saves, also where nobody reads what is told
+    with closing(_events(asked)) as events:  # saves, also where nobody reads what is told
         for last in events:
             tell(last)
     return isinstance(last, Stopped)
 
 
-def _events(
-    stories: tuple[str, ...],
-    name: str | None,
-    model: str | None,
-    dry_run: bool,
-    resume: bool,
-    settings: LearnSettings,
-) -> Generator[Event]:
+def _events(asked: _Asked) -> Generator[Event]:
     from training.learning import job
 
-    if resume:
-        assert name is not None
-        return job.go_on(name)
+    settings = settings_of(LearnSettings, asked.settings)
+    if asked.resume:
+        assert asked.name is not None
+        return job.go_on(asked.name)
     from training.learning.text import tales_of
 
-    tales = tales_of(_stories(stories))
-    how = job.plan if dry_run else job.begin
-    return how(name or begun.free_name(), model or EMBEDDED, tales, settings)
+    tales = tales_of(_stories(asked.stories))
+    how = job.plan if asked.dry_run else job.begin
+    return how(asked.name or begun.free_name(), asked.model or EMBEDDED, tales, settings)
 
 
 def _stories(names: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -111,8 +111,8 @@ class Spelling:
     @lru_cache(maxsize=2)  # noqa: B019  (an engine has one, for as long as it runs)
     def _beginning_alike(self, alike: Callable[[str], bool]) -> NDArray[np.int64]:
         """The tokens whose first character is of a kind."""
-        first = (token.decode(errors="replace")[:1] for token in self._tokenizer.ranks)
-        return np.array([at for at, character in enumerate(first) if alike(character)], np.int64)
+        texts = self._tokenizer.texts
+        return np.array([at for at, text in enumerate(texts) if alike(text[:1])], np.int64)
 
     def allowed(self, rest: bytes) -> NDArray[np.int64]:
         """The tokens that may come where `rest`, at least one byte, is to be spelled."""

@@ -243,6 +243,10 @@ class Distribution:
     entropy: float
 
 
+MOST_WAYS = 3
+"""So many bridges over a gap are told, the best ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """A bridge over a gap.

@@ -174,6 +174,11 @@ class Tokenizer:
             self.token_bytes(token)
         return b"".join(map(self._bytes.__getitem__, tokens)).decode(errors="replace")
 
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """What each token says by itself, as `decode` has it; "" for `<|endoftext|>`."""
+        return tuple(token.decode(errors="replace") for token in self._bytes)
+
     def one_token(self, text: str) -> int:
         """The token that `text` is.
 

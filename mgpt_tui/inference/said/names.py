@@ -61,7 +61,7 @@ class NameTable:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self.texts = (*(token.decode(errors="replace") for token in tokenizer.ranks), "")
+        self.texts = tokenizer.texts
         self.within, self.opening, self.going_on = np.zeros((3, tokenizer.vocab_size), dtype=bool)
         for token, text in enumerate(self.texts):
             word = text.removeprefix(" ")

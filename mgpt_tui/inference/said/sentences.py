@@ -27,7 +27,7 @@ class MarkTable:
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self.texts = (*(token.decode(errors="replace") for token in tokenizer.ranks), "")
+        self.texts = tokenizer.texts
         ending = [token for token, text in enumerate(self.texts) if text.startswith(ENDS)]
         self.ends: Tokens = np.array(ending, dtype=np.int64)
 

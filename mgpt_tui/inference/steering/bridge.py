@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mgpt_tui.inference.closing import is_closed, says_the_end
 from mgpt_tui.inference.engine import Engine
-from mgpt_tui.inference.request import Gap, SamplingSettings, Way, fresh_seed
+from mgpt_tui.inference.request import MOST_WAYS, Gap, SamplingSettings, Way, fresh_seed
 from mgpt_tui.inference.steering.scale import Scale, longest
 from mgpt_tui.inference.text.endings import LOOK_BACK, Sentences, sentences_of
 from mgpt_tui.text import TextChunk, folded
@@ -22,8 +22,6 @@ from mgpt_tui.text import TextChunk, folded
 if TYPE_CHECKING:
     from mgpt_tui.inference.text.generation import Generation
 
-SHOWN = 3
-"""Ways that are told of: the best, as far as they differ."""
 MOST_SENTENCES = 3
 """Of a way where nothing stands; else it has up to one more than what stands there."""
 AT_ONCE = 8
@@ -114,7 +112,7 @@ def best_of(weighed: Sequence[Way]) -> tuple[Way, ...]:
     """The best ways that differ from each other, the best first."""
     chosen: list[Way] = []
     for way in sorted(weighed, key=lambda way: (-way.bits, way.seed)):
-        if len(chosen) < SHOWN and all(_differ(way, other) for other in chosen):
+        if len(chosen) < MOST_WAYS and all(_differ(way, other) for other in chosen):
             chosen.append(way)
     return tuple(chosen)
 

@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
+from mgpt_tui.inference.request import MOST_WAYS
 from mgpt_tui.text import clean_text
 from mgpt_tui.ui.screens.another_word import around
 from mgpt_tui.ui.screens.bridge.bridging import SAMPLES, Bridging
@@ -16,7 +17,6 @@ from mgpt_tui.ui.screens.compare import Candidate
 from mgpt_tui.ui.screens.dialog import LiveDialog
 from mgpt_tui.ui.widgets.plain import Plain
 
-SHOWN = 3
 SEEN = 140
 """Characters of what is before, and of what comes after, that are shown."""
 
@@ -38,7 +38,7 @@ class WaysScreen(LiveDialog[int | None]):
         Binding("left", "app.focus_previous", show=False, priority=True),
         Binding("right", "app.focus_next", show=False, priority=True),
         Binding("ctrl+r", "others", "others", show=False),
-        *(Binding(str(number + 1), f"keep({number})", show=False) for number in range(SHOWN)),
+        *(Binding(str(number + 1), f"keep({number})", show=False) for number in range(MOST_WAYS)),
     ]
 
     def __init__(self, bridging: Bridging) -> None:
@@ -51,11 +51,11 @@ class WaysScreen(LiveDialog[int | None]):
         before, after = text[first:start].strip(), text[end:last].strip()
         box = Vertical(classes="box whole")
         box.border_title = "What leads from here to there?"
-        box.border_subtitle = f"1–{SHOWN} or enter keeps one · ctrl+r looks for others · esc"
+        box.border_subtitle = f"1–{MOST_WAYS} or enter keeps one · ctrl+r looks for others · esc"
         with box:
             yield Plain(f"…{before}" if first else before, classes="shore")
             with Horizontal(id="candidates"):
-                for number in range(SHOWN):
+                for number in range(MOST_WAYS):
                     yield Candidate(number)
             yield Plain(f"{after}…" if last < len(text) else after, classes="shore")
             yield Plain(classes="help")

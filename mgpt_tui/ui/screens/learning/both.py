@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -15,7 +14,7 @@ from textual.content import Content
 from textual.widgets import Input
 
 from mgpt_tui.inference.process.messages import Told
-from mgpt_tui.inference.request import ContextPart, SamplingSettings
+from mgpt_tui.inference.request import ContextPart, SamplingSettings, fresh_seed
 from mgpt_tui.text import clean_text
 from mgpt_tui.ui.screens.dialog import LiveDialog
 from mgpt_tui.ui.session.questions import Question
@@ -24,7 +23,6 @@ from mgpt_tui.ui.widgets.plain import Plain
 
 TOKENS = 120
 """So far each of them tells."""
-SEEDS = 2**31
 
 
 class Telling(VerticalScroll, can_focus=True):
@@ -112,7 +110,7 @@ class BothScreen(LiveDialog[None]):
         """Have both tell on, from another seed each time."""
         self.leave()
         beginning = self._beginning = self.query_one("#beginning", Input).value.rstrip()
-        seed = random.randrange(SEEDS)
+        seed = fresh_seed()
         settings = replace(self._session.settings, seed=seed, max_tokens=TOKENS)
         writes = self._session.model
         context = (beginning,) if beginning else ()
