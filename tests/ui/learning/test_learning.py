@@ -330,7 +330,7 @@ async def test_the_model_that_writes_is_not_dropped(
         await writer.sees("take 0.70 now")
         shutil.copytree(tiny_checkpoint, paths.runs_dir() / "mine")
         await writer.press("w")
-        await writer.until(lambda: writer.app.session.model.model == "mine")
+        await writer.until(lambda: (model := writer.app.session.model) and model.model == "mine")
         await writer.command("/learn")
         await writer.on(GrowingScreen)
         await writer.press("d")
