@@ -210,6 +210,7 @@ def _kept(trainer: Trainer, sequences: int) -> int:
     """Bytes that a pass keeps for going backward, weights left out."""
     kept = {weight.data_ptr(): 0 for weight in trainer.model.parameters()}
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # else traced with the model
     def count(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         kept.setdefault(storage.data_ptr(), storage.nbytes())

@@ -49,6 +49,22 @@ def test_a_short_run_is_told_its_memory_and_no_time(make_trainer, monkeypatch):
     assert "of memory" in found.line() and "of disk" in found.line()
 
 
+def test_what_counts_is_not_compiled_with_the_model(make_trainer, monkeypatch):
+    """The compiler told the writer on the terminal that it had given up on it."""
+    subject = make_trainer()
+
+    @torch.compile(backend="eager")
+    def passes(*_):
+        x = torch.zeros(4, requires_grad=True)
+        for _ in range(12):  # more than versions that are made of a function
+            torch._dynamo.graph_break()
+            x = x.exp()  # kept for going backward
+
+    monkeypatch.setattr(subject.update, "rehearse", passes)
+    with torch._dynamo.config.patch(fail_on_recompile_limit_hit=True):
+        assert module._kept(subject, 1) == 12 * 4 * 4
+
+
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
     """A machine with 8 GB free, of which a container leaves 3 GB and its group 2 GB."""
