@@ -34,6 +34,7 @@ from mgpt_tui.inference.request import (
     SamplingSettings,
     Until,
     fresh_seed,
+    seed_after,
 )
 from mgpt_tui.inference.said.wishes import wishes_of
 from mgpt_tui.inference.sampling import Logits
@@ -160,7 +161,7 @@ class Engine:
         Args and errors as in `stream`.
         """
         first = fresh_seed() if settings.seed is None else settings.seed
-        seeds = range(first, first + samples * apart, apart)
+        seeds = [seed_after(first, sample * apart) for sample in range(samples)]
         beginning = self.beginning(context)
         rules = self.rules(settings, n_best, beginning.kept, until)
         limit = token_limit(settings, until)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mgpt_tui.settings_fields import RANDOM, setting, validate
+from mgpt_tui.settings_fields import LARGEST_INT, RANDOM, setting, validate
 from mgpt_tui.text import TextChunk as TextChunk  # made by the tokenizer, sent by the engine
 
 
@@ -75,7 +75,7 @@ class SamplingSettings:
         None,
         "the same seed writes the same text; random or -1 draws a fresh one",
         minimum=0,
-        maximum=2**63 - 1,
+        maximum=LARGEST_INT,
         off=RANDOM,
     )
     stop: tuple[str, ...] = setting((), "end before this text; may be given several times")
@@ -165,6 +165,11 @@ class Gap:
 def fresh_seed() -> int:
     """A seed for a generation that was not given one; short enough to be typed again."""
     return secrets.randbelow(2**31)
+
+
+def seed_after(seed: int, by: int) -> int:
+    """The seed so many after another; the one after the largest is 0."""
+    return (seed + by) % (LARGEST_INT + 1)
 
 
 class Until(StrEnum):

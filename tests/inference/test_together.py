@@ -212,3 +212,8 @@ def test_a_chunk_that_is_cut_has_tokens_of_its_text(byte_tokenizer):
     (free,) = finder.feed(TextChunk("endSTOPmore", (1, 2)))
     assert free.text == "end"
     assert byte_tokenizer.decode(free.tokens) == "end"
+
+
+def test_the_seed_after_the_largest_one_is_0(engine):
+    texts = engine.together(["a"], replace(SAMPLED, seed=2**63 - 2), 3)
+    assert [text.seed for text in texts] == [2**63 - 2, 2**63 - 1, 0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from mgpt_tui.inference.request import FinishReason, SamplingSettings, Until
+from mgpt_tui.inference.request import FinishReason, SamplingSettings, Until, seed_after
 from mgpt_tui.stories.story import Maker, Story
 from mgpt_tui.text import TextChunk
 
@@ -103,7 +103,7 @@ class Comparison:
     def began(self, seed: int) -> None:
         """The first has this seed, and each of the others one more."""
         for number, column in enumerate(self.columns):
-            column.seed = seed + number
+            column.seed = seed_after(seed, number)
 
     def stop(self) -> None:
         """They go no further."""

@@ -121,6 +121,19 @@ async def test_others_have_other_seeds_and_what_is_set_is_kept(open_room, engine
         assert (span.seed, span.settings.seed) == (7 + SAMPLES, 7)
 
 
+async def test_others_are_looked_for_behind_the_largest_seed_too(open_room, engine) -> None:
+    async with open_room(engine) as writer:
+        await writer.tell(BEGINNING)
+        await writer.command(f"/set seed {2**63 - 1}")
+        await writer.command("/bridge")
+        await writer.on(MarkScreen)
+        await writer.press("enter")
+        await writer.on(WaysScreen)
+        await writer.press("ctrl+r")
+        await writer.until(lambda: len(engine.bridged) == 2)
+        assert [settings.seed for _, settings, _ in engine.bridged] == [2**63 - 1, SAMPLES - 1]
+
+
 async def test_the_note_and_what_is_muted_go_along(open_room, engine) -> None:
     async with open_room(engine) as writer:
         await writer.tell(BEGINNING)

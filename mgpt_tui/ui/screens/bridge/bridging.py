@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from mgpt_tui.inference.process.messages import Bridged
-from mgpt_tui.inference.request import ContextPart, Gap, Way, fresh_seed, noted
+from mgpt_tui.inference.request import ContextPart, Gap, Way, fresh_seed, noted, seed_after
 from mgpt_tui.inference.text.endings import sentences_of
 from mgpt_tui.stories.tree import read_as, spans_between
 from mgpt_tui.ui.session.questions import Question
@@ -102,7 +102,7 @@ class Bridging:
     def others(self) -> None:
         """Look for others, with the seeds after those that were tried."""
         self.stop()
-        self._seed += SAMPLES
+        self._seed = seed_after(self._seed, SAMPLES)
         self.is_stopped = False
         self._question = self._asked()
 
