@@ -71,7 +71,16 @@ def filters_of(
     Arguments and errors as in `replay`, of which this is one step.
     """
     continuation = _begun(engine, context, lead, tokens, settings, seed, until)
-    continuation.follow(tokens[:-1])
+    if not settings.words:
+        continuation.follow(tokens[:-1])
+    else:  # how a text is led to words depends on all scores that were there before
+        for token in tokens[:-1]:
+            _next_filters(engine, continuation)
+            continuation.take(token)
+    return _next_filters(engine, continuation)
+
+
+def _next_filters(engine: Engine, continuation: Continuation) -> tuple[Filters, float]:
     return continuation.filters(engine.next_logits(continuation.tokens, continuation.kept))
 
 

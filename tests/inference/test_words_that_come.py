@@ -10,7 +10,7 @@ import pytest
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.decoders.in_torch.plain import PlainDecoder
 from mgpt_tui.inference.engine import Engine
-from mgpt_tui.inference.replay import replay
+from mgpt_tui.inference.replay import draw_view, filters_of, replay
 from mgpt_tui.inference.request import FinishReason, SamplingSettings, Until
 from mgpt_tui.inference.said.forms import held
 from mgpt_tui.inference.steering.words import APART, TRIES, stream
@@ -56,6 +56,16 @@ def test_the_seed_of_what_was_chosen_brings_it_again(engine) -> None:
     assert replay(engine, CONTEXT, "", tokens, SETTINGS, generation.seed) == len(tokens)
     plain = replace(SETTINGS, words=())
     assert replay(engine, CONTEXT, "", tokens, plain, generation.seed) < len(tokens)
+
+
+def test_every_draw_of_a_text_that_was_led_is_known_again(engine) -> None:
+    _, tokens, generation = written(engine, n_best=257)
+    for at, chances in enumerate(generation.chances):
+        drawn = tokens[: at + 1]
+        filters, uniform = filters_of(engine, CONTEXT, "", drawn, SETTINGS, generation.seed)
+        view = draw_view(filters, uniform, drawn[-1], str)
+        shares = {one.token: one.after for one in chances.distribution.alternatives}
+        assert view.high - view.low == pytest.approx(shares[drawn[-1]], rel=1e-4)
 
 
 def test_the_largest_seed_has_tries_beside_it(engine) -> None:
