@@ -73,8 +73,9 @@ class Changing:
         self._desk.ask(CompareScreen(self._session, samples), self._keep)
 
     def _keep(self, choice: int | None) -> None:
-        self._session.keep(choice)
+        notices = self._session.keep(choice)
         self._desk.show_end()
+        self._desk.tell(notices)
 
     # Another word.
 

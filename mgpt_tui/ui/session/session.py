@@ -186,12 +186,16 @@ class Session:
         self.stop()
         self._supervisor.when_ready(lambda: self._turning.go_on(partial(self._compare, samples)))
 
-    def keep(self, choice: int | None) -> None:
-        """Go on from one of the continuations, or from none; all of them stay as branches."""
+    def keep(self, choice: int | None) -> list[Notice]:
+        """Go on from one continuation, or from none; all stay as branches. Notices as `handle`."""
         self.stop()
-        if self.comparison is not None:
-            story, self.comparison = self.comparison.kept(choice), None
-            self._go_to(story)
+        if self.comparison is None:
+            return []
+        is_kept = choice is not None and bool(self.comparison.columns[choice].text)
+        story, self.comparison = self.comparison.kept(choice), None
+        self.story, self.meter.reason = story, None
+        self._page.written = story.nodes[story.here].span if is_kept else None
+        return self._written()
 
     def choose(self, offset: int, text: str, token: int) -> None:
         """Put another word there, and let the model go on from it; one step of undo."""

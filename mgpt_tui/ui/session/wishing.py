@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from mgpt_tui.inference.process.client import EngineLike
 from mgpt_tui.inference.process.messages import Seen
-from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.inference.request import SamplingSettings, Until
 from mgpt_tui.inference.said.forms import held
 from mgpt_tui.settings_fields import LONGEST_WORD
-from mgpt_tui.stories.story import Author, Span, Story
+from mgpt_tui.stories.story import Span, Story
 from mgpt_tui.ui.notices import Notice
 from mgpt_tui.ui.session.page import Page
 from mgpt_tui.ui.session.questions import Questions
@@ -67,9 +67,9 @@ class Wishes:
         words = tuple(word for word in settings.words if word not in came)
         if not missing:
             return replace(settings, words=words), []
-        has = "has" if len(missing) == 1 else "have"
+        has, is_ = ("has", "is") if len(missing) == 1 else ("have", "are")
         what = f"{', '.join(missing)} {has} not come"
-        onward = ", and is wished for the next passage" if set(missing) <= {*words} else ""
+        onward = f", and {is_} wished for the next passage" if set(missing) <= {*words} else ""
         return replace(settings, words=words), [Notice(f"{what}{onward}.")]
 
     def again(self, settings: SamplingSettings) -> SamplingSettings:
@@ -84,12 +84,13 @@ class Wishes:
     def listed(self, settings: SamplingSettings) -> tuple[tuple[str, bool], ...]:
         """The words of the passage that is being written, or of the next, and which have come."""
         wished = _wished(self._last)
-        if self._page.is_writing:
-            came = _held(wished, self._page.story)
+        came = _held(wished, self._page.story)
+        if wished and self._page.is_writing:
             return tuple((word, word in came) for word in wished)
-        if set(settings.words) <= {*wished}:
-            return tuple((word, word not in settings.words) for word in wished)
-        return tuple((word, False) for word in settings.words)
+        if not set(settings.words) <= {*wished}:
+            return tuple((word, False) for word in settings.words)
+        left = (word for word in wished if word in settings.words or word in came)
+        return tuple((word, word not in settings.words) for word in left)
 
     @property
     def _last(self) -> Span:
@@ -99,8 +100,8 @@ class Wishes:
 
 
 def _wished(span: Span | None) -> tuple[str, ...]:
-    """The words that a passage was to hold."""
-    if span is None or span.author is not Author.MODEL or span.settings is None:
+    """The words that a passage was to hold; a single word is not led to any."""
+    if span is None or span.settings is None or span.until == Until.WORD:
         return ()
     return span.settings.words
 

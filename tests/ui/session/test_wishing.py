@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mgpt_tui.inference.request import SamplingSettings
+from mgpt_tui.inference.request import SamplingSettings, Until
 from mgpt_tui.ui.session.session import Session
 from tests.ui.session.test_session import answers, hear
 
@@ -79,3 +79,48 @@ def test_what_was_never_written_strikes_nothing_off(manual, session) -> None:
     hear(session)
     assert session.settings.words == ("dragon",)
     assert session.wishes.take_came() == ()
+
+
+def test_what_is_kept_of_several_settles_the_list(manual, session) -> None:
+    session.submit("A mouse")
+    answers(manual, session, " sat.")
+    session.compare(2)
+    manual.begin()
+    manual.write(" The dragon sat.", sample=0)
+    manual.write(" The dragons ran.", sample=1)
+    hear(session)
+    assert [notice.text for notice in session.keep(0)] == [
+        "run has not come, and is wished for the next passage."
+    ]
+    assert session.settings.words == ("run",)
+    assert listed(session) == (("dragon", True), ("run", False))
+    session.compare(2)
+    manual.begin()
+    manual.write(" He ran.", sample=1)
+    hear(session)
+    assert session.keep(None) == [] and session.settings.words == ("run",)
+
+
+def test_several_that_did_not_come_are_told(manual, session) -> None:
+    session.submit("A mouse")
+    (told,) = answers(manual, session, " sat.")
+    assert told == "dragon, run have not come, and are wished for the next passage."
+
+
+def test_what_is_struck_off_without_having_come_is_not_ticked_off(manual, session) -> None:
+    session.submit("A mouse")
+    answers(manual, session, " ran.")
+    session.settings = SamplingSettings()
+    assert listed(session) == (("run", True),)
+
+
+def test_a_single_word_is_not_led_and_nothing_is_told_of_it(manual, session) -> None:
+    session.submit("A mouse")
+    answers(manual, session, " ran to a dragon.")
+    session.settings = SamplingSettings(words=("cake",))
+    session.go_on(Until.WORD)
+    manual.begin()
+    assert listed(session) == (("cake", False),)
+    manual.write(" The")
+    manual.end()
+    assert hear(session) == [] and session.settings.words == ("cake",)
