@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
@@ -39,6 +40,29 @@ def replace_all(matches: Sequence[Match], by: str, text: str) -> str:
     return by.join(text[start:end] for start, end in [*pairwise(bounds)][::2])
 
 
+@dataclass(slots=True)
+class Round:
+    """Replacing one match after the other, once around the text.
+
+    Attributes:
+        begun: where the first one was, in characters of the text as it is by now.
+        count: how many were replaced.
+        text: as the last one left it; another one begins another round.
+    """
+
+    begun: int
+    count: int = 0
+    text: str = ""
+
+    def replaced(self, match: Match, by: str, text: str) -> Match:
+        """A match was replaced, which left this text; gives where the next may begin and end."""
+        start, end = match
+        is_around, put = start < self.begun, start + len(by)
+        self.begun += (put - end) * is_around
+        self.count, self.text = self.count + 1, text
+        return put, self.begun if is_around else len(text)
+
+
 class FindLine(Horizontal):
     """A line to type into what is wanted and what is to stand in its place; at first hidden.
 
@@ -61,6 +85,7 @@ class FindLine(Horizontal):
         self._wanted = Input(compact=True, id="wanted")
         self._by = Input(compact=True, id="by")
         self._told = Plain(id="told")
+        self._round: Round | None = None
         self.display = False
 
     def compose(self) -> ComposeResult:
@@ -73,7 +98,8 @@ class FindLine(Horizontal):
     def open(self) -> None:
         """Ask what is wanted: at first what is selected, or else what was wanted before."""
         selected = self._area.selected_text
-        if selected and "\n" not in selected:
+        # A match may have capitals that what was wanted has not; with them, it would find less.
+        if selected and "\n" not in selected and self._selected() not in self._matches():
             self._wanted.value = selected
         self.display = True
         self._wanted.focus()
@@ -88,6 +114,7 @@ class FindLine(Horizontal):
     @on(Input.Changed, "#wanted")
     def _find(self) -> None:
         """Go to the first match from where one is."""
+        self._round = None
         start, _ = self._selected()
         self._select_next(start)
 
@@ -97,12 +124,24 @@ class FindLine(Horizontal):
 
     @on(Input.Submitted, "#by")
     def _put(self) -> None:
-        """Replace the match that is selected, if one is, and go to the next."""
-        start, end = self._selected()
-        if (start, end) in self._matches():
-            self._change(clean_text(self._by.value), start, end)
-            _, end = self._selected()
-        self._select_next(end)
+        """Replace the match that is selected, if one is, and go to the next, once around."""
+        match, by = self._selected(), clean_text(self._by.value)
+        if match not in self._matches():
+            self._select_next(match[1])
+            return
+        if self._round is None or self._round.text != self._area.text:
+            self._round = Round(begun=match[0])
+        self._change(by, *match)
+        start, end = self._round.replaced(match, by, self._area.text)
+        matches = self._matches()
+        left = [each for each in matches if each[0] >= start and each[1] <= end]
+        if end > self._round.begun:
+            left += [each for each in matches if each[1] <= self._round.begun]
+        if left:
+            self._select(left[:1])
+        else:
+            self._told.say(f" {self._round.count} replaced")
+            self._round = None
 
     def action_step(self, on: bool) -> None:
         """Go to the next match or the one before; behind the last comes the first."""
@@ -110,14 +149,19 @@ class FindLine(Horizontal):
         if on:
             self._select_next(end)
         else:
+            self._round = None
             before = [match for match in self._matches() if match[1] <= start]
             self._select((before or self._matches())[-1:])
 
     def put_all(self) -> None:
         """Replace every match, as one change."""
-        text, matches = self._area.text, self._matches()
+        text, matches, by = self._area.text, self._matches(), clean_text(self._by.value)
+        start, _ = self._selected()
         if matches:
-            self._change(replace_all(matches, clean_text(self._by.value), text), 0, len(text))
+            changed = replace_all(matches, by, text)
+            self._change(changed, 0, len(text))
+            ahead = replace_all([match for match in matches if match[1] <= start], by, text[:start])
+            self._area.move_cursor(_location(changed, len(ahead)))
             self._told.say(f" {len(matches)} replaced")
         else:
             self._tell()

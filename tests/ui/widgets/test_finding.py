@@ -90,6 +90,55 @@ async def test_each_replacement_is_taken_back_by_itself(host: OpenHost, screen: 
         assert editor.text == STORY
 
 
+@pytest.mark.parametrize("from_", range(4))
+async def test_what_is_put_is_not_found_again_and_it_ends_once_around(
+    host: OpenHost, screen: EditScreen, from_: int
+) -> None:
+    """Enter upon enter made of one fox ever more of them."""
+    async with host(screen) as writer:
+        editor = screen.query_one(StoryEditor)
+        await writer.press("ctrl+f", *"fox", *["down"] * from_, "tab", *"a fox and a fox")
+        for left in (3, 2, 1, 0):
+            await writer.press("enter")
+            assert bool(editor.selected_text) == bool(left)
+        await writer.sees("4 replaced")
+        story = STORY.replace("Fox", "fox").replace("FOX", "fox")
+        assert editor.text == story.replace("fox", "a fox and a fox")
+
+
+async def test_a_round_goes_on_over_what_is_left_out(host: OpenHost, screen: EditScreen) -> None:
+    async with host(screen) as writer:
+        editor = screen.query_one(StoryEditor)
+        await writer.press("ctrl+f", *"fox", "down", "tab", *"foxes", "enter", "down", "enter")
+        assert editor.selection.start == (0, 6)
+        await writer.press("enter")
+        await writer.sees("3 replaced")
+        assert editor.text == "你好, a foxes.\nThe foxes saw\n\na \U0001f98a fox and a foxes."
+
+
+async def test_to_open_the_line_again_keeps_what_was_wanted(
+    host: OpenHost, screen: EditScreen
+) -> None:
+    """It took in the match, whose capital then made case matter."""
+    async with host(screen) as writer:
+        await writer.press("ctrl+f", *"fox", "down")
+        await writer.sees("2 of 4")
+        await writer.press("escape", "ctrl+f")
+        await writer.sees("2 of 4")
+        await writer.press("tab", "ctrl+f")
+        await writer.sees("2 of 4")
+
+
+async def test_replacing_all_stays_where_the_writer_is(host: OpenHost) -> None:
+    """It went to the end of the story."""
+    screen = EditScreen("a fox\n" * 100)
+    async with host(screen) as writer:
+        editor = screen.query_one(StoryEditor)
+        await writer.press("ctrl+home", "ctrl+f", *"fox", "down", "tab", *"big hen", "ctrl+r")
+        await writer.sees("100 replaced")
+        assert editor.cursor_location == (1, 2)
+
+
 @pytest.mark.parametrize("by", ["", "x", "a fox of foxes"])
 async def test_all_are_replaced_at_once_and_taken_back_at_once(
     host: OpenHost, screen: EditScreen, by: str
