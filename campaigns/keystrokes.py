@@ -30,6 +30,8 @@ from typing import Any
 
 from lab import Different, Lab, campaign
 
+from mgpt_tui.stories.paragraphs import apart
+
 KEYS = 20_000
 PATIENCE = 60.0
 """Seconds in which the app must have acted on what was typed."""
@@ -294,7 +296,8 @@ class Typist:
     def in_editor(self, story: str) -> None:
         """A visit to the editor of f4, which opens and closes in the middle of a burst."""
         kept = self.field
-        self.field = Editor(story, len(story))
+        shown = apart(story)
+        self.field = Editor(shown, len(shown))
         self.key("\x1bOS")
         for _ in range(self.draw.randrange(30)):
             self.draw.choice((*[self.correct] * 5, self.paste, self.word))()

@@ -17,6 +17,7 @@ from mgpt_tui.console import Column, console_for, say, table_of
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import exists
 from mgpt_tui.stories.library import Entry, StoryLibrary
+from mgpt_tui.stories.paragraphs import apart
 from mgpt_tui.text import clean_text
 
 COLUMNS = (Column("name", "name"), Column("date"), Column("words", right=True))
@@ -38,10 +39,10 @@ def command(context: click.Context, as_json: bool) -> None:
 @command.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """Print the text of the story NAME."""
+    """Print the text of the story NAME, its paragraphs set apart by empty lines."""
     library = StoryLibrary()
     story, _ = library.open(library.find(name).path)
-    say(story.text)
+    say(apart(story.text))
 
 
 @command.command()

@@ -2,11 +2,11 @@
 
 - `.json` holds everything (format 1): the tree with each span's author, tokens, settings and
   seed, and where the writer stands.
-- `.txt` is the exact text and nothing else.
-- `.md` is `# TITLE`, an empty line, the exact text and a newline. Nothing is escaped, so the
-  text reads as it was shown, and dropping the first two lines and the last newline gives it
-  back exactly.
-- `.html` is a page with a paragraph a line, which shows who wrote what.
+- `.txt` is the text as it was shown, its paragraphs set apart (see `paragraphs`), and nothing
+  else.
+- `.md` is `# TITLE`, an empty line, the same text and a newline. Nothing is escaped, so dropping
+  the first two lines and the last newline gives the text back as it was shown.
+- `.html` is a page with a paragraph a line of that text, which shows who wrote what.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import html
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import SamplingSettings, Until
 from mgpt_tui.reading import parse_json
 from mgpt_tui.settings_fields import LARGEST_INT, arguments_from
+from mgpt_tui.stories.paragraphs import apart, are_close
 from mgpt_tui.stories.story import ROOT, Author, Node, Span, Spans, Story
 from mgpt_tui.text import clean_text, one_line
 
@@ -71,10 +73,10 @@ def render(story: Story, suffix: str, title: str) -> str:
         case ".json":
             return to_json(story)
         case ".txt":
-            return story.text
+            return apart(story.text)
         case ".html":
-            return _page(story.spans, heading)
-    return f"# {heading}\n\n{story.text}\n"
+            return _page(story, heading)
+    return f"# {heading}\n\n{apart(story.text)}\n"
 
 
 # The page.
@@ -96,9 +98,14 @@ p {{ margin: 0; min-height: 1.6em; white-space: pre-wrap; }}
 """
 
 
-def _page(spans: Spans, title: str) -> str:
-    paragraphs = (f"<p>{line}</p>\n" for line in "".join(_marked(spans)).split("\n"))
-    return _HEAD.format(title=html.escape(title)) + "".join(paragraphs) + "</body>\n</html>\n"
+def _page(story: Story, title: str) -> str:
+    lines = story.text.split("\n")
+    marked = "".join(_marked(story.spans)).split("\n")
+    paragraphs = "".join(
+        f"<p>{line}</p>\n" + "<p></p>\n" * are_close(*around)
+        for line, around in zip(marked, pairwise([*lines, ""]), strict=True)
+    )
+    return f"{_HEAD.format(title=html.escape(title))}{paragraphs}</body>\n</html>\n"
 
 
 def _marked(spans: Spans) -> Iterator[str]:

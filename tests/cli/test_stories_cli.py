@@ -64,7 +64,7 @@ def test_a_damaged_story_is_listed_with_what_is_wrong(mgpt, told):
 
 
 def test_show_and_search(mgpt, told):
-    assert mgpt("stories", "show", "foxes").out == "A [bold]fox[/bold] ran.\nIt sang.\n"
+    assert mgpt("stories", "show", "foxes").out == "A [bold]fox[/bold] ran.\n\nIt sang.\n"
     for words in (["GIRL key"], ["GIRL", "key"]):
         assert mgpt("stories", "search", *words).out.startswith("Keys\t")
     assert mgpt("stories", "search", "girl", "fox").out == ""

@@ -18,6 +18,7 @@ from mgpt_tui.inference.process.messages import (
 from mgpt_tui.inference.request import SamplingSettings, Until
 from mgpt_tui.stories.changes import apply, changes
 from mgpt_tui.stories.formats import from_json, render, to_json
+from mgpt_tui.stories.paragraphs import apart
 from mgpt_tui.stories.story import Author, Maker, Story
 from mgpt_tui.text import clean_text
 from tests.stories.conftest import Step, anything, played, steps
@@ -32,14 +33,16 @@ def test_json_gives_the_whole_story_back(script: list[Step], folds: int) -> None
 
 
 @given(steps, anything)
-def test_the_readable_forms_hold_the_exact_text(script: list[Step], title: str) -> None:
+def test_the_readable_forms_hold_the_text_with_its_paragraphs_set_apart(
+    script: list[Step], title: str
+) -> None:
     story = played(script)
-    assert render(story, ".txt", title) == story.text
+    assert render(story, ".txt", title) == apart(story.text)
     page = render(story, ".md", clean_text(title))
     heading, empty, rest = page.split("\n", 2)
     assert heading.startswith("# ")
     assert empty == ""
-    assert rest[:-1] == story.text
+    assert rest[:-1] == apart(story.text)
     assert page.endswith("\n")
 
 
@@ -74,7 +77,7 @@ def test_a_page_has_every_line_and_its_authors(script: list[Step]) -> None:
     page = _Paragraphs()
     page.feed(render(story, ".html", "<Keys> & [doors]"))
     page.close()
-    assert "\n".join(page.lines) == story.text
+    assert "\n".join(page.lines) == apart(story.text)
     for author in Author:
         wrote = "".join(span.text for span in story.spans if span.author is author)
         assert page.written[author.value] == wrote.replace("\n", "")

@@ -552,12 +552,15 @@ def test_a_file_of_many_stories_is_not_taken_for_one(library: StoryLibrary, tmp_
     assert library.entries() == []
 
 
-def test_export_and_import_are_inverse(library: StoryLibrary, tmp_path: Path) -> None:
+def test_what_was_exported_comes_back_as_it_was_shown_and_a_json_exactly(
+    library: StoryLibrary, tmp_path: Path
+) -> None:
+    shown = "A key.\n\nIt sang."
     entry = told(library, "A key.\nIt sang.", "Keys")
-    for suffix in (".txt", ".md", ".json"):
+    for suffix, text in ((".txt", shown), (".md", shown), (".json", "A key.\nIt sang.")):
         library.export(entry, tmp_path / f"out{suffix}")
         again = library.import_text(tmp_path / f"out{suffix}")
-        assert text_of(again.path) == "A key.\nIt sang."
+        assert text_of(again.path) == text
     library.export(entry, tmp_path / "out.html")
     assert "It sang." in (tmp_path / "out.html").read_text("utf-8")
     for bad in (tmp_path / "out.pdf", tmp_path / "out", library.folder / "Other.json"):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from mgpt_tui.stories.drafts import NOTHING, Draft, DraftKeeper, waiting
 from mgpt_tui.stories.library import Target
+from mgpt_tui.stories.paragraphs import apart
 from mgpt_tui.ui.room.desk import Desk
 from mgpt_tui.ui.screens.edit import EditScreen
 from mgpt_tui.ui.screens.save import SaveScreen
@@ -28,10 +29,10 @@ class Drafting:
     @property
     def draft(self) -> Draft:
         """What is being typed now."""
-        edit = self._editing.text if self._editing else self._back.edit
+        edit = self._editing.typed if self._editing else self._back.edit
         return Draft(
             line=self._desk.typed,
-            edit="" if edit == self._desk.session.story.text else edit,
+            edit="" if edit == apart(self._desk.session.story.text) else edit,
             name=self._saving.typed if self._saving else self._back.name,
         )
 
@@ -42,7 +43,8 @@ class Drafting:
 
     def put_back_edit(self) -> None:
         """Go on with the change of the story that was not finished, if there is one."""
-        if self._back.edit not in ("", self._desk.session.story.text):
+        text = self._desk.session.story.text
+        if self._back.edit not in ("", text, apart(text)):
             self.edit(self._back.edit)
 
     def tell_waiting(self) -> None:
@@ -58,7 +60,7 @@ class Drafting:
         """Let the writer change the story as text.
 
         Args:
-            typed: what it had been made of before; "" for nothing.
+            typed: what it had been made of before, set apart; "" for nothing.
         """
         self._editing = EditScreen(self._desk.session.story.text, typed)
         self._desk.ask(self._editing, self._edited)

@@ -9,6 +9,7 @@ from textual.actions import SkipAction
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import atomic_write
 from mgpt_tui.paths import expanded
+from mgpt_tui.stories.paragraphs import apart
 from mgpt_tui.ui.arguments import COPIES
 from mgpt_tui.ui.room.desk import Desk
 
@@ -51,7 +52,7 @@ class Reading:
                 f"{which} cannot be copied.", "Give story or passage, and a file if you want one."
             )
         story = self._desk.session.story
-        text = story.text if which == "story" else story.spans[-1].text.strip()
+        text = apart(story.text if which == "story" else story.spans[-1].text.strip())
         if file:
             path = expanded(file.strip())
             atomic_write(path, f"{text}\n", new=True)

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
+from mgpt_tui.stories.paragraphs import apart, together
 from mgpt_tui.text import clean_text
 from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.screens.finding import FindLine
@@ -40,6 +41,8 @@ class StoryEditor(PlainTextArea):
 class EditScreen(Dialog[str | None]):
     """Answers with the text as the writer left it, or None where it is to stay as it was.
 
+    Its paragraphs are set apart here; the empty lines that this put in are no part of the answer.
+
     Leaving keeps what was changed: one undo in the room takes it all back, whereas typing that
     a stray key threw away would be gone.
 
@@ -60,13 +63,13 @@ class EditScreen(Dialog[str | None]):
         super().__init__()
         self._text = text
         self._about = BACK if typed else YOURS
-        self._editor = StoryEditor(typed or text, id="editor")
+        self._editor = StoryEditor(typed or apart(text), id="editor")
         self._find_line = FindLine(self._editor)
         self._help = Plain(self._about, classes="help")
 
     @property
-    def text(self) -> str:
-        """The story as it is being changed."""
+    def typed(self) -> str:
+        """What stands there: the story as it is being changed, set apart."""
         return clean_text(self._editor.text)
 
     def compose(self) -> ComposeResult:
@@ -97,4 +100,4 @@ class EditScreen(Dialog[str | None]):
             self.action_done()
 
     def action_done(self) -> None:
-        self.dismiss(self.text)
+        self.dismiss(together(self._text, self.typed))

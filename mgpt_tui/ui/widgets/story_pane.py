@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from bisect import bisect_right
 from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
@@ -17,6 +18,7 @@ from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
+from mgpt_tui.stories.paragraphs import apart
 from mgpt_tui.stories.story import Author, Spans
 from mgpt_tui.ui.widgets.wrapping import Line, Wrapping
 
@@ -174,8 +176,7 @@ class StoryPane(ScrollView, can_focus=False):
         if follow:
             self.jump_end()
         else:  # what stood at the top stays there
-            lines = self._wrapping.lines
-            line = next(at for at, (_, end) in enumerate(lines) if end >= top)
+            line = bisect_right([start for start, _ in self._wrapping.lines], top) - 1
             self.scroll_to(y=line + ABOVE, animate=False, force=True)
         self.refresh()
 
@@ -263,9 +264,10 @@ class StoryPane(ScrollView, can_focus=False):
             mark, look = BAR, base + self._look("bar")
         margin = " " * self._margin
         after = [Segment(CARET, base)] if caret else []
-        strip = Strip.join(
-            [Strip([Segment(margin, base), Segment(mark, look)]), words.apply_offsets(0, line)]
-        )
+        bar = Strip([Segment(mark, look)])
+        if not words:  # the mouse on an empty line would mark all that follows
+            bar = bar.apply_offsets(0, line)
+        strip = Strip.join([Strip([Segment(margin, base)]), bar, words.apply_offsets(0, line)])
         return Strip([*strip, *after]).adjust_cell_length(self.size.width, base)
 
     @property
@@ -322,7 +324,7 @@ class StoryPane(ScrollView, can_focus=False):
         self.refresh()
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """The marked part of the story, exactly as it is."""
+        """The marked part of the story, as it is shown."""
         lines = self._wrapping.lines
 
         def place(y: int, x: int) -> int:
@@ -331,7 +333,7 @@ class StoryPane(ScrollView, can_focus=False):
 
         start = place(selection.start.y, selection.start.x) if selection.start else 0
         end = place(selection.end.y, selection.end.x) if selection.end else len(self.text)
-        return self.text[start:end], "\n"
+        return apart(self.text[start:end]), "\n"
 
 
 def _restyled(strip: Strip, start: int, end: int, style: Style) -> Strip:

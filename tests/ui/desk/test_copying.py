@@ -33,6 +33,18 @@ async def test_the_story_or_its_last_passage_is_copied_and_that_is_told(open_roo
         await writer.until(lambda: "everything cannot be copied." in writer.toasts)
 
 
+async def test_what_is_copied_has_its_paragraphs_set_apart(open_room, engine) -> None:
+    async with open_room(engine) as writer:
+        engine.words = (" sang.\nIt was", " shiny.\nThe end.")
+        await writer.tell("The key")
+        await writer.press("alt+c")
+        await writer.sees("Copied 8 words.")
+        assert writer.app.clipboard == "The key sang.\n\nIt was shiny.\n\nThe end."
+        await writer.command("/copy passage")
+        await writer.sees("Copied 6 words.")
+        assert writer.app.clipboard == "sang.\n\nIt was shiny.\n\nThe end."
+
+
 async def test_what_is_marked_in_the_editor_is_copied(open_room, engine) -> None:
     async with open_room(engine) as writer:
         await writer.tell(BEGINNING)

@@ -97,6 +97,8 @@ class Walk(ScrollView, can_focus=True):
         to = min(max(0, line - lines), len(places) - 1)
         if to == line:
             return self.number
+        if self._wrapping.sets_apart(to):
+            to += 1 if to > line else -1
         column = max(0, self._span()[0] - places[line][0])
         return self._token_at(min(places[to][0] + column, places[to][1]))
 
