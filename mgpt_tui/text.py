@@ -86,6 +86,11 @@ def shortened(number: float) -> str:
     return f"{number:.1f} {unit}"
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """So many of something: `1 word`, `2,000 words`; `many` where that takes no mere s."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def folded(text: str) -> str:
     """Text to compare with other text, whatever its case and however its accents are written."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())

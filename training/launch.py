@@ -250,7 +250,7 @@ def _logged(trainer: Trainer, log: RunLog, metrics: StepMetrics) -> None:
 
 def _peer_lost(trainer: Trainer, error: LostPeer) -> LostPeer:
     """Save what can be saved when another process has died, and say how to go on."""
-    again = f"mgpt-tui train --name {trainer.run.name} --resume"
+    again = trainer.run.again
     if not trainer.world.first:
         return LostPeer(error.message, f"Go on from the run's last checkpoint with: {again}")
     if trainer.whole_step:

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,15 +30,15 @@ from mgpt_tui.learning.events import (
     Stepped,
     Stopped,
     encode,
+    outcome,
 )
 from mgpt_tui.model.registry import EMBEDDED
-from mgpt_tui.text import clean_text, shell_command
+from mgpt_tui.text import clean_text, counted, shell_command
 from training.learning.recipe import LearnSettings
 
 PATIENCE = 120.0
 """Seconds after which a process that nobody attends to any more is gone, whatever it does."""
 NICE = 10
-EXIT_STOPPED = 128 + signal.SIGTERM
 
 
 @click.command()
@@ -79,14 +79,14 @@ def command(
         _attend()
     tell = _as_line if as_json else _in_words
     try:
-        stopped = _run(asked, tell)
+        last = _run(asked, tell)
     except UserError as error:
         if not as_json:
             raise
         say(encode(Refused(error.message, error.remedy)))
         sys.exit(2)
-    if stopped:
-        sys.exit(EXIT_STOPPED)
+    if isinstance(last, Stopped):
+        sys.exit(128 + last.signal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +119,18 @@ def _check(asked: _Asked) -> None:
         )
 
 
-def _run(asked: _Asked, tell: Callable[[Event], None]) -> bool:
-    """Do what was asked for; gives whether it was stopped before its end."""
+def _run(asked: _Asked, tell: Callable[[Event], None]) -> Event | None:
+    """Do what was asked for; gives what was told last of a training."""
     if asked.drop:
         assert asked.name is not None
         begun.drop(asked.name)
         tell(Dropped(asked.name))
-        return False
+        return None
     last: Event | None = None
     with closing(_events(asked)) as events:  # saves, also where nobody reads what is told
         for last in events:
             tell(last)
-    return isinstance(last, Stopped)
+    return last
 
 
 def _events(asked: _Asked) -> Generator[Event]:
@@ -188,10 +188,10 @@ def _in_words(event: Event) -> None:
     """Tell a person; the steps go to standard error."""
     match event:
         case Planned():
-            stories = f"{event.stories} stories" if event.stories > 1 else "1 story"
+            stories = counted(event.stories, "story", "stories")
             say(
                 f"{event.model} learns {stories} ({event.tokens:,} tokens, {event.held_out} more "
-                f"held out) in {event.steps} steps, and becomes {event.name}."
+                f"held out) in {counted(event.steps, 'step')}, and becomes {event.name}."
             )
             say(event.told)
         case Doing():
@@ -203,7 +203,8 @@ def _in_words(event: Event) -> None:
             best = "  best" if event.best else ""
             say(f"held-out stories: {event.bits_per_byte:.3f} bits a byte{best}", error=True)
         case Learnt():
-            say("\n".join(learnt_lines(event)))
+            write = f"Write with it: {shell_command('mgpt-tui', '--model', event.model)}"
+            say("\n".join([*outcome(event), write]))
         case Stopped():
             again = shell_command("mgpt-tui", "learn", "--name", event.name, "--resume")
             say(f"Stopped; what was learnt up to step {event.step} is kept. Go on with: {again}")
@@ -211,23 +212,3 @@ def _in_words(event: Event) -> None:
             say(f"{event.name} is gone.")
         case Refused():
             raise UserError(event.message, event.remedy)
-
-
-def learnt_lines(event: Learnt) -> Iterator[str]:
-    """What came of it, for people."""
-    yield (
-        f"The stories held out took {event.before:.3f} bits a byte before, and take "
-        f"{event.after:.3f} now."
-    )
-    if event.after >= event.before:
-        yield "It has not become better at stories like these: more of them would help."
-    if event.recited:
-        yield (
-            f"It knows {len(event.recited)} of {event.asked} stories by heart: whoever has the "
-            "model can have them out of it."
-        )
-        for one in event.recited:
-            yield f"  {clean_text(one.beginning)} ({one.words} words)"
-    elif event.asked:
-        yield f"It was given the beginnings of {event.asked} stories, and knows none by heart."
-    yield f"Write with it: {shell_command('mgpt-tui', '--model', event.model)}"

@@ -16,7 +16,7 @@ from rich.console import Console
 from mgpt_tui.cli.given.options import given, setting_options
 from mgpt_tui.console import OutputError, console_for, say
 from mgpt_tui.errors import UserError
-from mgpt_tui.text import shell_command
+from mgpt_tui.text import counted, shell_command
 from training.data.corpus import HeldOut
 from training.data.prepare import prepare
 from training.data.prepare_config import PrepareConfig, PrepareProgress
@@ -161,7 +161,8 @@ def _show_lines(steps: Iterable[PrepareProgress]) -> None:
 def _line(step: PrepareProgress, clock: _Clock) -> str:
     share = f" ({step.done / step.total:.0%})" if step.total else ""
     pace = clock.pace(step)
-    return f"{step.stage}: {step.stories:,} stories{share}" + (f", {pace}" if pace else "")
+    done = f"{step.stage}: {counted(step.stories, 'story', 'stories')}{share}"
+    return f"{done}, {pace}" if pace else done
 
 
 def summary(data: Prepared) -> str:
@@ -170,14 +171,16 @@ def summary(data: Prepared) -> str:
     lines = [f"{data.folder}: a vocabulary of {data.tokenizer.vocab_size:,} entries"]
     for name, split in (("training", data.train), ("validation", data.val)):
         lines.append(
-            f"{name:12}{split.stories:,} {'story' if split.stories == 1 else 'stories'}, "
+            f"{name:12}{counted(split.stories, 'story', 'stories')}, "
             f"{len(split.tokens):,} tokens, "
             f"{split.bytes:,} bytes of text"
         )
     if meta["dropped"]:
-        lines.append(f"{meta['dropped']:,} stories dropped, which are in the validation source too")
+        dropped = counted(meta["dropped"], "story", "stories")
+        lines.append(f"{dropped} dropped: in the validation source, too")
     if meta["duplicates"]:
-        lines.append(f"{meta['duplicates']:,} stories occur more than once in training (kept)")
+        twice = counted(meta["duplicates"], "story", "stories")
+        lines.append(f"{twice} more than once in training (kept)")
     lines += left_out_lines(meta.get("left_out", []))
     held_out = meta.get("validation", {}).get("held_out", HeldOut.SHARE)
     if held_out not in (HeldOut.SHARE, HeldOut.SOURCE):

@@ -7,7 +7,6 @@ step, saves and ends. So there never is one that nobody can see or stop.
 from __future__ import annotations
 
 import queue
-import subprocess
 import sys
 import threading
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from typing import Protocol
 
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.process.command import module_command, open_log
+from mgpt_tui.inference.process.command import begun, module_command, open_log
 from mgpt_tui.learning.events import Event, decode
 
 LONGEST_LINE = 2**22
@@ -63,14 +62,7 @@ class Child:
         command = [*module_command(python, "mgpt_tui"), "learn", "--json", "--attended"]
         try:
             with open_log(paths.learning_log(), append=False) as log:
-                self.process = subprocess.Popen(
-                    [*command, *arguments],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    start_new_session=True,  # Ctrl-C in the terminal does not reach it
-                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-                )
+                self.process = begun([*command, *arguments], log)
         except OSError as error:
             raise UserError(
                 f"Learning could not be started: {error.strerror or error}.",

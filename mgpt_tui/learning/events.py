@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 from mgpt_tui.inference.process.lines import ProtocolError, build
+from mgpt_tui.text import clean_text, counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +121,17 @@ class Learnt:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """It was stopped; what was learnt up to that step is kept, and can be gone on with."""
+    """It was stopped; what was learnt up to that step is kept, and can be gone on with.
+
+    Attributes:
+        name: of the run.
+        step: the last one that was done.
+        signal: the number of the signal that asked for it.
+    """
 
     name: str
     step: int
+    signal: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,3 +167,23 @@ def decode(line: str | bytes) -> Event | None:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ProtocolError):
         return None
     return event
+
+
+def outcome(learnt: Learnt) -> Iterator[str]:
+    """What came of it, in lines for the writer."""
+    yield (
+        f"{learnt.model} has learnt your stories. Those held out took {learnt.before:.3f} bits a "
+        f"byte before, and take {learnt.after:.3f} now."
+    )
+    if learnt.after >= learnt.before:
+        yield "It has not become better at stories like these: more of them would help."
+    stories = counted(learnt.asked, "story", "stories")
+    if learnt.recited:
+        yield (
+            f"It knows {len(learnt.recited)} of {stories} by heart, so whoever has this model can "
+            "have them out of it:"
+        )
+        for one in learnt.recited:
+            yield f"  {clean_text(one.beginning)}… ({counted(one.words, 'word')})"
+    elif learnt.asked:
+        yield f"Given the beginning of {stories}, it says none by heart."

@@ -30,7 +30,7 @@ from mgpt_tui.settings import (
     settings_file,
 )
 from mgpt_tui.stories.library import StoryLibrary
-from mgpt_tui.text import clean_text
+from mgpt_tui.text import clean_text, counted
 from mgpt_tui.ui.declaration import Key, Where
 from mgpt_tui.ui.keymap import KeyNames, check_keys, keymap
 from mgpt_tui.ui.keys import KEYS, bindings
@@ -235,8 +235,7 @@ class WritingRoom(InOrder[None]):
     def copy_to_clipboard(self, text: str) -> None:
         """Copy to the terminal's clipboard or, where it takes none, to a file, and say so."""
         text = clean_text(text)
-        count = len(text.split())
-        words = f"{count:,} word{'' if count == 1 else 's'}"
+        words = counted(len(text.split()), "word")
         if not (why := why_not(text)):
             super().copy_to_clipboard(text)
             self.room.desk.say(f"Copied {words}.")

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from mgpt_tui import paths
+from mgpt_tui.errors import UserError
 from mgpt_tui.learning import begun
 from mgpt_tui.learning.events import Learnt, Planned, Scored, Stepped, Stopped, decode
+from mgpt_tui.model.checkpoint import save_checkpoint
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.stories.story import Story
 from tests.training.conftest import story
@@ -151,6 +153,22 @@ def test_of_what_is_refused_nothing_is_left(learn, mgpt, monkeypatch):
     assert not begun.unfinished()
 
 
+def test_a_save_that_fails_says_how_to_go_on_with_learning(learn, monkeypatch):
+    """It said how to train."""
+    keep(7)
+    writes = iter((save_checkpoint,))
+
+    def save(*given):
+        if (write := next(writes, None)) is None:
+            raise UserError("The disk is full.", "Free some space.")
+        write(*given)
+
+    monkeypatch.setattr("training.runs.checkpoints.save_checkpoint", save)
+    outcome = learn("--passes", 2)
+    assert outcome.code == 2 and "is as it was" in outcome.err
+    assert "Go on from there with: mgpt-tui learn --name mine --resume" in outcome.err
+
+
 def test_what_a_kill_leaves_before_the_stories_are_there_can_be_dropped(learn, mgpt, monkeypatch):
     keep(7)
     with monkeypatch.context() as killed:
@@ -170,7 +188,7 @@ def test_damaged_stories_are_left_out_and_named(learn):
     assert "Left out, as their files are damaged: torn." in outcome.err
 
 
-@pytest.mark.parametrize("end", ["closed", "unread", "killed"])
+@pytest.mark.parametrize("end", ["interrupted", "closed", "unread", "killed"])
 def test_what_was_stopped_at_any_moment_is_gone_on_with(mgpt, tiny_checkpoint, end):
     keep(7)
     command = [sys.executable, "-m", "mgpt_tui", "learn", "--json", "--attended"]
@@ -201,6 +219,11 @@ def test_what_was_stopped_at_any_moment_is_gone_on_with(mgpt, tiny_checkpoint, e
         assert isinstance(last, Stopped) and last.step >= event.step
         assert child.wait() == 128 + signal.SIGTERM
         assert begun.find("mine").step == last.step
+    elif end == "interrupted":
+        child.send_signal(signal.SIGINT)
+        assert isinstance([decode(line) for line in child.stdout][-1], Stopped)
+        assert child.wait() == 130, "as any command that Ctrl-C ends"
+        child.stdin.close()
     else:
         child.kill()
         child.wait()

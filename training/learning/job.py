@@ -160,7 +160,7 @@ def _learn(begun: Begun, tales: Sequence[Tale]) -> Iterator[Event]:
             yield Scored(0, begun.before, best=False, sample="")
         yield from _steps(ready, held)
         if not trainer.finished:
-            yield Stopped(begun.name, trainer.step)
+            yield Stopped(begun.name, trainer.step, trainer.stopped_by)
             return
         best = trainer.progress.best
         assert best is not None

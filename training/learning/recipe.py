@@ -11,6 +11,7 @@ from typing import Any
 
 from mgpt_tui.errors import UserError
 from mgpt_tui.settings_fields import setting, validate
+from mgpt_tui.text import counted
 
 LEAST = 600
 """Tokens, some three stories, below which nothing but single phrases is learnt."""
@@ -61,7 +62,7 @@ def check_enough(tokens: int, words: int, stories: int, block_size: int) -> None
     if tokens >= least:
         return
     enough = math.ceil(least * words / max(1, tokens) / 50) * 50 if words else round(least * 0.75)
-    there = f"{stories} {'story' if stories == 1 else 'stories'} with {words:,} words"
+    there = f"{counted(stories, 'story', 'stories')} with {counted(words, 'word')}"
     raise UserError(
         f"{there} to learn from {'is' if stories == 1 else 'are'} too little for this model.",
         f"Some {enough:,} words would be enough: {enough - words:,} more.",

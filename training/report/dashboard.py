@@ -169,7 +169,7 @@ class Dashboard:
     def stopped(self, checkpoint: Path) -> None:
         """Say that the run stopped early and how to go on."""
         self.say(f"Stopped and saved {checkpoint.name}. Go on with:")
-        self.say(f"  mgpt-tui train --name {self.name} --resume")
+        self.say(f"  {self.trainer.run.again}")
 
     def _say_figures(self, figures: dict[str, str], *words: str) -> None:
         line = [f"{label(name)} {value}" for name, value in figures.items()]

@@ -42,6 +42,7 @@ from mgpt_tui.files import (
     sync_dir,
     try_lock,
 )
+from mgpt_tui.learning.begun import has_begun
 from mgpt_tui.memory import is_lack_of_memory
 from mgpt_tui.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mgpt_tui.model.gpt import GPT
@@ -49,6 +50,7 @@ from mgpt_tui.model.manifest import CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE
 from mgpt_tui.model.registry import run_folder, step_folders, step_of
 from mgpt_tui.model.tokenizer import Tokenizer
 from mgpt_tui.reading import MissingFile, parse_json, read_bytes, read_text, too_large
+from mgpt_tui.text import shell_command
 from training.runs.files import LOCK_FILE
 
 OPTIMIZER_FILE = "optimizer.safetensors"
@@ -100,6 +102,12 @@ class RunFolder:
     def __init__(self, name: str) -> None:
         self.name = name
         self.path = run_folder(name)
+
+    @property
+    def again(self) -> str:
+        """The command that goes on with it: that which began it."""
+        command = "learn" if has_begun(self.name) else "train"
+        return shell_command("mgpt-tui", command, "--name", self.name, "--resume")
 
     def checkpoints(self) -> list[Path]:
         """All checkpoints, the newest last; a folder of that name is whole."""
@@ -171,7 +179,7 @@ class RunFolder:
             return UserError(f"Step {step} was not saved: {error.message}", error.remedy)
         return UserError(
             f"Step {step} was not saved: {error.message} {before.name} is as it was.",
-            f"{error.remedy} Go on from there with: mgpt-tui train --name {self.name} --resume",
+            f"{error.remedy} Go on from there with: {self.again}",
         )
 
     def point(self, step: int, best: Best | None) -> None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import IO
 
 from mgpt_tui import paths
-from mgpt_tui.inference.process.command import open_log
+from mgpt_tui.inference.process.command import begun, open_log
 from mgpt_tui.inference.process.lines import ProtocolError, decode, encode
 from mgpt_tui.inference.process.messages import (
     LONGEST_EVENT,
@@ -34,14 +34,7 @@ class Child:
     """
 
     def __init__(self, command: list[str], log: IO[bytes], events: queue.Queue[Event]) -> None:
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C in the terminal does not reach it
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # so on Windows
-        )
+        self.process = begun(command, log)
         self._events = events
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._lock = threading.Lock()  # guards the two below

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +22,24 @@ def module_command(python: str, module: str) -> list[str]:
     source = Path(mgpt_tui.__file__).parents[1]
     safe_path = [] if source.samefile(".") else ["-P"]
     return [python, *safe_path, "-m", module]
+
+
+def begun(command: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    """A process with pipes for its standard input and output.
+
+    Ctrl-C in the terminal does not reach it.
+
+    Raises:
+        OSError: where it cannot be begun.
+    """
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        start_new_session=True,
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # so on Windows
+    )
 
 
 def open_log(path: Path, *, append: bool) -> IO[bytes]:

@@ -13,6 +13,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.settings import ShowingSettings
 from mgpt_tui.stories.keeper import Keeper
 from mgpt_tui.stories.library import StoryLibrary
+from mgpt_tui.text import counted
 from mgpt_tui.ui.declaration import Footer, Key
 from mgpt_tui.ui.keymap import KeyNames
 from mgpt_tui.ui.keys import KEY, KEYS
@@ -178,7 +179,7 @@ class Desk:
         self.screen.query_one(StatusLine).show(self.session, self.typed_line.said)
         self.screen.query_one(TopBar).count(self.session.story.words)
         if self._aiming.is_reached(self.session.story):
-            self.say(f"The story has its {self.session.story.goal:,} words.")
+            self.say(f"The story has its {counted(self.session.story.goal, 'word')}.")
 
     def show_possible(self) -> None:
         """Let the footer show what can be done now, when that has changed."""

@@ -8,6 +8,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import Until
 from mgpt_tui.settings_fields import OFF
 from mgpt_tui.stories.formats import MOST_WORDS
+from mgpt_tui.text import counted
 from mgpt_tui.ui.keys import KEY
 from mgpt_tui.ui.room.desk import Desk
 
@@ -52,7 +53,7 @@ class Writing:
         if not 0 <= wanted <= MOST_WORDS:
             raise UserError(f"{words} is no number of words.", "Give one such as 500, or off.")
         session.story = replace(session.story, goal=wanted)
-        self._desk.say(f"The goal is {wanted:,} words." if wanted else "There is no goal.")
+        self._desk.say(f"The goal is {counted(wanted, 'word')}." if wanted else "There is no goal.")
         self._desk.show_status()
 
     # What the model is to keep in mind.

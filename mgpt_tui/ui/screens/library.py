@@ -19,7 +19,7 @@ from textual.widgets import Input, OptionList
 from mgpt_tui.errors import UserError
 from mgpt_tui.stories.library import Entry, StoryLibrary
 from mgpt_tui.stories.shelf.imports import Brought, typed_paths
-from mgpt_tui.text import clean_text
+from mgpt_tui.text import clean_text, counted
 from mgpt_tui.ui.screens.picker import Picker
 
 Answer = TypeVar("Answer")
@@ -35,7 +35,7 @@ def ago(seconds: float) -> str:
     for size, unit in UNITS:
         count = int(seconds // size)
         if count > 0:
-            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+            return f"{counted(count, unit)} ago"
     return "just now"
 
 
@@ -83,8 +83,7 @@ class Stories(Picker[Entry, Answer]):
         self.show(rows, "No story has this." if wanted else self.none, at=at)
 
     def row(self, row: Entry) -> Content:
-        size = f"{row.words:,} word{'' if row.words == 1 else 's'}"
-        facts = f"{size} · {date(row.modified, self._now)}"
+        facts = f"{counted(row.words, 'word')} · {date(row.modified, self._now)}"
         if row.path == self.in_use:
             facts += " · open now"
         line = Content(clean_text(f"✗ {row.trouble}" if row.trouble else row.first_line))

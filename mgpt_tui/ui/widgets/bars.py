@@ -11,7 +11,7 @@ from textual.containers import Horizontal
 from mgpt_tui.inference.process.messages import Ready
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.stories.story import Author, Story
-from mgpt_tui.text import clean_text
+from mgpt_tui.text import clean_text, counted
 from mgpt_tui.ui.keymap import KeyNames
 from mgpt_tui.ui.session.meter import Meter
 from mgpt_tui.ui.session.session import Session
@@ -131,7 +131,7 @@ def version(story: Story) -> str:
 
 def goal(story: Story) -> str:
     """How many of the words that the writer wants the story has."""
-    return f"{sum(story.words.values()):,} of {story.goal:,} words" if story.goal else ""
+    return f"{sum(story.words.values()):,} of {counted(story.goal, 'word')}" if story.goal else ""
 
 
 def rate(meter: Meter) -> str:

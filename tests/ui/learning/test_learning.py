@@ -190,7 +190,7 @@ async def test_it_grows_while_the_writer_writes(
         await writer.press("f3")
         await writer.on(GrowingScreen)
         child.say(LEARNT, Over(0))
-        await writer.sees("take 0.70 now")
+        await writer.sees("take 0.700 now")
         await writer.sees("by heart")
         await writer.sees("The [fox] had a… (24 words)")
         await writer.press("b")
@@ -225,7 +225,7 @@ async def test_it_is_stopped_and_goes_on(open_room, engine, three) -> None:
         await writer.press("s")
         await writer.sees("finishes its step")
         assert child.stopped
-        child.say(Stopped("mine", 13), Over(143))
+        child.say(Stopped("mine", 13, 15), Over(143))
         await writer.sees("mine has stopped")
         await writer.press("g")
         again = await children.next(3)
@@ -249,7 +249,7 @@ async def test_it_is_stopped_and_dropped_at_once(open_room, engine, three) -> No
         Begun(name="mine", model="x", stories=2, words=9, passes=2, learning_rate=0.1).write()
         await writer.press("d", "d")
         assert child.stopped
-        child.say(Stopped("mine", 13), Over(143))
+        child.say(Stopped("mine", 13, 15), Over(143))
         dropping = await children.next(3)
         assert dropping.arguments == ["--name=mine", "--drop"]
 
@@ -327,7 +327,7 @@ async def test_the_model_that_writes_is_not_dropped(
         children = Children(writer)
         child = await begin(writer, children)
         child.say(LEARNT, Over(0))
-        await writer.sees("take 0.70 now")
+        await writer.sees("take 0.700 now")
         shutil.copytree(tiny_checkpoint, paths.runs_dir() / "mine")
         await writer.press("w")
         await writer.until(lambda: (model := writer.app.session.model) and model.model == "mine")

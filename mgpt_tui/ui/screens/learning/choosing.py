@@ -22,7 +22,7 @@ from mgpt_tui.learning.begun import free_name
 from mgpt_tui.model.registry import run_folder
 from mgpt_tui.stories.documents import journal_of
 from mgpt_tui.stories.library import Entry, StoryLibrary
-from mgpt_tui.text import clean_text
+from mgpt_tui.text import clean_text, counted
 from mgpt_tui.ui.learning.apprentice import Apprentice
 from mgpt_tui.ui.screens.dialog import Answer, Dialog
 from mgpt_tui.ui.screens.library import date
@@ -151,7 +151,7 @@ class ChooseStoriesScreen(LearningDialog[ToLearn | None]):
 
     def _row(self, at: int) -> Content:
         row = self._rows[at]
-        facts = f"{row.words:,} words · {date(row.modified, time.time())}"
+        facts = f"{counted(row.words, 'word')} · {date(row.modified, time.time())}"
         mark = TAKEN if at in self._taken else LEFT
         return Content.assemble(mark, (clean_text(row.name), "bold"), "  ", facts)
 
@@ -164,7 +164,8 @@ class ChooseStoriesScreen(LearningDialog[ToLearn | None]):
             self._say("There is no story to learn from: write some, or bring some in.")
             return
         self._say(
-            f"{len(self._taken)} of {len(self._rows)} stories, {words:,} words. {self._model} "
+            f"{len(self._taken)} of {counted(len(self._rows), 'story', 'stories')}, "
+            f"{counted(words, 'word')}. {self._model} "
             "learns them and becomes another model; it stays as it is itself. Enter tells what "
             "that takes."
         )
@@ -232,7 +233,8 @@ class ChooseStoriesScreen(LearningDialog[ToLearn | None]):
             self._say(trouble, bad=True)
         elif planned is not None:
             self._say(
-                f"{planned.name} will learn {planned.stories} stories in {planned.steps} steps, "
+                f"{planned.name} will learn {counted(planned.stories, 'story', 'stories')} in "
+                f"{counted(planned.steps, 'step')}, "
                 f"with {planned.held_out} more held out to see how well. {planned.told} You can "
                 "write on meanwhile. Enter begins."
             )

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 
-from mgpt_tui.learning.events import Learnt
+from mgpt_tui.learning.events import outcome
 from mgpt_tui.text import clean_text
 from mgpt_tui.ui.learning.apprentice import Apprentice, Phase
 from mgpt_tui.ui.screens.learning.choosing import LearningDialog
@@ -102,7 +102,7 @@ class GrowingScreen(LearningDialog[Next | None]):
         name, planned = apprentice.name, apprentice.planned
         match apprentice.phase:
             case Phase.LEARNING if planned is not None:
-                stories = f"{planned.stories} of your stories"
+                stories = f"{planned.stories:,} of your stories"
                 yield f"{planned.model} learns {stories}, and becomes {name}."
             case Phase.LEARNING:
                 yield f"{name} is about to learn your stories."
@@ -115,7 +115,7 @@ class GrowingScreen(LearningDialog[Next | None]):
             case Phase.FAILED:
                 yield f"✗ {apprentice.trouble}"
             case Phase.LEARNT if apprentice.learnt is not None:
-                yield from learnt_lines(name, apprentice.learnt)
+                yield from outcome(apprentice.learnt)
         if apprentice.doing:
             yield f"{apprentice.doing}…"
         yield from self._figures()
@@ -190,22 +190,3 @@ class GrowingScreen(LearningDialog[Next | None]):
     def _answer(self, answer: Next, *phases: Phase) -> None:
         if self._apprentice.phase in phases:
             self.dismiss(answer)
-
-
-def learnt_lines(name: str, learnt: Learnt) -> Iterator[str]:
-    """What came of it, for the writer."""
-    yield (
-        f"{name} has learnt your stories. Those held out took {learnt.before:.2f} bits a byte "
-        f"before, and take {learnt.after:.2f} now."
-    )
-    if learnt.after >= learnt.before:
-        yield "It has not become better at stories like these: more of them would help."
-    if learnt.recited:
-        yield (
-            f"It knows {len(learnt.recited)} of {learnt.asked} stories by heart, so whoever has "
-            "this model can have them out of it:"
-        )
-        for one in learnt.recited:
-            yield f"  {one.beginning}… ({one.words} words)"
-    elif learnt.asked:
-        yield f"Given the beginnings of {learnt.asked} stories, it says none of them by heart."
