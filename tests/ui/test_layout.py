@@ -17,7 +17,7 @@ from mgpt_tui.ui.widgets.story_pane import StoryPane
 from tests.ui.conftest import Writer
 
 BEGINNING = "The girl found a golden key"
-TOLD = (" on the", " ground.", " It was a shiny gold key.", "\n\n", '"Look, Mommy!"', " she said.")
+TOLD = (" on the", " ground.", " It was a shiny gold key.", "\n", '"Look, Mommy!"', " she said.")
 
 
 async def frozen(pilot) -> None:

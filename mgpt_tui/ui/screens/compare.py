@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.message import Message
 
 from mgpt_tui.inference.request import FinishReason
+from mgpt_tui.stories.paragraphs import apart
 from mgpt_tui.ui.screens.dialog import LiveDialog
 from mgpt_tui.ui.session.comparison import Column
 from mgpt_tui.ui.session.session import Session
@@ -56,7 +57,7 @@ class Candidate(VerticalScroll, can_focus=True):
         if is_last_word and column.reason is FinishReason.END:
             nothing = "(the story ends here)"
         state = "…" if column.reason is None else f"seed {column.seed}"
-        self.tell(state, (turn + column.text).lstrip("\n ") or nothing)
+        self.tell(state, apart((turn + column.text).lstrip("\n ")) or nothing)
 
     def tell(self, state: str, text: str) -> None:
         """Show a text, and how it stands, behind its number."""

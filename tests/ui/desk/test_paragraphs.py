@@ -6,9 +6,11 @@ from textual.widgets import TextArea
 
 from mgpt_tui.ui.room.main import MainScreen
 from mgpt_tui.ui.screens.another_word import AnotherWordScreen
+from mgpt_tui.ui.screens.compare import Candidate, CompareScreen
 from mgpt_tui.ui.screens.edit import EditScreen
 from mgpt_tui.ui.screens.inside.screen import InsideScreen
 from mgpt_tui.ui.screens.inside.walk import Walk
+from mgpt_tui.ui.widgets.plain import Plain
 from mgpt_tui.ui.widgets.story_pane import StoryPane
 
 WORDS = (" sang.\n", "It", " was", " shiny.\n", "\n", "The", " end.")
@@ -90,6 +92,16 @@ async def test_one_walks_over_it_when_looking_inside(open_room, engine) -> None:
         await writer.until(lambda: walk.number == 1)
         await writer.pilot.click(walk, offset=(1 + len("It w"), 4))
         await writer.sees("␣was token 5")
+
+
+async def test_continuations_side_by_side_have_it(open_room, engine) -> None:
+    engine.words = WORDS
+    async with open_room(engine) as writer:
+        await writer.tell("The key")
+        await writer.press("f6")
+        await writer.on(CompareScreen)
+        words = writer.app.screen.query_one(Candidate).query_one(Plain)
+        await writer.until(lambda: words.said.endswith("sang.\n\nIt was shiny.\n\nThe end."))
 
 
 async def test_the_editor_shows_it_and_leaves_what_nobody_changed(open_room, engine) -> None:

@@ -15,6 +15,7 @@ from textual.widgets import Input
 
 from mgpt_tui.inference.process.messages import Told
 from mgpt_tui.inference.request import ContextPart, SamplingSettings, fresh_seed
+from mgpt_tui.stories.paragraphs import apart
 from mgpt_tui.text import clean_text
 from mgpt_tui.ui.screens.dialog import LiveDialog
 from mgpt_tui.ui.session.questions import Question
@@ -66,7 +67,7 @@ class Telling(VerticalScroll, can_focus=True):
         if question is None:
             said = ""
         elif told is not None:
-            said = f"{beginning}{told.text}"
+            said = apart(f"{beginning}{told.text}")
         else:
             said = question.trouble or ("(lost; enter asks again)" if question.is_lost else "…")
         self._words.say(clean_text(said))
