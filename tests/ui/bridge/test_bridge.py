@@ -194,13 +194,20 @@ async def test_a_second_esc_leaves_the_story_as_it_is(open_room, manual) -> None
         await bridge_by_hand(writer, manual)
         before = writer.app.session.story
         await writer.press("escape")
-        await writer.sees("None of 32 ways leads there")
+        await writer.sees("Stopped before a way was weighed")
         await writer.press("escape")
         await writer.on(MainScreen)
         assert writer.app.session.story == before
         manual.find(3)
         await writer.until(lambda: writer.is_heard)
         assert writer.app.session.story == before
+
+
+async def test_where_none_leads_there_that_is_said(open_room, manual) -> None:
+    async with open_room(manual) as writer:
+        await bridge_by_hand(writer, manual)
+        manual.find(0)
+        await writer.sees("None of 32 ways leads there")
 
 
 async def test_an_engine_that_dies_is_asked_again_the_same(open_room, manual) -> None:

@@ -22,7 +22,7 @@ SEEN = 140
 
 
 def bits(number: float) -> str:
-    """How much less surprising something is, with its sign."""
+    """How much less surprising something is, with its sign; more, where that is a minus."""
     return f"{number:+.1f} bits"
 
 
@@ -83,13 +83,15 @@ class WaysScreen(LiveDialog[int | None]):
         if not bridging.is_over:
             weighed = found.weighed if found else 0
             return f"{weighed} ways are weighed; esc stops." if weighed else "The model writes…"
+        if bridging.is_stopped and not bridging.ways:
+            return "Stopped before a way was weighed; ctrl+r looks for others."
         if found is None or not found.ways:
             return f"None of {SAMPLES} ways leads there; ctrl+r looks for others."
         start, end = bridging.stretch
         now = f" (what stands there now: {bits(found.now)})" if end > start else ""
         return (
-            f"The best of {found.weighed} ways: behind each, what follows is so many bits less "
-            f"surprising than with nothing there{now}."
+            f"The best of {found.weighed} ways: what follows is so many bits less (-: more) "
+            f"surprising behind each than behind nothing{now}."
         )
 
     @on(Candidate.Kept)
