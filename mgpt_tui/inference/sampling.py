@@ -90,8 +90,13 @@ def make_unlikely(logits: Logits, tokens: NDArray[np.int64], share: float) -> Lo
         (V,), a new array.
     """
     changed = logits.copy()
-    changed[tokens] += np.float32(math.log(share) if share > 0 else -math.inf)
+    changed[tokens] += log_share(share)
     return changed
+
+
+def log_share(share: float) -> np.float32:
+    """What is added to a score that is to keep so large a share, 0 to 1, of its odds."""
+    return np.float32(math.log(share) if share > 0 else -math.inf)
 
 
 def penalize_repetition(logits: Logits, tokens: Sequence[int], penalty: float) -> Logits:
@@ -273,6 +278,20 @@ class Filtered:
     def token(self, uniform: float) -> int:
         """The one that a number in [0, 1) draws; see `draw`."""
         return int(self.candidates.tokens[draw(self.shares, uniform)])
+
+
+Filter = Callable[
+    [
+        Logits,
+        SamplingSettings,
+        Mapping[int, float],
+        Sequence[int],
+        NDArray[np.int64] | None,
+        NDArray[np.int64] | None,
+    ],
+    Filtered,
+]
+"""`filtered`, or what tells the same faster."""
 
 
 def stages(

@@ -23,11 +23,10 @@ from mgpt_tui.inference.said.runs import Runs
 from mgpt_tui.inference.said.sentences import Sentences
 from mgpt_tui.inference.said.wishes import Leaning, Wishes
 from mgpt_tui.inference.sampling import (
+    Filter,
     Filtered,
     Logits,
-    TopK,
     filtered,
-    keep_top_k,
     uniforms,
 )
 from mgpt_tui.model.config import GPTConfig
@@ -74,7 +73,7 @@ class Rules:
         end_token: the one that ends a story.
         n_best: how many alternatives each step tells of; None leaves its chances out.
         kept: how many tokens before the story stay in view, see `Beginning`.
-        top_k: finds the largest scores.
+        filtered: applies the filters.
         wishes: words that are to come.
     """
 
@@ -85,7 +84,7 @@ class Rules:
     end_token: int
     n_best: int | None = None
     kept: int = 0
-    top_k: TopK = keep_top_k
+    filtered: Filter = filtered
     wishes: Wishes | None = None
 
     def left(
@@ -97,7 +96,7 @@ class Rules:
         said: Said | None = None,
     ) -> Filtered:
         """What may follow `tokens`; arguments as in `filters`."""
-        return filtered(*self.filters(logits, tokens, rest, goes_on, said), top_k=self.top_k)
+        return self.filtered(*self.filters(logits, tokens, rest, goes_on, said))
 
     def filters(
         self,

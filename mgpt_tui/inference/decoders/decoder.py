@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mgpt_tui.inference.decoders.edits import Edit
 from mgpt_tui.inference.decoders.record import NAMES, Begin, Floats, Record
-from mgpt_tui.inference.sampling import Candidates, Logits
+from mgpt_tui.inference.sampling import Filter
 from mgpt_tui.model.config import GPTConfig
 
 Tokens = NDArray[np.int64]
@@ -70,8 +70,9 @@ class Decoder(Protocol[Own]):
     def take(self, tokens: Tokens, cache: Own) -> None:
         """`read`, where nobody asks for the scores: they cost as much as a third of a token."""
 
-    def keep_top_k(self, logits: Logits, k: int) -> Candidates:
-        """What `sampling.keep_top_k` tells, as fast as it can be told here."""
+    @property
+    def filtered(self) -> Filter:
+        """What `sampling.filtered` tells of scores that it gave, as fast as it can be told here."""
 
 
 class FastDecoder(Decoder[Own], Protocol[Own]):

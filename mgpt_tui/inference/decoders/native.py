@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mgpt_tui.inference.decoders import structs
+from mgpt_tui.inference.decoders.choosing import Choosing
 from mgpt_tui.inference.decoders.compiling import library, made_by
 from mgpt_tui.inference.decoders.decoder import Scores, Tokens
 from mgpt_tui.inference.decoders.edits import Edit, placed
@@ -20,15 +21,11 @@ from mgpt_tui.inference.decoders.look import Look
 from mgpt_tui.inference.decoders.places import Place
 from mgpt_tui.inference.decoders.record import NAMES, Begin, Floats, Record, new_record
 from mgpt_tui.inference.request import NATIVE
-from mgpt_tui.inference.sampling import Candidates, Logits, keep_top_k
 from mgpt_tui.model.config import GPTConfig
 from mgpt_tui.model.weights import Weights
 
 KEYS = 64
 """Keys side by side in a cache, as in decode.c."""
-
-MOST_KEPT = 256
-"""The most candidates that decode.c finds, as there."""
 
 
 class NativeCache:
@@ -72,6 +69,7 @@ class NativeDecoder:
     Attributes:
         threads: that it computes with; may be changed at any time.
         made_by: the compiler and its version.
+        filtered: see `Decoder`.
 
     Args:
         config: shape of the model.
@@ -103,11 +101,7 @@ class NativeDecoder:
             *(POINTER(structs.Model), c_void_p, c_int32, c_int32, c_int32),
             *(c_void_p, c_void_p, c_void_p, POINTER(Look), c_int32),
         ]
-        self._largest = code.largest
-        self._largest.restype = c_int32
-        self._largest.argtypes = [c_void_p, c_int32, c_int32, c_void_p, c_void_p]
-        self._top = Candidates(np.empty(MOST_KEPT, np.int64), np.empty(MOST_KEPT, np.float64))
-        self._top_at = self._held(self._top.tokens), self._held(self._top.logits)
+        self.filtered = Choosing(code, config.vocab_size).filtered
         self._edits: list[tuple[Place, Edit]] = []
         self._look: Look | None = None
         blocks = [self._block(weights, layer) for layer in range(config.n_layer)]
@@ -139,15 +133,6 @@ class NativeDecoder:
     def take(self, tokens: Tokens, cache: NativeCache) -> None:
         """See `Decoder`; errors as in `read`."""
         self._read_on(tokens, cache, None, self._look)
-
-    def keep_top_k(self, logits: Logits, k: int) -> Candidates:
-        """See `Decoder`."""
-        if k > MOST_KEPT or not logits.flags.c_contiguous:
-            return keep_top_k(logits, k)
-        found = self._largest(logits.ctypes.data, len(logits), k, *self._top_at)
-        if found < 0:
-            return keep_top_k(logits, k)
-        return Candidates(self._top.tokens[:found].copy(), self._top.logits[:found].copy())
 
     def recorded(
         self,

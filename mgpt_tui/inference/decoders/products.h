@@ -34,6 +34,8 @@ struct matrix {
     int32_t outputs, inputs;
 };
 
+#include "tiles.h"
+
 static inline int padded(int n, int multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 /* Bytes of the panels of a matrix. */
@@ -211,6 +213,22 @@ static inline __attribute__((always_inline)) void panel_sums(
 }
 #endif
 
+/* The same, of so many rows as they turn out: 1, 2, 4 or 8. */
+static void vector_sums(
+    const uint8_t *panel, const int8_t *x, size_t stride, int n, int panels, int rows, int32_t *sums)
+{
+    if (rows == 8 && panels == 2)
+        panel_sums(panel, x, stride, n, 2, 8, sums);
+    else
+        for (int one = 0; one < panels; one++, panel += (size_t)LANES * n, sums += rows * LANES)
+            switch (rows) {
+            case 8: panel_sums(panel, x, stride, n, 1, 8, sums); break;
+            case 4: panel_sums(panel, x, stride, n, 1, 4, sums); break;
+            case 2: panel_sums(panel, x, stride, n, 1, 2, sums); break;
+            default: panel_sums(panel, x, stride, n, 1, 1, sums);
+            }
+}
+
 /* Write sums (rows, LANES) of a panel as what they stand for: rows from `row` on of out. */
 static inline void write_sums(
     const struct matrix *m, const struct rows *x, const int32_t *sums, int row, int rows, float *out,
@@ -232,31 +250,24 @@ static inline void write_sums(
 }
 
 /* What of out (R, outputs) = x (R, inputs) times the weights comes from one panel, or from two:
-   rows `first` to `end`. */
+   rows `first` to `end`, in tiles where `tiled` says that they have begun. */
 static void product_panels(
     const struct matrix *m, const struct rows *x, int first, int end, float *out, size_t stride,
-    int panel, int panels)
+    int panel, int panels, int tiled)
 {
     const int n = padded(m->inputs, 4);
     const uint8_t *w = m->weight + (size_t)panel * LANES * n;
-    int32_t sums[2 * 8 * LANES];
+    int32_t sums[2 * TILE_ROWS * LANES];
     for (int row = first, step; row < end; row += step) {
         const int8_t *integers = x->integers + row * x->stride;
         const int left = end - row;
-        step = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
-        if (step == 8 && panels == 2)
-            panel_sums(w, integers, x->stride, n, 2, 8, sums);
-        else
-            for (int one = 0; one < panels; one++) {
-                const uint8_t *of_one = w + (size_t)one * LANES * n;
-                int32_t *out_of_one = sums + one * step * LANES;
-                switch (step) {
-                case 8: panel_sums(of_one, integers, x->stride, n, 1, 8, out_of_one); break;
-                case 4: panel_sums(of_one, integers, x->stride, n, 1, 4, out_of_one); break;
-                case 2: panel_sums(of_one, integers, x->stride, n, 1, 2, out_of_one); break;
-                default: panel_sums(of_one, integers, x->stride, n, 1, 1, out_of_one);
-                }
-            }
+        if (tiled) {
+            step = left < TILE_ROWS ? left : TILE_ROWS;
+            tile_sums(w, integers, x->stride, n, panels, step, sums);
+        } else {
+            step = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+            vector_sums(w, integers, x->stride, n, panels, step, sums);
+        }
         for (int one = 0; one < panels; one++)
             write_sums(m, x, sums + one * step * LANES, row, step, out, stride, panel + one);
     }

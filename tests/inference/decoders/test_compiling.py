@@ -3,18 +3,22 @@
 import os
 import stat
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
-from mgpt_tui.inference.decoders import compiling
+from mgpt_tui.inference.decoders import compiling, processor
 from mgpt_tui.inference.decoders.compiling import NoCompiler, library
 from mgpt_tui.inference.decoders.native import NativeDecoder
 from mgpt_tui.inference.loading import load_engine
 from mgpt_tui.inference.request import DecodingSettings
 from mgpt_tui.model.checkpoint import weights_of
+from mgpt_tui.model.config import SHAPES
+from mgpt_tui.model.gpt import GPT
 from tests.inference.decoders.conftest import CC, needs_compiler
 
 pytestmark = pytest.mark.usefixtures("nothing_compiled")
@@ -103,7 +107,7 @@ def test_a_compiler_without_threads_will_do(compiler, tiny_model, without):
         ("echo in file x:; echo error: what is this >&2; exit 1", "^compiler .*: error: what is"),
         # It compiles, but to something that computes nonsense, or dies.
         (SABOTAGE.format("s/floorf(/-floorf(/"), "What compiler makes .*: sums come out wrong"),
-        (SABOTAGE.format("s/return fabsf/__builtin_trap();&/"), "What compiler makes .* died"),
+        (SABOTAGE.format("s/return multiplies/__builtin_trap();&/"), "What compiler makes .* died"),
         ("sleep 9", "compiler does not work here: .* timed out"),
         ('case "$*" in *-shared*) exit 0;; esac; exec $cc "$@"', "What compiler makes .*: .*open"),
     ],
@@ -156,3 +160,23 @@ def test_tokens_beyond_the_vocabulary_or_the_cache_are_refused(tiny_model):
     with pytest.raises(IndexError):
         decoder.read(full, cache)
     assert cache.length == 0
+
+
+@needs_compiler
+def test_products_in_tiles_are_those_in_vectors(compiler):
+    """Where the processor has both; from 2 rows to more than tiles hold at once."""
+    if "amx_int8" not in processor.features():
+        pytest.skip("the processor has no tiles")
+    shape = replace(SHAPES["tiny"], vocab_size=300, block_size=64, n_layer=2, n_embd=64, n_head=2)
+    model = GPT(shape, torch.Generator().manual_seed(1))
+    read = {}
+    for flag in ("", "-mno-amx-int8"):
+        compiler(f'exec $cc "$@" {flag}')
+        compiling._library.cache_clear()
+        decoder = native(model)
+        for rows in (1, 2, 15, 16, 17, 40):
+            tokens = (np.arange(rows) * 37 % 300)[None]
+            record = decoder.recorded(tokens[0].tolist(), logit_rows=range(rows))
+            read.setdefault(rows, []).append(record.logits)
+    for tiled, in_vectors in read.values():
+        assert np.array_equal(tiled, in_vectors)

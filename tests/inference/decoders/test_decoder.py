@@ -8,8 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mgpt_tui.inference.decoders import compiling, precisions, structs
 from mgpt_tui.inference.decoders.in_torch.matrices import FORMATS, WIDE
@@ -17,7 +15,6 @@ from mgpt_tui.inference.decoders.in_torch.plain import PlainDecoder
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.reader import Reader
 from mgpt_tui.inference.request import SamplingSettings
-from mgpt_tui.inference.sampling import keep_top_k
 from mgpt_tui.model.checkpoint import weights_of
 from mgpt_tui.model.config import SHAPES, GPTConfig
 from mgpt_tui.model.gpt import GPT
@@ -267,37 +264,6 @@ def compiled_decoder():
     if not compiling.is_available():
         pytest.skip("there is no C compiler")
     return decoder_in("native", GPT(SHAPES["tiny"], torch.Generator().manual_seed(1)))
-
-
-@given(
-    seed=st.integers(0, 2**32),
-    entries=st.integers(1, 3000),
-    k=st.integers(1, 300),
-    rounded=st.booleans(),
-    banned=st.sampled_from([0, 0.1, 0.99, 1]),
-    order=st.sampled_from([0, 1, -1]),
-)
-def test_compiled_code_finds_the_very_same_candidates(
-    compiled_decoder, seed, entries, k, rounded, banned, order
-):
-    generator = np.random.default_rng(seed)
-    logits = generator.normal(0, 3, entries).astype(np.float32)
-    if rounded:  # many are equal
-        logits = np.round(logits)
-    logits[generator.random(entries) < banned] = -np.inf
-    if order:  # many of a column are among the largest
-        logits = np.ascontiguousarray(np.sort(logits)[::order])
-    found, expected = compiled_decoder.keep_top_k(logits, k), keep_top_k(logits, k)
-    assert found.tokens.tolist() == expected.tokens.tolist()
-    assert found.logits.tolist() == expected.logits.tolist()
-
-
-def test_scores_that_lie_apart_are_looked_at_all_the_same(compiled_decoder):
-    logits = np.random.default_rng(1).normal(0, 3, (500, 2)).astype(np.float32)[:, 0]
-    assert (
-        compiled_decoder.keep_top_k(logits, 9).tokens.tolist()
-        == keep_top_k(logits, 9).tokens.tolist()
-    )
 
 
 def test_what_vectors_read_begins_with_a_cache_line(compiled_decoder):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mgpt_tui.inference.decoders.decoder import Scores, Tokens
 from mgpt_tui.inference.decoders.in_torch.matrices import FORMATS, Product
-from mgpt_tui.inference.sampling import keep_top_k
+from mgpt_tui.inference.sampling import filtered
 from mgpt_tui.model.gpt import GPT, Block, causal_mask
 from mgpt_tui.model.kv_cache import KVCache
 
@@ -78,7 +78,7 @@ class PackedDecoder:
         self._scale = None if self.config.scaled_scores else 1.0  # None is 1 / sqrt(D)
         self._gelu = "none" if self.config.exact_gelu else "tanh"
 
-    keep_top_k = staticmethod(keep_top_k)
+    filtered = staticmethod(filtered)
 
     def new_cache(self, rows: int) -> KVCache:
         """See `Decoder`."""

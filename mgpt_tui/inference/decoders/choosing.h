@@ -1,9 +1,11 @@
-/* The largest of many scores, as `keep_top_k` in sampling.py has them. */
+/* What a token is drawn from: the largest of many scores, and how likely they are, as sampling.py
+   has it. */
 
-#ifndef LARGEST_H
-#define LARGEST_H
+#ifndef CHOOSING_H
+#define CHOOSING_H
 
 #include <float.h>
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -100,6 +102,65 @@ int32_t largest(const float *scores, int32_t n, int32_t k, int64_t *tokens, doub
             found[kept++] = score;
         }
     }
+    return kept;
+}
+
+/* Scores that are changed before anything is chosen, and are put back afterwards. */
+struct changes {
+    const int64_t *biased;  /* (biases) tokens, which get these numbers added to their scores */
+    const float *bias;
+    const int64_t *others;  /* (unlikely) tokens, which get all the same one */
+    float added;
+    int32_t biases, unlikely;
+};
+
+/* Whether all scores are numbers, and the largest of them is finite. */
+static int is_finite(const float *scores, int32_t n)
+{
+    int wrong = 0, any = 0;
+    for (int i = 0; i < n; i++) {
+        wrong |= !(scores[i] <= FLT_MAX);
+        any |= scores[i] >= -FLT_MAX;
+    }
+    return any && !wrong;
+}
+
+/* What biases, top-k and a temperature leave of n scores, in the order of the tokens: which they
+   are, their scores, of which the largest is 0, and their probabilities.
+
+   scores  (n): changed, and put back, with `before`, which has room for as many as are changed
+
+   Returns how many there are, -1 where this cannot tell, -2 where the scores are not finite. */
+int32_t left_of(
+    float *scores, int32_t n, const struct changes *changes, float *before, int32_t k,
+    double temperature, int64_t *tokens, double *logits, double *shares)
+{
+    const int64_t *biased = changes->biased, *others = changes->others;
+    const int biases = changes->biases, unlikely = changes->unlikely;
+    if (!is_finite(scores, n))
+        return -2;
+    for (int i = 0; i < biases; i++) {
+        before[i] = scores[biased[i]];
+        scores[biased[i]] += changes->bias[i];
+    }
+    for (int i = 0; i < unlikely; i++) {
+        before[biases + i] = scores[others[i]];
+        scores[others[i]] += changes->added;
+    }
+    const int kept = largest(scores, n, k, tokens, logits);
+    for (int i = unlikely; i-- > 0;)
+        scores[others[i]] = before[biases + i];
+    for (int i = biases; i-- > 0;)
+        scores[biased[i]] = before[i];
+    double most = -INFINITY, sum = 0;
+    for (int i = 0; i < kept; i++)
+        most = logits[i] > most ? logits[i] : most;
+    for (int i = 0; i < kept; i++) {
+        logits[i] = (logits[i] - most) / temperature;
+        sum += shares[i] = exp(logits[i]);
+    }
+    for (int i = 0; i < kept; i++)
+        shares[i] /= sum;
     return kept;
 }
 
