@@ -348,7 +348,7 @@ class Engine:
             until: how far it goes.
         """
         bias, end_token = self.biases(settings), self.tokenizer.end_token
-        wishes, filtered = wishes_of(settings, self.tokenizer, until), self.decoder.filtered
+        wishes, choosing = wishes_of(settings, self.tokenizer, until), self.decoder.choosing
         return Rules(
-            self.config, settings, bias, self._spelling, end_token, n_best, kept, filtered, wishes
+            self.config, settings, bias, self._spelling, end_token, n_best, kept, choosing, wishes
         )

@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from mgpt_tui.inference.decoders.choosing import Filters
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.held_back import RestDecoder
 from mgpt_tui.inference.inspection.answers import DrawView, Guess, Interval, Said, Stage
 from mgpt_tui.inference.request import ContextPart, SamplingSettings, Until
 from mgpt_tui.inference.sampling import Candidates, Filtered, Logits, probabilities, stages
-from mgpt_tui.inference.steps import Continuation, Filters
+from mgpt_tui.inference.steps import Continuation
 from mgpt_tui.text import clean_text
 
 

@@ -255,11 +255,11 @@ def draw(probabilities: NDArray[np.float64], uniform: float) -> int:
     Returns:
         An index with a probability above 0.
     """
-    cumulative = np.cumsum(probabilities)
+    cumulative = probabilities.cumsum()
     total = cumulative[-1]
-    index = int(np.searchsorted(cumulative, uniform * total, side="right"))
+    index = int(cumulative.searchsorted(uniform * total, side="right"))
     if index == len(cumulative):  # uniform * total was rounded up to total
-        index = int(np.searchsorted(cumulative, total, side="left"))
+        index = int(cumulative.searchsorted(total, side="left"))
     return index
 
 
@@ -278,20 +278,6 @@ class Filtered:
     def token(self, uniform: float) -> int:
         """The one that a number in [0, 1) draws; see `draw`."""
         return int(self.candidates.tokens[draw(self.shares, uniform)])
-
-
-Filter = Callable[
-    [
-        Logits,
-        SamplingSettings,
-        Mapping[int, float],
-        Sequence[int],
-        NDArray[np.int64] | None,
-        NDArray[np.int64] | None,
-    ],
-    Filtered,
-]
-"""`filtered`, or what tells the same faster."""
 
 
 def stages(

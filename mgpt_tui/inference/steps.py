@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mgpt_tui.inference.chances import Chances, chances
+from mgpt_tui.inference.decoders.choosing import IN_NUMPY, Choosing, Filters
 from mgpt_tui.inference.decoders.decoder import Scores
 from mgpt_tui.inference.held_back import Beginning, Spelling
 from mgpt_tui.inference.reader import Reader
@@ -23,10 +23,8 @@ from mgpt_tui.inference.said.runs import Runs
 from mgpt_tui.inference.said.sentences import Sentences
 from mgpt_tui.inference.said.wishes import Leaning, Wishes
 from mgpt_tui.inference.sampling import (
-    Filter,
     Filtered,
     Logits,
-    filtered,
     uniforms,
 )
 from mgpt_tui.model.config import GPTConfig
@@ -50,17 +48,6 @@ class Step:
     chances: Chances | None = None
 
 
-Filters = tuple[
-    Logits,
-    SamplingSettings,
-    Mapping[int, float],
-    Sequence[int],
-    NDArray[np.int64] | None,
-    NDArray[np.int64] | None,
-]
-"""The arguments of `sampling.filtered`."""
-
-
 @dataclass(frozen=True, slots=True)
 class Rules:
     """How the tokens of one request are chosen.
@@ -73,7 +60,7 @@ class Rules:
         end_token: the one that ends a story.
         n_best: how many alternatives each step tells of; None leaves its chances out.
         kept: how many tokens before the story stay in view, see `Beginning`.
-        filtered: applies the filters.
+        choosing: applies the filters and draws.
         wishes: words that are to come.
     """
 
@@ -84,7 +71,7 @@ class Rules:
     end_token: int
     n_best: int | None = None
     kept: int = 0
-    filtered: Filter = filtered
+    choosing: Choosing = IN_NUMPY
     wishes: Wishes | None = None
 
     def left(
@@ -96,7 +83,7 @@ class Rules:
         said: Said | None = None,
     ) -> Filtered:
         """What may follow `tokens`; arguments as in `filters`."""
-        return self.filtered(*self.filters(logits, tokens, rest, goes_on, said))
+        return self.choosing.filtered(self.filters(logits, tokens, rest, goes_on, said))
 
     def filters(
         self,
@@ -227,10 +214,11 @@ class Continuation:
 
     def draw(self, logits: Logits) -> tuple[int, Chances | None]:
         """The token that is to come next, and its chances."""
+        if self._rules.n_best is None:
+            filters, number = self.filters(logits)
+            return self._rules.choosing.drawn(filters, number), None
         left = self._rules.left(logits, *self._so_far)
         token = left.token(next(self._numbers))
-        if self._rules.n_best is None:
-            return token, None
         return token, chances(logits, left, token, self._rules.n_best, self._rules.spelling.text)
 
     @property

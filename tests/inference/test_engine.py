@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.inference.decoders.choosing import IN_NUMPY
 from mgpt_tui.inference.decoders.in_torch.plain import PlainDecoder
 from mgpt_tui.inference.engine import Engine
 from mgpt_tui.inference.request import FinishReason, SamplingSettings
-from mgpt_tui.inference.sampling import filtered, keep_top_k, uniforms
+from mgpt_tui.inference.sampling import filtered, uniforms
 from mgpt_tui.model.config import SHAPES
 from mgpt_tui.model.gpt import GPT
 from mgpt_tui.model.kv_cache import KVCache
@@ -35,7 +36,7 @@ class EndlessGPT(GPT):
 class ScriptedDecoder:
     """Stands in for a model: whatever it has read, it goes on with its script."""
 
-    keep_top_k = staticmethod(keep_top_k)
+    choosing = IN_NUMPY
 
     def __init__(self, script, context_tokens, block_size=64):
         self.config = replace(

@@ -164,4 +164,19 @@ int32_t left_of(
     return kept;
 }
 
+/* Which of some shares of [0, 1) holds a number, as `draw` in sampling.py finds it. */
+int32_t drawn(const double *shares, int32_t many, double uniform)
+{
+    double total = 0, below = 0;
+    int i = 0;
+    for (int share = 0; share < many; share++)
+        total += shares[share];
+    while (i < many && (below += shares[i]) <= uniform * total)
+        i++;
+    if (i == many) /* uniform * total was rounded up to total */
+        for (i = 0, below = shares[0]; below < total; below += shares[++i])
+            ;
+    return i;
+}
+
 #endif

@@ -12,9 +12,9 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mgpt_tui.inference.decoders.choosing import Choosing
 from mgpt_tui.inference.decoders.edits import Edit
 from mgpt_tui.inference.decoders.record import NAMES, Begin, Floats, Record
-from mgpt_tui.inference.sampling import Filter
 from mgpt_tui.model.config import GPTConfig
 
 Tokens = NDArray[np.int64]
@@ -49,9 +49,15 @@ Own = TypeVar("Own", bound=Cache)
 
 
 class Decoder(Protocol[Own]):
-    """What the engine asks of a model."""
+    """What the engine asks of a model.
+
+    Attributes:
+        config: its shape.
+        choosing: chooses among the scores that it gives.
+    """
 
     config: GPTConfig
+    choosing: Choosing
 
     def new_cache(self, rows: int) -> Own:
         """Room for `rows` sequences."""
@@ -69,10 +75,6 @@ class Decoder(Protocol[Own]):
 
     def take(self, tokens: Tokens, cache: Own) -> None:
         """`read`, where nobody asks for the scores: they cost as much as a third of a token."""
-
-    @property
-    def filtered(self) -> Filter:
-        """What `sampling.filtered` tells of scores that it gave, as fast as it can be told here."""
 
 
 class FastDecoder(Decoder[Own], Protocol[Own]):

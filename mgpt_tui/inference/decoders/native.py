@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mgpt_tui.inference.decoders import structs
-from mgpt_tui.inference.decoders.choosing import Choosing
+from mgpt_tui.inference.decoders.choosing import Choosing, Compiled
 from mgpt_tui.inference.decoders.compiling import library, made_by
 from mgpt_tui.inference.decoders.decoder import Scores, Tokens
 from mgpt_tui.inference.decoders.edits import Edit, placed
@@ -69,7 +69,7 @@ class NativeDecoder:
     Attributes:
         threads: that it computes with; may be changed at any time.
         made_by: the compiler and its version.
-        filtered: see `Decoder`.
+        choosing: see `Decoder`.
 
     Args:
         config: shape of the model.
@@ -101,7 +101,7 @@ class NativeDecoder:
             *(POINTER(structs.Model), c_void_p, c_int32, c_int32, c_int32),
             *(c_void_p, c_void_p, c_void_p, POINTER(Look), c_int32),
         ]
-        self.filtered = Choosing(code, config.vocab_size).filtered
+        self.choosing: Choosing = Compiled(code, config.vocab_size)
         self._edits: list[tuple[Place, Edit]] = []
         self._look: Look | None = None
         blocks = [self._block(weights, layer) for layer in range(config.n_layer)]

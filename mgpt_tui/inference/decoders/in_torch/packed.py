@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mgpt_tui.inference.decoders.choosing import IN_NUMPY, Choosing
 from mgpt_tui.inference.decoders.decoder import Scores, Tokens
 from mgpt_tui.inference.decoders.in_torch.matrices import FORMATS, Product
-from mgpt_tui.inference.sampling import filtered
 from mgpt_tui.model.gpt import GPT, Block, causal_mask
 from mgpt_tui.model.kv_cache import KVCache
 
@@ -78,7 +78,7 @@ class PackedDecoder:
         self._scale = None if self.config.scaled_scores else 1.0  # None is 1 / sqrt(D)
         self._gelu = "none" if self.config.exact_gelu else "tanh"
 
-    filtered = staticmethod(filtered)
+    choosing: Choosing = IN_NUMPY
 
     def new_cache(self, rows: int) -> KVCache:
         """See `Decoder`."""

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mgpt_tui.inference.decoders.choosing import IN_NUMPY, Choosing
 from mgpt_tui.inference.decoders.decoder import Scores, Tokens
 from mgpt_tui.inference.decoders.edits import Edit, placed
 from mgpt_tui.inference.decoders.in_torch.hooks import LookingHook
 from mgpt_tui.inference.decoders.places import Place
 from mgpt_tui.inference.decoders.record import NAMES, Begin, Floats, Record, new_record
-from mgpt_tui.inference.sampling import filtered
 from mgpt_tui.model.gpt import GPT, untouched
 from mgpt_tui.model.kv_cache import KVCache
 
@@ -32,7 +32,7 @@ class PlainDecoder:
         dtype = self.model.token_embedding.weight.dtype
         return f"{'bf' if dtype is torch.bfloat16 else 'fp'}{8 * dtype.itemsize}"
 
-    filtered = staticmethod(filtered)
+    choosing: Choosing = IN_NUMPY
 
     def new_cache(self, rows: int) -> KVCache:
         """See `Decoder`."""
