@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mgpt_tui.inference.decoders.decoder import Cache, Decoder, Scores, Tokens
+from mgpt_tui.inference.decoders.decoder import Cache, Decoder, Scores
 
 Sequences = Sequence[list[int]]
 """The tokens of several texts, all of one length; while a text is written, its list grows."""
@@ -59,9 +59,9 @@ class Reader:
             # The last one by itself, as on a retry, which finds the others in the cache: a sum
             # over many rows may round otherwise.
             self._decoder.take(tokens[:, :-1], self._cache)
-            self._hold(tokens[:, :-1])
+            self._hold([row[:-1] for row in new])
         logits: Scores = self._decoder.read(tokens[:, -1:], self._cache)
-        self._hold(tokens[:, -1:])
+        self._hold([row[-1:] for row in new])
         self._last, self._window = sequences, window
         return logits
 
@@ -71,9 +71,9 @@ class Reader:
         branch._held = [list(self._held[row]) for row in chosen]
         return branch
 
-    def _hold(self, tokens: Tokens) -> None:
-        """Note tokens (rows, T) as read."""
-        for held, row in zip(self._held, tokens.tolist(), strict=True):
+    def _hold(self, tokens: Sequences) -> None:
+        """Note tokens of every row as read."""
+        for held, row in zip(self._held, tokens, strict=True):
             held += row
 
     def _is_one_more(self, sequences: Sequences, length: int, window: tuple[int, int]) -> bool:

@@ -106,8 +106,9 @@ class Rules:
         if said.leaning is not None and not rest:
             bias = said.leaning.bias(tokens, logits, bias)
         if self._is_to_go_on(tokens, said):
-            closing = self.spelling.closings.after(tokens[-1]).tolist()
-            bias = {**bias, **dict.fromkeys([self.end_token, *closing], -math.inf)}
+            closing = self.spelling.closings.after(tokens[-1])
+            if closing or bias.get(self.end_token) != -math.inf:
+                bias = {**bias, **dict.fromkeys([self.end_token, *closing], -math.inf)}
         length = self.settings.no_repeat
         if length is not None and (again := said.runs(length).repeating(tokens)):
             bias = {**bias, **dict.fromkeys(again, -math.inf)}

@@ -114,15 +114,19 @@ struct changes {
     int32_t biases, unlikely;
 };
 
-/* Whether all scores are numbers, and the largest of them is finite. */
-static int is_finite(const float *scores, int32_t n)
+/* Whether none of the scores is NaN or infinite, but for -infinity: by their bits, which are in the
+   order of what they stand for. */
+static int are_numbers(const float *scores, int32_t n)
 {
-    int wrong = 0, any = 0;
+    int32_t most = 0;           /* of those with the sign bit clear */
+    uint32_t most_of_all = 0;   /* of those with it set, where there are any */
     for (int i = 0; i < n; i++) {
-        wrong |= !(scores[i] <= FLT_MAX);
-        any |= scores[i] >= -FLT_MAX;
+        int32_t bits;
+        memcpy(&bits, scores + i, sizeof bits);
+        most = bits > most ? bits : most;
+        most_of_all = (uint32_t)bits > most_of_all ? (uint32_t)bits : most_of_all;
     }
-    return any && !wrong;
+    return most < 0x7f800000 && most_of_all <= 0xff800000;
 }
 
 /* What biases, top-k and a temperature leave of n scores, in the order of the tokens: which they
@@ -130,14 +134,14 @@ static int is_finite(const float *scores, int32_t n)
 
    scores  (n): changed, and put back, with `before`, which has room for as many as are changed
 
-   Returns how many there are, -1 where this cannot tell, -2 where the scores are not finite. */
+   Returns how many there are, -1 where this cannot tell, -2 where a score is no number. */
 int32_t left_of(
     float *scores, int32_t n, const struct changes *changes, float *before, int32_t k,
     double temperature, int64_t *tokens, double *logits, double *shares)
 {
     const int64_t *biased = changes->biased, *others = changes->others;
     const int biases = changes->biases, unlikely = changes->unlikely;
-    if (!is_finite(scores, n))
+    if (!are_numbers(scores, n))
         return -2;
     for (int i = 0; i < biases; i++) {
         before[i] = scores[biased[i]];

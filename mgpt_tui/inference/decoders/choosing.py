@@ -106,6 +106,7 @@ class Compiled:
         self._biased = np.empty(MOST_BIASES, np.int64)
         self._bias = np.empty(MOST_BIASES, np.float32)
         self._before = np.empty(MOST_BIASES + vocab_size, np.float32)
+        self._noted: Mapping[int, float] = {}  # the biases that are there: as a rule they stay
         self._changes = _Changes(self._biased.ctypes.data, self._bias.ctypes.data)
         self._room = ctypes.byref(self._changes), self._before.ctypes.data
 
@@ -139,10 +140,11 @@ class Compiled:
         if allowed is not None or len(bias) > MOST_BIASES or not logits.flags.c_contiguous:
             return 0
         changes = self._changes
-        changes.biases, changes.unlikely = len(bias), 0
-        if bias:
+        if bias is not self._noted:
+            self._noted, changes.biases = bias, len(bias)
             self._biased[: len(bias)] = list(bias)
             self._bias[: len(bias)] = list(bias.values())
+        changes.unlikely = 0
         if others is not None:
             changes.others, changes.unlikely = others.ctypes.data, len(others)
             changes.added = log_share(settings.new_names)

@@ -35,6 +35,7 @@ class NativeCache:
         length: tokens held, of every sequence as many.
         keys_values: uint16 (n_layer, 2, B, n_head, S, head_size), S being `block_size` padded to
             `KEYS`; of keys, which are (S / KEYS, head_size, KEYS) there, this tells how many.
+        address: where they lie.
     """
 
     def __init__(self, config: GPTConfig, batch_size: int = 1) -> None:
@@ -44,6 +45,7 @@ class NativeCache:
             *(_padded(config.block_size), config.head_size),
         )
         self.keys_values = structs.aligned(math.prod(shape), np.uint16).reshape(shape)
+        self.address = self.keys_values.ctypes.data
         self.length = 0
 
     def truncate(self, length: int) -> None:
@@ -116,6 +118,8 @@ class NativeDecoder:
             self._matrix(weights, "token_embedding" if config.tied_head else "unembedding"),
         )
 
+        self._model_at = ctypes.byref(self._model)
+
     def new_cache(self, rows: int) -> NativeCache:
         """See `Decoder`."""
         return NativeCache(self.config, rows)
@@ -166,7 +170,7 @@ class NativeDecoder:
     ) -> None:
         (B, T), tokens = tokens.shape, np.ascontiguousarray(tokens, np.int64)
         done = self._read(
-            *(self._model, tokens.ctypes.data, B, T, cache.length, cache.keys_values.ctypes.data),
+            *(self._model_at, tokens.ctypes.data, B, T, cache.length, cache.address),
             *(self._scratch, logits, look, self.threads),
         )
         if not done:

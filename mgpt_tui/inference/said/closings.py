@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from mgpt_tui.inference.said.names import NONE, Tokens
 from mgpt_tui.model.tokenizer import Tokenizer
 
 CLOSES = {"The": (" end", " End", " moral"), "happily": (" ever",)}
@@ -19,13 +16,13 @@ class ClosingTable:
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        ranks, self._after = tokenizer.ranks, dict[int, Tokens]()
+        ranks, self._after = tokenizer.ranks, dict[int, tuple[int, ...]]()
         for begun, words in CLOSES.items():
             found = [ranks[word.encode()] for word in words if word.encode() in ranks]
             for before in ("", " ", "\n"):
                 if (token := ranks.get(f"{before}{begun}".encode())) is not None:
-                    self._after[token] = np.array(found, dtype=np.int64)
+                    self._after[token] = tuple(found)
 
-    def after(self, token: int) -> Tokens:
+    def after(self, token: int) -> tuple[int, ...]:
         """The tokens that would close a story behind this one."""
-        return self._after.get(token, NONE)
+        return self._after.get(token, ())
