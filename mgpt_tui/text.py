@@ -86,6 +86,12 @@ def shortened(number: float) -> str:
     return f"{number:.1f} {unit}"
 
 
+def without_middle(text: str, most: int = 400) -> str:
+    """A text to be told, which may repeat something long: of more characters, both ends."""
+    half = (most - 3) // 2
+    return text if len(text) <= most else f"{text[:half]} … {text[-half:]}"
+
+
 def counted(count: int, one: str, many: str = "") -> str:
     """So many of something: `1 word`, `2,000 words`; `many` where that takes no mere s."""
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"

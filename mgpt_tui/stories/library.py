@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_write, exists, os_error
+from mgpt_tui.files import atomic_write, check_folder, exists, os_error
 from mgpt_tui.reading import MissingFile, read_text
 from mgpt_tui.stories import journal
 from mgpt_tui.stories.claims import alone, free, named, no_story
@@ -315,11 +315,8 @@ class StoryLibrary:
             raise no_form(target.name)
         if form == ".json" and folder == self.folder.absolute():
             raise UserError("That is where stories are kept.", "Give another folder.")
-        try:
-            if folder != self.folder.absolute():
-                folder.stat()
-        except OSError as error:
-            raise os_error(error, target.parent) from error
+        if folder != self.folder.absolute():
+            check_folder(target)
         atomic_write(target, render(story, form, title), new=new)
 
     def _sound(self, entry: Entry) -> Read:

@@ -51,7 +51,14 @@ def start(prepared, *more, program=("-m", "mgpt_tui")):
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
+        preexec_fn=hear_signals,
     )
+
+
+def hear_signals():
+    """Let a process hear what may be ignored here, as behind nohup or in the background."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def wait_for_steps(process):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.actions import SkipAction
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_write
+from mgpt_tui.files import atomic_write, check_folder
 from mgpt_tui.paths import expanded
 from mgpt_tui.stories.paragraphs import apart
 from mgpt_tui.ui.arguments import COPIES
@@ -55,6 +55,7 @@ class Reading:
         text = apart(story.text if which == "story" else story.spans[-1].text.strip())
         if file:
             path = expanded(file.strip())
+            check_folder(path)
             atomic_write(path, f"{text}\n", new=True)
             self._desk.say(f"Copied to {path}")
         else:

@@ -49,7 +49,7 @@ class Writing:
             self._desk.prompt.begin(KEY["goal"], str(goal) if goal else "")
             return
         is_number = words.isdecimal() and len(words) <= len(str(MOST_WORDS))
-        wanted = 0 if words == OFF else int(words) if is_number else -1
+        wanted = 0 if words.casefold() == OFF else int(words) if is_number else -1
         if not 0 <= wanted <= MOST_WORDS:
             raise UserError(f"{words} is no number of words.", "Give one such as 500, or off.")
         session.story = replace(session.story, goal=wanted)

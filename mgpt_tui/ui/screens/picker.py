@@ -17,7 +17,7 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.text import clean_text
+from mgpt_tui.text import clean_text, without_middle
 from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.widgets.options import Options
 from mgpt_tui.ui.widgets.plain import Plain
@@ -181,7 +181,7 @@ class Picker(Dialog[Answer | None], Generic[Row, Answer]):
         """Say something under the list."""
         said = self.query_one(".said", Plain)
         said.set_class(bad, "-bad")
-        said.update(clean_text(f"✗ {text}" if bad else text))
+        said.update(clean_text(without_middle(f"✗ {text}" if bad else text)))
 
     def complain(self, error: UserError) -> None:
         """Say what went wrong."""

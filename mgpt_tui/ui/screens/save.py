@@ -14,7 +14,7 @@ from textual.widgets import Input
 from mgpt_tui.errors import UserError
 from mgpt_tui.stories.keeper import Keeper
 from mgpt_tui.stories.library import Target
-from mgpt_tui.text import clean_text
+from mgpt_tui.text import clean_text, without_middle
 from mgpt_tui.ui.screens.dialog import Dialog
 from mgpt_tui.ui.widgets.plain import Plain
 
@@ -95,4 +95,4 @@ class SaveScreen(Dialog[Target | None]):
     def _say(self, text: str, *, bad: bool = False) -> None:
         where = self.query_one("#where", Plain)
         where.set_class(bad, "-bad")
-        where.update(text)
+        where.update(without_middle(text))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from mgpt_tui.text import clean_text
+from mgpt_tui.text import clean_text, without_middle
 from mgpt_tui.ui.notices import Notice, Severity
 from mgpt_tui.ui.widgets.plain import Plain
 
@@ -56,7 +57,7 @@ class NoticeLine(Plain):
 
     def tell(self, notice: Notice) -> None:
         """Show this in the place of what was told before."""
-        self.notice = notice
+        self.notice = notice = replace(notice, text=without_middle(notice.text))
         for severity in Severity:
             self.set_class(severity is notice.severity, f"-{severity.value}")
         self.say(clean_text(MARKS[notice.severity] + notice.text))

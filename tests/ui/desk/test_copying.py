@@ -64,6 +64,9 @@ async def test_a_file_takes_what_the_writer_wants_there_and_nothing_is_written_o
         await writer.command(f"/copy story {file}")
         await writer.until(lambda: f"Copied to {file}" in writer.toasts)
         assert file.read_text("utf-8") == TOLD + "\n"
+        await writer.command(f"/copy story {tmp_path / 'no' / 'such' / 'a.txt'}")
+        await writer.until(lambda: "does not exist" in writer.toasts)
+        assert not (tmp_path / "no").exists()
         await writer.command(f"/copy passage {file}")
         await writer.until(lambda: "already" in writer.toasts)
         assert file.read_text("utf-8") == TOLD + "\n"

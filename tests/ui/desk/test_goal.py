@@ -31,13 +31,19 @@ async def test_a_goal_is_shown_told_once_and_kept_with_the_story(open_room, engi
         await writer.command("/goal")
         await writer.until(lambda: writer.prompt.text == "/goal 12")
         await writer.press("ctrl+u")
-        await writer.command("/goal off")
+        await writer.command("/goal OFF")
         await writer.misses("of 12 words")
+        await writer.command("/goal 1")
+        await writer.sees("17 of 1 word ")
+        assert "The goal is 1 word." in writer.toasts
 
 
 async def test_what_is_no_number_of_words_is_refused(open_room, engine) -> None:
     async with open_room(engine) as writer:
         for wrong in ("many", "-3", "9" * 12, "9" * 4301):  # int() takes 4,300 digits
             await writer.command(f"/goal {wrong}")
-            await writer.until(lambda wrong=wrong: f"{wrong} is no number" in writer.toasts)
+            told = f"{wrong[-12:]} is no number"
+            await writer.until(lambda told=told: told in writer.toasts)
+        assert writer.screen.count("9" * 40) <= 6, "it is not repeated whole"
+        await writer.sees("Give one such as 500, or off.")
         assert writer.app.session.story.goal == 0

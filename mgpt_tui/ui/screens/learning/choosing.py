@@ -22,7 +22,7 @@ from mgpt_tui.learning.begun import free_name
 from mgpt_tui.model.registry import run_folder
 from mgpt_tui.stories.documents import journal_of
 from mgpt_tui.stories.library import Entry, StoryLibrary
-from mgpt_tui.text import clean_text, counted
+from mgpt_tui.text import clean_text, counted, without_middle
 from mgpt_tui.ui.learning.apprentice import Apprentice
 from mgpt_tui.ui.screens.dialog import Answer, Dialog
 from mgpt_tui.ui.screens.library import date
@@ -242,7 +242,7 @@ class ChooseStoriesScreen(LearningDialog[ToLearn | None]):
     def _say(self, text: str, *, bad: bool = False) -> None:
         said = self.query_one(".said", Plain)
         said.set_class(bad, "-bad")
-        said.update(clean_text(f"✗ {text}" if bad else text))
+        said.update(clean_text(without_middle(f"✗ {text}" if bad else text)))
 
     def action_cancel(self) -> None:
         self._apprentice.leave()
