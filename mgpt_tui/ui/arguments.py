@@ -64,9 +64,12 @@ def read_setting(argument: str) -> tuple[str, Any]:
     text = text.strip()
     try:
         return setting.name, parse(setting, text)
-    except UserError:
+    except UserError as error:
         wrong = f"cannot be {text!r}" if text else "needs a value"
-        raise UserError(f"{label(setting)} {wrong}.", f"Give {allowed(setting)}.") from None
+        said = f"{label(setting)} {wrong}."
+        if setting.limits.words:  # of which it says the one that cannot be
+            said = error.message
+        raise UserError(said, f"Give {allowed(setting)}.") from None
 
 
 def _whole_number(argument: str, usage: str) -> None:
