@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from mgpt_tui.inference.inspection.asked import WAITING, View
-from mgpt_tui.inference.process.messages import Generate, Inspect, Question, Tell
+from mgpt_tui.inference.process.messages import Bridge, Generate, Inspect, Question, Tell
 
 
 class Waiting:
@@ -41,11 +41,11 @@ class Waiting:
         """The first that is answered at once, if one is there.
 
         Args:
-            with_text: whether a generation is meant, too.
+            with_text: whether what writes is meant, too.
         """
         with self._changed:
             for question in self._questions:
-                is_text = isinstance(question, Generate | Tell)
+                is_text = isinstance(question, Bridge | Generate | Tell)
                 is_long = isinstance(question, Inspect) and question.asked.view in WAITING
                 if not is_long and (with_text or not is_text):
                     self._questions.remove(question)

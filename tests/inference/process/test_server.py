@@ -541,6 +541,20 @@ def test_bridges_let_short_questions_in_and_are_stopped(server, events, engine):
     assert all(event.more for event in events if isinstance(event, Bridged))
 
 
+def test_a_bridge_waits_for_the_one_before(server, events, engine):
+    def go_on(event):
+        events.append(event)
+        if len(events) == 1:
+            server.take(encode(Bridge(6, GAP, LINES, 8)))
+
+    server._send = go_on
+    server.take(encode(Bridge(5, GAP, LINES, 40)))
+    server.answer_next(engine)
+    assert {event.id for event in events} == {5}
+    server.answer_next(engine)
+    assert events[-1].id == 6
+
+
 def test_a_muted_model_bridges_too(server, events, engine, inspector):
     for id, muted in ((5, "L1"), (6, "")):
         server.take(encode(Bridge(id, GAP, LINES, 8, muted)))
