@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
 from textual import events, on
@@ -16,6 +17,7 @@ from textual.widgets.option_list import Option
 
 from mgpt_tui.inference.process.messages import Seen
 from mgpt_tui.inference.request import Alternative
+from mgpt_tui.stories.paragraphs import are_close
 from mgpt_tui.stories.story import Story
 from mgpt_tui.text import clean_text
 from mgpt_tui.ui.screens.dialog import STEPS, LiveDialog
@@ -57,6 +59,15 @@ def around(
     return (
         first if first < start else max(0, start - before),
         last if last > end else min(len(text), end + after),
+    )
+
+
+def set_apart(content: Content) -> Content:
+    """Styled text as `apart` has it plain."""
+    lines = content.split(include_separator=True)
+    pairs = pairwise([*lines, Content("")])
+    return Content.assemble(
+        *(line + "\n" * are_close(line.plain, following.plain) for line, following in pairs)
     )
 
 
@@ -226,7 +237,7 @@ class AnotherWordScreen(LiveDialog[Answer | None]):
             if first <= begin < last:
                 click = Style.from_meta({"@click": f"screen.place({place})"})
                 content = content.stylize(click, begin - first, min(stop, last) - first)
-        return content.stylize("reverse bold", start - first, end - first)
+        return set_apart(content.stylize("reverse bold", start - first, end - first))
 
     def show_session(self) -> None:
         """Show the answer, once it is there; ask again where the engine died over it."""

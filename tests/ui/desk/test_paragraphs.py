@@ -104,6 +104,18 @@ async def test_continuations_side_by_side_have_it(open_room, engine) -> None:
         await writer.until(lambda: words.said.endswith("sang.\n\nIt was shiny.\n\nThe end."))
 
 
+async def test_the_passage_around_a_word_has_it(open_room, engine) -> None:
+    engine.words = WORDS
+    async with open_room(engine) as writer:
+        await writer.tell("The key")
+        await writer.press("f5")
+        await writer.on(AnotherWordScreen)
+        passage = writer.app.screen.query_one("#passage", Plain)
+        assert str(passage.content) == SHOWN
+        await writer.pilot.click(passage, offset=(2 + len("It w"), 3))
+        await writer.until(lambda: engine.looked[-1] == ("The key", (1001, 1002)))
+
+
 async def test_the_editor_shows_it_and_leaves_what_nobody_changed(open_room, engine) -> None:
     engine.words = WORDS
     async with open_room(engine) as writer:
