@@ -74,7 +74,8 @@ static void product(
         job.matrix = matrix;
         job.out = out;
         job.out_stride = stride;
-        job.group = padded((panels + 31) / 32, 2);
+        const int parts = 2 * sharing(); /* more cost more to hand out than they even out */
+        job.group = padded((panels + parts - 1) / parts, 2);
         share(multiplied, &job, (panels + job.group - 1) / job.group);
     } else
         product_of(p, matrix, first, end, out, stride, 0, panels);

@@ -25,6 +25,7 @@ enum { MOST_PARTS = (1 << 20) - 1, MOST_HELPERS = 63 };
 
 static void begin_sharing(int threads, int rows) { (void)threads, (void)rows; }
 static void end_sharing(void) {}
+static int sharing(void) { return 1; }
 static void share(part_function *part, const void *shared, int parts)
 {
     for (int i = 0; i < parts; i++)
@@ -212,6 +213,12 @@ static void end_sharing(void)
     if (pool.pace)
         end_timing(pool.pace);
     pthread_mutex_unlock(&pool.owner);
+}
+
+/* How many threads may take parts now. */
+static int sharing(void)
+{
+    return has_helpers && !pool.alone ? atomic_load(&pool.helpers) + 1 : 1;
 }
 
 static void wake_helpers(void)
