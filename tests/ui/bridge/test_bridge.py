@@ -87,6 +87,23 @@ async def test_more_than_a_sentence_is_marked(open_room, engine) -> None:
         assert engine.bridged[0][0].now == " It was shiny. She smiled."
 
 
+async def test_the_end_of_what_is_marked_stays_in_view(open_room, engine) -> None:
+    async with open_room(engine) as writer:
+        await writer.tell(BEGINNING)
+        many = " ".join(f"Then mouse {number} went into the house." for number in range(60))
+        await writer.send(many)
+        await writer.until(lambda: len(engine.asked) == 2 and not writer.app.session.is_busy)
+        await writer.command("/bridge")
+        await writer.on(MarkScreen)
+        await writer.sees("mouse 59")
+        await writer.press("home", *["shift+right"] * 90)
+        await writer.sees("mouse 44")
+        await writer.press("enter")
+        await writer.on(WaysScreen)
+        now = engine.bridged[0][0].now
+        assert now.startswith(" It was") and "mouse 42" in now
+
+
 async def test_the_sentence_under_the_cursor_of_another_word_is_said_otherwise(
     open_room, engine
 ) -> None:

@@ -16,7 +16,7 @@ from mgpt_tui.ui.screens.dialog import STEPS, Dialog
 from mgpt_tui.ui.widgets.plain import Plain
 
 BEFORE, AFTER = 500, 400
-"""Characters of the story that are shown around what is marked."""
+"""Characters of the story that are shown around the end of what is marked that moves."""
 HERE = " … "
 """What marks a place where nothing stands."""
 BETWEEN = "Between two sentences: enter has the model write what leads from one to the other."
@@ -93,12 +93,13 @@ class MarkScreen(Dialog[Stretch | None]):
 
     def _passage(self, start: int, end: int) -> Content:
         """The story around what is marked, in which sentences can be clicked."""
-        first, last = around(self._text, start, end, BEFORE, AFTER)
+        first, last = around(self._text, *self._places[self._at], BEFORE, AFTER)
         content = Content(self._text)
         for number, (begin, stop) in enumerate(self._places):
             if first <= begin < stop and begin < last:
                 click = Style.from_meta({"@click": f"screen.place({number})"})
                 content = content.stylize(click, begin, stop)
+        start, end = max(first, start), min(end, last)
         marked = content[start:end] if end > start else Content(HERE)
         return Content.assemble(
             content[first:start], marked.stylize("reverse bold"), content[end:last]
