@@ -27,17 +27,27 @@ _LEADING = (
 )
 LEADING = frozenset(_LEADING.split())
 """Words that a name does not end with: something is to follow them."""
+_BEGINNING = re.compile(
+    r"(once upon a time|(?:a long time|long,? long|long) ago|once(?=,| there )"
+    r"|one (?:\w+ ){0,2}(?:day|morning|afternoon|evening|night)(?=,)),?\s+"
+    r"(?:(?:in [^,]{1,40},? )?there (?:once )?(?:was|were|lived)\s+)?",
+    re.IGNORECASE,
+)
+"""How any story begins, which tells it from no other."""
+RELATIVE = ("who", "whose", "which")
 RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?")
 
 
 def first_words(text: str, most: int = 7) -> str:
     """A name made of a story's first line, cut where a sentence, a clause or a name ends.
 
-    "untitled" where there is nothing to use. Where nothing ends in time, words are left out at the
-    end that only lead to others.
+    "untitled" where there is nothing to use. Of "Once upon a time, there was a girl named Mia" it
+    is "A girl named Mia". Where nothing ends in time, words are left out at the end that only lead
+    to others.
     """
     first = next((line for line in text.split("\n") if line.strip()), "")
-    words = _ENDS.split(unicodedata.normalize("NFC", first).strip(), maxsplit=1)[0].split()
+    sentence = _ENDS.split(unicodedata.normalize("NFC", first).strip(), maxsplit=1)[0]
+    words = _told(sentence).split()
     short = _cut(" ".join(words[:most]), 48).split()
     if len(short) < len(words):
         short = short[: _end(short, words[len(short)])]
@@ -47,8 +57,19 @@ def first_words(text: str, most: int = 7) -> str:
     return _given(name.strip(" .,;!'-_"))
 
 
+def _told(sentence: str) -> str:
+    """A sentence without what any story begins with, unless that is all that it says yet."""
+    if (begun := _BEGINNING.match(sentence)) is None:
+        return sentence
+    told = sentence[begun.end() :]
+    if all(word.casefold() in LEADING for word in told.split()):
+        return begun[1]
+    return told[:1].upper() + told[1:]
+
+
 def _end(words: list[str], following: str) -> int:
-    """How many of these words to keep: to the last clause or else the last name, if there is one.
+    """How many of these words to keep: to the last clause, or else the last name, or else to where
+    more is said of somebody, if there is one of these.
 
     A name is a word with a capital that is not the first, and no other goes on with it.
     """
@@ -56,7 +77,8 @@ def _end(words: list[str], following: str) -> int:
     clauses = (end for end in places if words[end - 1][-1] in ",;:")
     nexts = [*words[1:], following]
     names = (end for end in places if _is_name(words[end - 1]) and not _is_name(nexts[end - 1]))
-    return next(clauses, 0) or next(names, len(words))
+    more = (at for at in range(2, len(words)) if words[at] in RELATIVE)
+    return next(clauses, 0) or next(names, 0) or next(more, len(words))
 
 
 def _is_name(word: str) -> bool:
