@@ -33,6 +33,7 @@ from mgpt_tui.stories.story import Story
 from mgpt_tui.text import one_line
 
 EXPLICIT = ("/", "./", "~/")
+ELSEWHERE = "For another folder, give a path that begins with / or ./ or ~/."
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ class StoryLibrary:
             raise UserError("A name holds no control characters.", "Type it anew.")
         if not (answer.startswith(EXPLICIT) or Path(answer).is_absolute()):
             stem, suffix = split_form(answer)
-            name = check_name(stem)
+            name = check_name(stem, ELSEWHERE)
             return Target(path_in(self.folder, name, suffix), name)
         path = paths.expanded(answer).absolute()
         if answer.endswith(("/", os.sep)) or os.path.isdir(path):  # noqa: PTH112  (as `exists`)

@@ -101,14 +101,16 @@ def numbered(name: str) -> Iterator[str]:
     yield from (f"{short} {number}" for number in count(2))
 
 
-def check_name(name: str) -> str:
+def check_name(name: str, elsewhere: str = "Leave that out.") -> str:
     """`name` as a file name without its ending.
+
+    Args:
+        elsewhere: what to do where the name looks like a path.
 
     Raises:
         UserError: where it could leave its folder, or some system cannot hold it.
     """
     name = unicodedata.normalize("NFC", name).strip()
-    elsewhere = "For another folder, give a path that begins with / or ./ or ~/."
     if not name or not name.strip("."):
         raise UserError("A story needs a name.", "Type one.")
     if CONTROL.search(name):

@@ -504,6 +504,16 @@ def test_what_is_deleted_is_in_the_trash(library: StoryLibrary) -> None:
     assert files(library) == ["trash"]
 
 
+def test_a_path_is_advised_where_one_is_taken(library: StoryLibrary) -> None:
+    """Who gave a story another name was told to give a path, which is no name either."""
+    entry = library.add(Story().write("A key."), "Keys")
+    with pytest.raises(UserError, match="give a path that begins with"):
+        library.target("a/b", "")
+    for name in ("a/b", "/tmp/b", ".b"):
+        with pytest.raises(UserError, match="Leave that out"):
+            library.rename(entry, name)
+
+
 def test_what_is_open_is_neither_renamed_nor_deleted(library: StoryLibrary) -> None:
     keeper = Keeper(library)
     keeper.keep(Story().write("A key."))
