@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ LONGEST = 200
 """Characters of a passage."""
 MOST = 100
 """Places of a word that are looked at in a line."""
-LONG_LINE = 100_000
+LONG_LINE = 20_000
 """Characters of a line in which a place is found exactly, whatever its letters are."""
 
 
@@ -54,7 +55,7 @@ def passage(text: str, written: str, words: Sequence[str]) -> Passage | None:
 
 def _cut(line: str, written: str, words: Sequence[str]) -> Passage:
     """The piece of a line in which most of the words stand together."""
-    spans = sorted({span for word in words for span in islice(_spans(line, written, word), MOST)})
+    spans = sorted({span for word in words for span in _spans(line, written, word)})
 
     def together(start: int) -> int:
         inside = (line[a:b] for a, b in spans if start <= a < start + TOGETHER)
@@ -85,9 +86,7 @@ def _spans(line: str, written: str, word: str) -> Iterator[tuple[int, int]]:
             place += 1
         return place
 
-    at = written.find(word)
-    while at >= 0:
-        start, end = place(at), place(at + len(word))
-        if folded(line[start:end]) == word:
+    for found in islice(re.finditer(re.escape(word), written), MOST):
+        start, end = map(place, found.span())
+        if folded(line[start:end]) == word:  # not half of a letter, as s is of ß
             yield start, end
-        at = written.find(word, at + len(word))

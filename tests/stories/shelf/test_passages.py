@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mgpt_tui.stories.shelf import passages
 from mgpt_tui.stories.shelf.passages import BEFORE, LONGEST, Passage, passage
 from mgpt_tui.text import folded
 
@@ -79,3 +80,17 @@ def test_a_line_without_end_is_no_trouble(letter: str) -> None:
     assert where is not None
     assert len(where.text) <= LONGEST + 2
     assert unicodedata.is_normalized("NFC", "key")
+
+
+def test_half_letters_are_not_looked_at_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each s that a long line of ß has when it is folded was looked for: minutes of it."""
+    text, asked = "ß" * 5000, []
+    written = folded(text)
+
+    def counted(part: str) -> str:
+        asked.append(part)
+        return folded(part)
+
+    monkeypatch.setattr(passages, "folded", counted)
+    assert passages.passage(text, written, ["s"]) == passages.Passage(f"{text[:200]}…", ())
+    assert len(asked) < 50 * passages.MOST
