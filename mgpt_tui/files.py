@@ -49,18 +49,6 @@ def make_folder(folder: Path) -> None:
         sync_dir(path.parent)
 
 
-def check_folder(path: Path) -> None:
-    """Refuse a file whose folder is not there: a slip of the pen is to make none.
-
-    Raises:
-        UserError: where it is missing, or cannot be looked at.
-    """
-    try:
-        path.absolute().parent.stat()
-    except OSError as error:
-        raise os_error(error, path.parent) from error
-
-
 @contextmanager
 def atomic_writer(
     path: Path, *, durable: bool = True, new: bool = False, like: Path | None = None

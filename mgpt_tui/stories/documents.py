@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.files import os_error
 from mgpt_tui.reading import MissingFile, read_bytes, read_text
 from mgpt_tui.stories import journal
 from mgpt_tui.stories.formats import LARGEST, SUFFIXES, damaged, from_json
@@ -120,3 +121,15 @@ def in_use(path: Path) -> UserError:
     return UserError(
         one_line(f"{path.stem} is open in another window."), "Close it there, or take a copy."
     )
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a file whose folder is not there: a slip of the pen is to make none.
+
+    Raises:
+        UserError: where it is missing, or cannot be looked at.
+    """
+    try:
+        path.absolute().parent.stat()
+    except OSError as error:
+        raise os_error(error, path.parent) from error

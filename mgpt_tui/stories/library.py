@@ -18,11 +18,11 @@ from pathlib import Path
 
 from mgpt_tui import paths
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_write, check_folder, exists, os_error
+from mgpt_tui.files import atomic_write, exists, os_error
 from mgpt_tui.reading import MissingFile, read_text
 from mgpt_tui.stories import journal
 from mgpt_tui.stories.claims import alone, free, named, no_story
-from mgpt_tui.stories.documents import DRAFT, PAGES, Document, Read, journal_of, read
+from mgpt_tui.stories.documents import DRAFT, PAGES, Document, Read, check_folder, journal_of, read
 from mgpt_tui.stories.formats import LARGEST, form_of, no_form, render, split_form, to_json
 from mgpt_tui.stories.names import CONTROL, check_name, first_words, path_in, safe_name
 from mgpt_tui.stories.shelf.imports import Brought, brought, imported

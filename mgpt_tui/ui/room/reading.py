@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from textual.actions import SkipAction
 
 from mgpt_tui.errors import UserError
-from mgpt_tui.files import atomic_write, check_folder
+from mgpt_tui.files import atomic_write
 from mgpt_tui.paths import expanded
+from mgpt_tui.stories.documents import check_folder
 from mgpt_tui.stories.paragraphs import apart
 from mgpt_tui.ui.arguments import COPIES
 from mgpt_tui.ui.room.desk import Desk
