@@ -78,3 +78,20 @@ def test_a_change_leaves_the_paragraphs_before_and_behind_as_they_were(
 )
 def test_a_change_is_the_only_change(changed: str, expected: str) -> None:
     assert together("A fox.\nA bird.\n\nA key.", changed) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new"),
+    [
+        ("Here is Tom.\nTom ran.\n\nTom\nTom.", "Tom", "Ben"),
+        ("Tom\nTom\nTom", "Tom", "Ben Bo"),
+        ("A fox.\nA bird.\nA key.", "A", "One"),
+        # So many words, the first and the last among the changed ones, are not compared.
+        ("\n".join(f"The fox number {n} ran away with all of it." for n in range(2500)), "f", "F"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_words_that_change_on_both_sides_leave_what_is_between_as_it_was(
+    text: str, old: str, new: str
+) -> None:
+    assert together(text, apart(text).replace(old, new)) == text.replace(old, new)
