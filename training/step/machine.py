@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import re
 import sys
 import time
@@ -23,6 +24,9 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+PATIENCE = 0.1
+"""Seconds after which what is slower counts as slower."""
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
 
@@ -103,13 +107,18 @@ def _bf16_is_faster(device: torch.device) -> bool:
     """Whether products as in the `small` preset are faster in bf16.
 
     Without AVX-512 a whole one takes a second, a hundred times as long as in fp32: there, the
-    first of its rows tell enough.
+    first of its rows tell enough. Both are measured in turn, and again while bf16 is slower: it may
+    have been held up.
     """
     for rows, repeats, slower in ((64, 3, 4.0), (1024, 8, 1.0)):
-        fp32, bf16 = (
-            _product_seconds(dtype, device, (rows, 384, 1536), repeats)
-            for dtype in (torch.float32, torch.bfloat16)
-        )
+        fp32 = bf16 = math.inf
+        ends = time.perf_counter() + PATIENCE
+        while repeats > 0 or (bf16 >= slower * fp32 and time.perf_counter() < ends):
+            repeats -= 1
+            fp32, bf16 = (
+                min(shortest, _product_seconds(dtype, device, (rows, 384, 1536), 1))
+                for dtype, shortest in ((torch.float32, fp32), (torch.bfloat16, bf16))
+            )
         if bf16 >= slower * fp32:
             return False
     return True

@@ -116,6 +116,8 @@ def test_a_cpu_trains_in_what_is_faster_there(monkeypatch, times, dtype, asked):
     """`times` are those of bf16, in times of fp32, by rows."""
     measured = []
 
+    monkeypatch.setattr(machine, "PATIENCE", 0)
+
     def seconds(kind, device, shape, repeats):
         measured.append(shape[0])
         return times[shape[0]] if kind == torch.bfloat16 else 1.0
@@ -125,7 +127,26 @@ def test_a_cpu_trains_in_what_is_faster_there(monkeypatch, times, dtype, asked):
         patch.setattr(machine, "_product_seconds", seconds)
         assert choose_dtype("auto", CPU) == choose_dtype("auto", CPU) == dtype
     machine._bf16_is_faster.cache_clear()
-    assert measured == [rows for rows in asked for _ in range(2)]
+    assert sorted(set(measured)) == asked
+
+
+def test_what_is_held_up_for_a_moment_is_not_slower(monkeypatch):
+    """The first ten products in bf16 wait for something else."""
+    left = 10
+
+    def seconds(kind, device, shape, repeats):
+        nonlocal left
+        left -= kind == torch.bfloat16
+        if kind == torch.float32:
+            return 1.0
+        return 100.0 if left >= 0 else 0.5
+
+    machine._bf16_is_faster.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(machine, "_product_seconds", seconds)
+        patch.setattr(machine, "PATIENCE", 60)
+        assert choose_dtype("auto", CPU) == torch.bfloat16
+    machine._bf16_is_faster.cache_clear()
 
 
 @pytest.mark.parametrize(("emulated", "dtype"), [(True, torch.float16), (False, torch.bfloat16)])
