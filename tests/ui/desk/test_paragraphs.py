@@ -6,6 +6,8 @@ from textual.widgets import TextArea
 
 from mgpt_tui.ui.room.main import MainScreen
 from mgpt_tui.ui.screens.another_word import AnotherWordScreen
+from mgpt_tui.ui.screens.bridge.marking import MarkScreen
+from mgpt_tui.ui.screens.bridge.ways import WaysScreen
 from mgpt_tui.ui.screens.compare import Candidate, CompareScreen
 from mgpt_tui.ui.screens.edit import EditScreen
 from mgpt_tui.ui.screens.inside.screen import InsideScreen
@@ -114,6 +116,23 @@ async def test_the_passage_around_a_word_has_it(open_room, engine) -> None:
         assert str(passage.content) == SHOWN
         await writer.pilot.click(passage, offset=(2 + len("It w"), 3))
         await writer.until(lambda: engine.looked[-1] == ("The key", (1001, 1002)))
+
+
+async def test_a_bridge_is_marked_and_chosen_with_it(open_room, engine, monkeypatch) -> None:
+    monkeypatch.setattr("tests.ui.conftest.WAYS", (" It sang.\nIt shone.",))
+    engine.words = WORDS
+    async with open_room(engine) as writer:
+        await writer.tell("The key")
+        await writer.command("/bridge")
+        await writer.on(MarkScreen)
+        passage = writer.app.screen.query_one("#marked", Plain)
+        assert str(passage.content) == SHOWN.replace("shiny.", "shiny. … ")
+        await writer.press("enter")
+        await writer.on(WaysScreen)
+        before, after = (shore.said for shore in writer.app.screen.query(".shore").results(Plain))
+        assert (before, after) == ("The key sang.\n\nIt was shiny.", "The end.")
+        words = writer.app.screen.query_one(Candidate).query_one(Plain)
+        await writer.until(lambda: words.said == "It sang.\n\nIt shone.")
 
 
 async def test_the_editor_shows_it_and_leaves_what_nobody_changed(open_room, engine) -> None:

@@ -10,7 +10,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.style import Style
 
-from mgpt_tui.ui.screens.another_word import around
+from mgpt_tui.ui.screens.another_word import around, set_apart
 from mgpt_tui.ui.screens.bridge.bridging import Stretch, places_of
 from mgpt_tui.ui.screens.dialog import STEPS, Dialog
 from mgpt_tui.ui.widgets.plain import Plain
@@ -101,6 +101,5 @@ class MarkScreen(Dialog[Stretch | None]):
                 content = content.stylize(click, begin, stop)
         start, end = max(first, start), min(end, last)
         marked = content[start:end] if end > start else Content(HERE)
-        return Content.assemble(
-            content[first:start], marked.stylize("reverse bold"), content[end:last]
-        )
+        marked = marked.stylize("reverse bold")
+        return set_apart(Content.assemble(content[first:start], marked, content[end:last]))

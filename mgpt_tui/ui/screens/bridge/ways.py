@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
 from mgpt_tui.inference.request import MOST_WAYS
+from mgpt_tui.stories.paragraphs import apart
 from mgpt_tui.text import clean_text
 from mgpt_tui.ui.screens.another_word import around
 from mgpt_tui.ui.screens.bridge.bridging import SAMPLES, Bridging
@@ -48,7 +49,7 @@ class WaysScreen(LiveDialog[int | None]):
     def compose(self) -> ComposeResult:
         text, (start, end) = self._bridging.text, self._bridging.stretch
         first, last = around(text, start, end, SEEN, SEEN)
-        before, after = text[first:start].strip(), text[end:last].strip()
+        before, after = apart(text[first:start].strip()), apart(text[end:last].strip())
         box = Vertical(classes="box whole")
         box.border_title = "What leads from here to there?"
         box.border_subtitle = f"1–{MOST_WAYS} or enter keeps one · ctrl+r looks for others · esc"
@@ -70,7 +71,7 @@ class WaysScreen(LiveDialog[int | None]):
             number, ways = candidate.number, self._bridging.ways
             if number < len(ways):
                 way = ways[number]
-                candidate.tell(bits(way.bits), clean_text(way.text).strip())
+                candidate.tell(bits(way.bits), apart(clean_text(way.text).strip()))
             else:
                 candidate.tell("" if self._bridging.is_over else "…", "")
         self.query_one(".help", Plain).say(self._said())
