@@ -111,7 +111,7 @@ KEYS = (
     Key(
         id="edit", group=Group.CHANGING, keys="f4", action="edit", label="edit",
         slash="/edit", footer=Footer.WIDE, palette=True,
-        help="change the story anywhere, as in a text editor; ctrl+f finds and replaces there",
+        help="change the story anywhere, as in a text editor that finds and replaces",
         can=_has_story,
         unless="There is no story to change yet.",
     ),

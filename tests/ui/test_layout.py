@@ -301,7 +301,7 @@ async def test_the_hint_and_the_numbers_fit_a_narrow_screen(open_room, engine, w
     async with open_room(engine, (width, 24)) as writer:
         said = " ".join(writer.screen.split())
         assert "press enter." in said
-        assert "What you write is kept." in said
+        assert "What you write is kept; ctrl+o finds it again." in said
         writer.app.session.settings = SamplingSettings(seed=2**31)
         if width >= 60:
             await writer.tell("A key")

@@ -20,6 +20,8 @@ from mgpt_tui.ui.widgets.plain import Plain
 
 FULL, EMPTY = "▰", "▱"
 BAR_WIDTHS = (10, 5, 0)
+SPARED = (1, 4, 0)
+"""What gives way where no bar is left, one after the other: the pace, the seed, the version."""
 GAP = "   "
 CAME, TO_COME = "✓", "○"
 MUTED = 20
@@ -93,19 +95,26 @@ def status(session: Session, width: int, names: KeyNames, line: str = "") -> str
         return f"the model is loading…{waiting}"
     if session.phase is Phase.DOWN:
         return f"{session.trouble} {names.fill('{Send} tries again.')}"
-    aim = goal(session.story)
-    numbers = [version(session.story), rate(session.meter), aim, without(session), seed(session)]
-    numbers.append(settings(session.settings))
+    where, aim, parts = version(session.story), goal(session.story), without(session)
+    numbers = [where, rate(session.meter), aim, parts, seed(session), settings(session.settings)]
     if wished := checklist(session):
-        numbers = [version(session.story), "", without(session), wished]
+        numbers = [where, "", "", parts, "", wished]
     if line:
-        numbers = [version(session.story), "", aim, without(session), line]
+        numbers = [where, "", aim, parts, "", line]
     for bar in BAR_WIDTHS:
         for gap in (GAP, GAP[1:]):
-            shown = gap.join(part for part in (context(session, bar), *numbers) if part)
-            if len(shown) <= width:
+            if len(shown := joined(gap, context(session, bar), *numbers)) <= width:
                 return shown
-    return GAP[1:].join(part for part in (context(session, 0), *numbers[2:]) if part)
+    for spared in SPARED:
+        numbers[spared] = ""
+        if len(shown := joined(GAP[1:], context(session, 0), *numbers)) <= width:
+            break
+    return shown
+
+
+def joined(gap: str, *parts: str) -> str:
+    """The parts that say something, with `gap` in between."""
+    return gap.join(part for part in parts if part)
 
 
 def context(session: Session, bar: int) -> str:

@@ -119,7 +119,9 @@ class Prompt(PlainTextArea):
         elif not session.story.spans:
             words = "How does the story begin?"
         elif session.meter.reason is FinishReason.END:
-            words = "The model ended the story here; you need not"
+            words = self._names.fill(
+                "The model ended the story here; {Send} has it go on all the same"
+            )
         else:
             words = self._names.fill("And then? {Send} lets the model go on")
         if words != self._invitation:

@@ -26,7 +26,8 @@ HINT = """\
 Write how a story begins, in the line below, and press {send}.
 The model goes on from there. {Send} on an empty line: it goes on again.
 {Stop} stops it, {retry} has it try again, {undo} takes a step back.
-{Help} shows every key, / every command. What you write is kept."""
+{Help} shows every key, / every command.
+What you write is kept; {open} finds it again."""
 
 BAR, UNREAD, NO_BAR = "│ ", "┊ ", "  "
 CARET = "▌"

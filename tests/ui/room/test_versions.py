@@ -117,6 +117,19 @@ async def test_a_retry_stays_as_a_branch_one_key_away(open_room, engine, size) -
         assert writer.shown == TOLD
 
 
+async def test_at_80_columns_a_seed_of_ten_digits_does_not_take_the_version_away(
+    open_room, engine
+) -> None:
+    async with open_room(engine, (80, 24)) as writer:
+        await writer.command("/set seed 1512633110")
+        await writer.command("/goal 500")
+        await writer.tell(BEGINNING)
+        await writer.press("ctrl+r")
+        await writer.sees("version 2 of 2")
+        await writer.sees("11 of 500 words")
+        await writer.sees("len 50")
+
+
 # Side by side.
 
 
@@ -214,6 +227,7 @@ async def test_a_story_that_has_ended_is_continued_all_the_same(open_room, manua
         await writer.begin(BEGINNING, " fell.")
         manual.end(FinishReason.END)
         await writer.until(lambda: not writer.app.session.is_busy)
+        await writer.sees("Enter has it go on all the same")
         await writer.press("ctrl+z", "ctrl+y", "f6")
         await writer.on(CompareScreen)
         manual.begin()
