@@ -108,6 +108,15 @@ def list_models() -> list[ModelEntry]:
     return models
 
 
+def listed_as(name: str) -> str:
+    """What a model is called in the list: a run alone by the checkpoint that it stands for."""
+    run = paths.runs_dir() / name
+    if not RUN_NAME.fullmatch(name) or name == EMBEDDED or _has_config(run):
+        return name
+    found = (pointer for pointer in POINTERS if pointed_to(run, pointer))
+    return next((f"{name}/{pointer}" for pointer in found), name)
+
+
 def find_model(name: str | None = None) -> ModelEntry:
     """Resolve a model name: None or `storyteller`, RUN, RUN/best, RUN/last, RUN/step-N, a path.
 

@@ -8,7 +8,7 @@ from mgpt_tui.errors import UserError
 from mgpt_tui.inference.process.messages import Told
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.learning.begun import under_way, unfinished
-from mgpt_tui.model.registry import find_model
+from mgpt_tui.model.registry import find_model, listed_as
 from mgpt_tui.ui.learning.apprentice import Apprentice, Phase
 from mgpt_tui.ui.room.desk import Desk
 from mgpt_tui.ui.screens.learning.both import BothScreen
@@ -60,12 +60,13 @@ class Models:
         if model is None or session.is_busy or self._timed == model.model:
             return
         self._timed = model.model
-        if self._speeds.is_measured(model.model):
+        listed = listed_as(model.model)
+        if self._speeds.is_measured(listed):
             return
 
         def timed(told: Told) -> None:
             rate = told.finished.tokens_per_second
-            self._speeds.measured(model.model, model.parameters, rate)
+            self._speeds.measured(listed, model.parameters, rate)
             screen.measured()
 
         session.questions.ask(Told, lambda _: session.engine.tell((), TIMED), 0, timed)

@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Input, OptionList
 
-from mgpt_tui.model.registry import list_models
+from mgpt_tui.model.registry import list_models, listed_as
 from mgpt_tui.model.summary import ModelSummary
 from mgpt_tui.text import clean_text
 from mgpt_tui.ui.screens.picker import Picker
@@ -61,7 +61,7 @@ class ModelList(Picker[ModelSummary, Answer]):
 
     def __init__(self, in_use: str, speeds: Speeds | None = None) -> None:
         super().__init__()
-        self._in_use = in_use
+        self._in_use = listed_as(in_use)
         self._speeds = speeds or Speeds()
         self._models: Sequence[ModelSummary] | None = None
 

@@ -11,6 +11,7 @@ import pytest
 from mgpt_tui import paths
 from mgpt_tui.model.config import SHAPES
 from mgpt_tui.model.manifest import CONFIG_FILE, CheckpointInfo
+from mgpt_tui.model.registry import listed_as
 from mgpt_tui.ui.screens.models import ModelsScreen
 
 
@@ -46,6 +47,18 @@ async def test_each_model_is_shown_with_its_figures(host, mine: Path) -> None:
         assert "4,300" in other
         await writer.press("enter")
         await writer.until(lambda: writer.app.answers == ["mine/last"])
+
+
+async def test_a_run_named_alone_is_marked_where_it_stands_in_the_list(host, mine: Path) -> None:
+    async with host(ModelsScreen("mine")) as writer:
+        await writer.sees("● mine/best")
+        await writer.press("f6")
+        await writer.sees("mine/best writes now: go to the one to compare it with.")
+    assert listed_as("storyteller") == "storyteller"
+    assert listed_as("mine/last") == "mine/last"
+    assert listed_as(str(mine)) == str(mine)
+    (mine.parent / "best.json").unlink()
+    assert listed_as("mine") == "mine/last"
 
 
 async def test_typing_finds_a_model_and_enter_waits_for_it(host, mine: Path) -> None:

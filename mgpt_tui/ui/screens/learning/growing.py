@@ -88,7 +88,7 @@ class GrowingScreen(LearningDialog[Next | None]):
             case Phase.LEARNING:
                 return "s stops and keeps it · d drops it · esc: write on, it learns on"
             case Phase.LEARNT:
-                return "b the same beginning told by both · w write with it · d drop it · n another"
+                return "b both tell one beginning · w write with it · d drop it · n another"
             case Phase.STOPPED | Phase.FAILED if self._apprentice.can_go_on:
                 return "g goes on · d drops it · n another one · esc leaves it as it is"
             case Phase.FAILED:
