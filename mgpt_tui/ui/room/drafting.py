@@ -44,7 +44,7 @@ class Drafting:
     def put_back_edit(self) -> None:
         """Go on with the change of the story that was not finished, if there is one."""
         text = self._desk.session.story.text
-        if self._back.edit not in ("", text, apart(text)):
+        if self._editing is None and self._back.edit not in ("", text, apart(text)):
             self.edit(self._back.edit)
 
     def tell_waiting(self) -> None:

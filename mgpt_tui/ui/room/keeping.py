@@ -112,6 +112,7 @@ class Keeping:
     def action_new(self) -> None:
         if self.put_away():
             self._turn_to(Story(), Keeper(self._library))
+            self._go_on_editing()
 
     def action_open(self, name: str = "") -> None:
         if name:
@@ -121,27 +122,32 @@ class Keeping:
         self._desk.ask(LibraryScreen(self._library, here), self._open)
 
     def _open(self, path: Path | None) -> None:
-        if path is None:
-            return
+        if path is not None and self._has_opened(path):
+            self._go_on_editing()
+
+    def _has_opened(self, path: Path) -> bool:
         if self._keeper.document and self._keeper.document.path == path:
             self._desk.say("It is open already.")
-            return
+            return False
         try:
             keeper, story = Keeper.open(self._library, path)
         except UserError as error:
             self._desk.complain(error)
-            return
-        if self.put_away():
-            self._turn_to(story, keeper)
-            self._tell_about(story, keeper)
-        else:
+            return False
+        if not self.put_away():
             keeper.close(story)
+            return False
+        self._turn_to(story, keeper)
+        self._tell_about(story, keeper)
+        return True
 
     def _turn_to(self, story: Story, keeper: Keeper) -> None:
         self._desk.keeper = keeper
         self._session.tell(story)
         self._drafting.put_back()
         self._desk.show_end()
+
+    def _go_on_editing(self) -> None:
         self._desk.screen.call_after_refresh(self._drafting.put_back_edit)
 
     def _tell_about(self, story: Story, keeper: Keeper) -> None:
@@ -179,8 +185,8 @@ class Keeping:
 
     def _take_up(self, entry: Entry, then: Callable[[], None], wanted: bool | None) -> None:
         if wanted:
-            self._open(entry.path)
-        then()
+            self._has_opened(entry.path)
+        then()  # which goes on editing, but not before what was typed for the prompt is there
 
     def put_away(self) -> bool:
         """Stop and bring the story to disk; False, and a complaint, where that fails."""

@@ -9,6 +9,7 @@ from mgpt_tui.stories.keeper import Keeper
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.stories.story import Story
 from mgpt_tui.ui.room.main import MainScreen
+from mgpt_tui.ui.screens.crash import CrashScreen
 from mgpt_tui.ui.screens.edit import EditScreen, StoryEditor
 from mgpt_tui.ui.screens.save import SaveScreen
 
@@ -78,6 +79,41 @@ async def test_a_change_of_the_story_that_was_not_finished_is_gone_on_with(
         await writer.until(lambda: on_disk(writer) == NOTHING)
         await writer.press("ctrl+z")
         assert writer.text == TOLD
+
+
+async def test_after_a_crash_a_change_is_gone_on_with_once_and_what_was_typed_is_in_the_prompt(
+    open_room, engine
+) -> None:
+    keeper = Keeper(StoryLibrary())
+    keeper.keep(Story().write(BEGINNING))
+    DraftKeeper().keep(Draft(edit=BEGINNING + " in the sand"), keeper)
+    del keeper  # nobody closes it
+    async with open_room(engine) as writer:
+        await writer.on(CrashScreen)
+        await writer.press(*"And", "enter")
+        await writer.on(EditScreen)
+        await writer.press(".", "escape")
+        await writer.on(MainScreen)
+        assert writer.text == BEGINNING + " in the sand."
+        await writer.until(lambda: writer.prompt.text == "And")
+        assert len(writer.app.screen_stack) == 1
+
+
+async def test_a_story_opened_while_the_app_starts_has_its_change_gone_on_with_once(
+    open_room, engine
+) -> None:
+    keeper = Keeper(StoryLibrary())
+    story = Story().write(BEGINNING)
+    keeper.keep(story)
+    DraftKeeper().keep(Draft(edit=BEGINNING + " in the sand"), keeper)
+    keeper.close(story)
+    async with open_room(engine) as writer:
+        writer.room.keeping.action_open(BEGINNING)
+        writer.app._begin()
+        await writer.on(EditScreen)
+        await writer.press("escape")
+        await writer.on(MainScreen)
+        assert writer.text == BEGINNING + " in the sand"
 
 
 async def test_a_change_that_was_forgotten_stays_forgotten(open_room, engine) -> None:
