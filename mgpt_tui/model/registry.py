@@ -83,7 +83,7 @@ def newest_checkpoints(checkpoint: Path, count: int) -> list[Path]:
     upto = found[: found.index(checkpoint) + 1]
     if len(upto) < count:
         raise UserError(
-            f"There are {len(upto)} checkpoints of the run up to that one, not {count}.",
+            f"Of the checkpoints up to that one the run has {len(upto)}, not {count}.",
             "Train with --keep all to have more.",
         )
     return upto[-count:]

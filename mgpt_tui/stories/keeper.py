@@ -78,7 +78,7 @@ class Keeper:
         if journal is None:
             copied = library.free(path.stem).stem
             story = story.named(copied) if story.title else story
-            keeper.note = f"{why} This is a copy, which is kept as {copied!r}."
+            keeper.note = f"{why} This is a copy; what you change is kept as {copied!r}."
             keeper._wanted, keeper._original, keeper._kept = path.stem, path, story
             return keeper, story
         keeper.document, keeper._folds, keeper._kept = found.document, found.folds, found.story

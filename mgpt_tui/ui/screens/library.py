@@ -184,7 +184,7 @@ class LibraryScreen(Stories[Path]):
         self.when_shown(self._delete)
 
     def _delete(self) -> None:
-        entry = self._changeable("it cannot be deleted meanwhile")
+        entry = self._changeable("it can be deleted once another is open")
         if entry is None:
             return
         if self._doomed != entry.path:

@@ -185,7 +185,7 @@ async def test_a_copy_that_is_not_changed_yet_can_be_renamed(open_room, engine) 
     first, story = Keeper.open(library, library.find("Foxes").path)
     async with open_room(engine) as writer:
         await writer.command("/open Foxes")
-        await writer.until(lambda: "This is a copy" in writer.toasts)
+        await writer.until(lambda: "a copy; what you change is kept as 'Foxes 2'" in writer.toasts)
         await writer.command("/rename Foxes")
         await writer.until(lambda: "already" in writer.toasts)
         await writer.command("/rename Vixens")

@@ -182,7 +182,7 @@ async def test_the_open_story_is_left_alone(host, library) -> None:
         await writer.press("f2")
         await writer.sees("✗ This story is open now; /rename")
         await writer.press("delete", "delete")
-        await writer.sees("cannot be deleted")
+        await writer.sees("it can be deleted once another is open")
     assert names(library) == set(TOLD)
 
 

@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.css.query import NoMatches
 
 from mgpt_tui.errors import UserError
+from mgpt_tui.text import counted
 from mgpt_tui.ui.screens.dialog import STEPS, LiveDialog
 from mgpt_tui.ui.screens.inside import (
     attention,
@@ -293,7 +294,9 @@ def _title(place: Place) -> Content:
     """Which token it is, and how surprising."""
     token, last = place.token, len(place.text.tokens)
     if token is None:
-        return Content.assemble(("What could come next", "bold"), f", after {last} tokens")
+        return Content.assemble(
+            ("What could come next", "bold"), f", after {counted(last, 'token')}"
+        )
     return Content.assemble(
         (said(token.text), "bold reverse"),
         f" token {place.number} of {last}, {bits(token.logprob)}",

@@ -7,6 +7,7 @@ import math
 from textual.content import Content
 
 from mgpt_tui.inference.inspection import BITS
+from mgpt_tui.text import counted
 from mgpt_tui.ui.screens.inside.sight import bar, bits, cells, percent, said
 from mgpt_tui.ui.screens.lessons.card import ALONE, Card, Look, Place, Seen, draw, vocabulary
 
@@ -29,7 +30,7 @@ def _learning(place: Place) -> Look:
     lines = [
         line("guessing evenly", even, f"log2 of {many:,}"),
         line("this model, this text", whole, f"as if one of {2**whole:,.1f}"),
-        line("up to the cursor", read, f"{place.number:,} tokens"),
+        line("up to the cursor", read, counted(place.number, "token")),
         Content(f"Times ln 2, that is {whole / BITS:.3f} nats: the loss on this text."),
         Content(_next(place)),
         Content(_costliest(place)),
