@@ -161,6 +161,11 @@ class Dashboard:
         if self._live is not None:
             self.say(f"See it again: mgpt-tui runs {self.name}")
         self.say(f"Done. Write with it: mgpt-tui --model {self.name}")
+        best = self.trainer.progress.best
+        if best is not None and best.step < self.trainer.step:
+            self.say(
+                f"That is its best checkpoint, of step {best.step}; {self.name}/last is the newest."
+            )
 
     def interrupted(self) -> None:
         """Say what the first Ctrl-C does, and what a second one would."""

@@ -14,7 +14,7 @@ from tests.waiting import PATIENCE
 from training.config import TrainConfig
 from training.report import dashboard as module
 from training.report.dashboard import Dashboard, Pace
-from training.runs.checkpoints import RunFolder
+from training.runs.checkpoints import Best, RunFolder
 from training.trainer import Trainer
 
 SETTINGS = {
@@ -58,7 +58,19 @@ def test_off_a_terminal_there_are_only_lines(prepared):
     assert lines[4].startswith("sample: Once upon a time")
     assert "left 0:00:0" in lines[5]
     assert "change " in lines[6]
-    assert lines[-1] == "Done. Write with it: mgpt-tui --model run"
+    assert "Done. Write with it: mgpt-tui --model run" in lines[-2:]
+
+
+@pytest.mark.parametrize(("step", "told"), [(4, False), (2, True)])
+def test_an_earlier_checkpoint_that_is_better_is_told(prepared, step, told):
+    output = io.StringIO()
+    trainer = Trainer(TrainConfig().updated(SETTINGS), prepared, RunFolder("run"))
+    with Dashboard(trainer, "run", console=Console(file=output, width=200)) as dashboard:
+        list(trainer.steps())
+        trainer.progress.best = Best(step, loss=1.0, bits_per_byte=0.5)
+        dashboard.finished()
+    line = "That is its best checkpoint, of step 2; run/last is the newest."
+    assert (line in output.getvalue().splitlines()) == told
 
 
 def test_off_a_terminal_the_figures_are_explained_once(prepared):
