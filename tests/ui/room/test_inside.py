@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from textual.widgets import Input
 
-from mgpt_tui.inference.inspection.answers import Asked, View
+from mgpt_tui.inference.inspection.answers import Asked, Guess, View
 from mgpt_tui.inference.process.messages import Failed, Inspected, Replaced
 from mgpt_tui.ui.room.main import MainScreen
-from mgpt_tui.ui.screens.inside import surprise
+from mgpt_tui.ui.screens.inside import layers, surprise
 from mgpt_tui.ui.screens.inside.experiments import what_if
 from mgpt_tui.ui.screens.inside.screen import SIGHTS, InsideScreen
 from mgpt_tui.ui.screens.inside.walk import Walk
@@ -315,3 +315,11 @@ async def test_while_the_model_writes_the_look_follows(open_room, manual) -> Non
         assert writer.app.session.is_writing
         manual.answer(1)
         await writer.sees("after 8 tokens")
+
+
+@pytest.mark.parametrize(("p", "shown"), [(0.004, " 0"), (0.5, "50"), (0.999, "100")])
+def test_a_guess_keeps_apart_from_its_chance(p: float, shown: str) -> None:
+    """In nine cells, as at 80 columns: a certain one ran into its word."""
+    told = layers.guesses([Guess(3, " unlock", p)], target=3, width=9).plain
+    assert len(told) == 9
+    assert told.endswith(f" {shown} ")

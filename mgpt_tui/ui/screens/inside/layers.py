@@ -85,15 +85,12 @@ def guesses(top: Sequence[Guess], target: int, width: int) -> Content:
         width: cells.
     """
     each = min(BROAD, max(NARROW, width // max(1, len(top))))
-    return Content.assemble(
-        *(
-            (
-                f"{cells(said(guess.text), each - 4)}{100 * guess.p:3.0f} ",
-                "bold $accent" if guess.token == target else "",
-            )
-            for guess in top[: width // each]
-        )
-    )
+    parts = []
+    for guess in top[: width // each]:
+        share = f"{100 * guess.p:2.0f}"
+        name = cells(said(guess.text), each - len(share) - 2)
+        parts.append((f"{name} {share} ", "bold $accent" if guess.token == target else ""))
+    return Content.assemble(*parts)
 
 
 SIGHT = Sight(
