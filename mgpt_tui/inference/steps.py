@@ -22,11 +22,7 @@ from mgpt_tui.inference.said.names import NONE, Names
 from mgpt_tui.inference.said.runs import Runs
 from mgpt_tui.inference.said.sentences import Sentences
 from mgpt_tui.inference.said.wishes import Leaning, Wishes
-from mgpt_tui.inference.sampling import (
-    Filtered,
-    Logits,
-    uniforms,
-)
+from mgpt_tui.inference.sampling import Filtered, Logits, uniforms
 from mgpt_tui.model.config import GPTConfig
 
 NEVER = 1e-30
@@ -75,15 +71,10 @@ class Rules:
     wishes: Wishes | None = None
 
     def left(
-        self,
-        logits: Logits,
-        tokens: list[int],
-        rest: bytes = b"",
-        goes_on: float = 1.0,
-        said: Said | None = None,
+        self, logits: Logits, tokens: list[int], rest: bytes = b"", goes_on: float = 1.0
     ) -> Filtered:
         """What may follow `tokens`; arguments as in `filters`."""
-        return self.choosing.filtered(self.filters(logits, tokens, rest, goes_on, said))
+        return self.choosing.filtered(self.filters(logits, tokens, rest, goes_on))
 
     def filters(
         self,
@@ -210,22 +201,18 @@ class Continuation:
 
     def filters(self, logits: Logits) -> tuple[Filters, float]:
         """What the next token goes through, and the number in [0, 1) that draws it."""
-        filters = self._rules.filters(logits, *self._so_far)
+        filters = self._rules.filters(logits, self.tokens, self.rest, self._goes_on, self._said)
         return filters, next(self._numbers)
 
     def draw(self, logits: Logits) -> tuple[int, Chances | None]:
         """The token that is to come next, and its chances."""
-        if self._rules.n_best is None:
-            filters, number = self.filters(logits)
-            return self._rules.choosing.drawn(filters, number), None
-        left = self._rules.left(logits, *self._so_far)
-        token = left.token(next(self._numbers))
-        return token, chances(logits, left, token, self._rules.n_best, self._rules.spelling.text)
-
-    @property
-    def _so_far(self) -> tuple[list[int], bytes, float, Said]:
-        """What decides what may come next."""
-        return self.tokens, self.rest, self._goes_on, self._said
+        rules = self._rules
+        filters, number = self.filters(logits)
+        if rules.n_best is None:
+            return rules.choosing.drawn(filters, number), None
+        left = rules.choosing.filtered(filters)
+        token = left.token(number)
+        return token, chances(logits, left, token, rules.n_best, rules.spelling.text)
 
     def take(self, token: int) -> None:
         """Go on with `token`."""

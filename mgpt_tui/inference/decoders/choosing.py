@@ -25,7 +25,7 @@ from mgpt_tui.inference.sampling import (
 )
 
 MOST_KEPT = 256
-"""The most candidates that it finds, as there."""
+"""The most candidates that choosing.h finds, as there."""
 
 MOST_BIASES = 256
 """The most tokens with numbers of their own."""

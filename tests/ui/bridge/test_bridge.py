@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from textual.widgets import Static
 
 from mgpt_tui.inference.request import Note
@@ -120,35 +121,27 @@ async def test_the_sentence_under_the_cursor_of_another_word_is_said_otherwise(
         assert engine.bridged[0][0].now == " It was shiny."
 
 
-async def test_others_have_other_seeds_and_what_is_set_is_kept(open_room, engine) -> None:
+@pytest.mark.parametrize(
+    ("seed", "others"), [(7, 7 + SAMPLES), (2**63 - 1, SAMPLES - 1)], ids=["any", "the largest"]
+)
+async def test_others_have_other_seeds_and_what_is_set_is_kept(
+    open_room, engine, seed, others
+) -> None:
     async with open_room(engine) as writer:
         await writer.tell(BEGINNING)
-        await writer.command("/set seed 7")
+        await writer.command(f"/set seed {seed}")
         await writer.command("/bridge")
         await writer.on(MarkScreen)
         await writer.press("enter")
         await writer.on(WaysScreen)
         await writer.press("ctrl+r")
         await writer.until(lambda: len(engine.bridged) == 2)
-        assert [settings.seed for _, settings, _ in engine.bridged] == [7, 7 + SAMPLES]
+        assert [settings.seed for _, settings, _ in engine.bridged] == [seed, others]
         await writer.press("1")
         await writer.on(MainScreen)
         span = writer.app.session.story.spans[-2]
         assert span.settings is not None
-        assert (span.seed, span.settings.seed) == (7 + SAMPLES, 7)
-
-
-async def test_others_are_looked_for_behind_the_largest_seed_too(open_room, engine) -> None:
-    async with open_room(engine) as writer:
-        await writer.tell(BEGINNING)
-        await writer.command(f"/set seed {2**63 - 1}")
-        await writer.command("/bridge")
-        await writer.on(MarkScreen)
-        await writer.press("enter")
-        await writer.on(WaysScreen)
-        await writer.press("ctrl+r")
-        await writer.until(lambda: len(engine.bridged) == 2)
-        assert [settings.seed for _, settings, _ in engine.bridged] == [2**63 - 1, SAMPLES - 1]
+        assert (span.seed, span.settings.seed) == (others, seed)
 
 
 async def test_the_note_and_what_is_muted_go_along(open_room, engine) -> None:
