@@ -83,7 +83,8 @@ def settings_file() -> Path:
 def aside_file() -> Path:
     """Where a file goes in which something is wrong, when it is written anew."""
     names = (f".damaged{number or ''}.json" for number in count())
-    aside = (_real_file().with_suffix(name) for name in names)
+    real = _real_file()
+    aside = (real.with_suffix(name) for name in names)
     return next(path for path in aside if not os.path.lexists(path))
 
 

@@ -32,6 +32,7 @@ from mgpt_tui.reading import checked
 from mgpt_tui.settings import Settings, check_settings, save_settings, settings_file
 from mgpt_tui.stories import journal
 from mgpt_tui.stories.changes import changes
+from mgpt_tui.stories.claims import is_mere_claim
 from mgpt_tui.stories.documents import FILES as STORY_FILES
 from mgpt_tui.stories.documents import journal_of
 from mgpt_tui.stories.formats import SUFFIXES, from_json, render, to_json
@@ -147,7 +148,7 @@ def story_folders(draw: random.Random) -> None:
             path.unlink()
     library.unfinished()
     library.search(draw.choice(TEXTS)[:50])
-    assert library.entries(), "a story is not listed"
+    assert library.entries() or is_mere_claim(journal_of(path)), "a story is not listed"
     for act in draw.sample(ACTS, 2):
         if entries := library.entries():
             try:
@@ -213,7 +214,7 @@ def settings(draw: random.Random) -> None:
         theme="nord",
         keys={"send": "ctrl+g", "undo": "f9,ctrl+shift+z"},
     )
-    emptied("config")
+    shutil.rmtree(paths.config_dir(), ignore_errors=True)
     settings_file().parent.mkdir(parents=True, exist_ok=True)
     put(settings_file(), odd_file(draw, {"format": 1, **asdict(remembered)}))
     found, wrong = check_settings()
