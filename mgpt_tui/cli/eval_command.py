@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mgpt_tui.cli.generate_command import NUM_SAMPLES
-from mgpt_tui.cli.given.options import SettingType, given, setting_options, settings_of
+from mgpt_tui.cli.given.options import PathType, SettingType, given, setting_options, settings_of
 from mgpt_tui.console import console_for, say, show
 from mgpt_tui.errors import UserError
 from mgpt_tui.inference.request import NATIVE, DecodingSettings, SamplingSettings
@@ -53,7 +53,7 @@ PEOPLE = "held-out"
 @click.option("--text-column", help="Column that holds the stories, as for `prepare`.")
 @click.option(
     "--prompts",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     metavar="FILE",
     help="Beginnings to be continued: a YAML list, or a file of stories as `prepare` takes it.",
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mgpt_tui.cli.given.options import PathType
 from mgpt_tui.console import say
 from mgpt_tui.errors import UserError
 from mgpt_tui.family.exporting.holding import told
@@ -20,7 +21,7 @@ FORMS = dict.fromkeys([*WEIGHT_FORMATS, *(form for to in TARGETS.values() for fo
 
 @click.command()
 @click.argument("model", metavar="MODEL")
-@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT", type=PathType())
 @click.option(
     "--to",
     type=click.Choice(list(TARGETS)),

@@ -11,7 +11,7 @@ import click
 
 from mgpt_tui import paths
 from mgpt_tui.cli.given.inputs import model_for, read_prompt
-from mgpt_tui.cli.given.options import SettingType, given, setting_options
+from mgpt_tui.cli.given.options import PathType, SettingType, given, setting_options
 from mgpt_tui.console import say
 from mgpt_tui.cores import cores
 from mgpt_tui.errors import UserError
@@ -98,7 +98,7 @@ READABLE = "fp32"
     "--html",
     "page",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="Write a page on which the text can be pointed at, in place of tables.",
 )
 def command(

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from mgpt_tui.cli.given.options import given, setting_options
+from mgpt_tui.cli.given.options import PathType, given, setting_options
 from mgpt_tui.console import OutputError, console_for, say
 from mgpt_tui.errors import UserError
 from mgpt_tui.text import counted, shell_command
@@ -43,9 +43,7 @@ FEWEST_VALIDATION_TOKENS = 2000
     ".txt.gz), or OWNER/NAME[:SPLIT] of a data set on the hub, such as roneneldan/TinyStories. "
     "May be given several times.",
 )
-@click.option(
-    "--out", metavar="DIR", type=click.Path(path_type=Path), required=True, help="Folder to make."
-)
+@click.option("--out", metavar="DIR", type=PathType(), required=True, help="Folder to make.")
 @click.option("--overwrite", is_flag=True, help="Replace the prepared data that is at --out.")
 @click.option(
     "--val",

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from mgpt_tui import paths
+from mgpt_tui.cli.given.options import PathType
 from mgpt_tui.console import Column, console_for, say, table_of
 from mgpt_tui.errors import UserError
 from mgpt_tui.files import exists
@@ -55,7 +56,7 @@ def search(words: tuple[str, ...], as_json: bool) -> None:
 
 @command.command()
 @click.argument("name")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PathType())
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 def export(name: str, file: Path, force: bool) -> None:
     """Write the story NAME to FILE, whose ending says how: .md, .txt, .json or .html."""
@@ -112,7 +113,7 @@ def restore(name: str, new: str) -> None:
 
 
 @command.command("import")
-@click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("files", type=PathType(), nargs=-1, required=True)
 def import_text(files: tuple[Path, ...]) -> None:
     """Make new stories of FILES: .txt, .md, or .json of ours, folders of these, and patterns.
 

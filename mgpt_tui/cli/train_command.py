@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mgpt_tui.cli.given.options import given, setting_options
+from mgpt_tui.cli.given.options import PathType, given, setting_options
 from mgpt_tui.errors import UserError
 from training.config import SECTIONS, TrainConfig, find_recipe, read_toml
 
@@ -19,7 +19,7 @@ def _all_settings(function: Any) -> Any:
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path), help="Folder that `prepare` wrote.")
+@click.option("--data", type=PathType(), help="Folder that `prepare` wrote.")
 @click.option("--name", required=True, help="Name of the run, under which its models are found.")
 @click.option(
     "--config",

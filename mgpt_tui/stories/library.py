@@ -166,7 +166,7 @@ class StoryLibrary:
         added. The ending chooses the form; without one it is `.md`.
 
         Raises:
-            UserError: where it is neither.
+            UserError: where it is neither, or the path's folder is missing.
         """
         answer = answer.strip()
         if CONTROL.search(answer):
@@ -178,6 +178,7 @@ class StoryLibrary:
         path = paths.expanded(answer).absolute()
         if answer.endswith(("/", os.sep)) or os.path.isdir(path):  # noqa: PTH112  (as `exists`)
             path /= safe_name(default_name)
+        check_folder(path)
         stem, suffix = split_form(path.name)
         return Target(path.with_name(f"{stem}{suffix}"), "")
 

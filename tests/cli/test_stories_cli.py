@@ -138,6 +138,9 @@ def test_several_files_are_imported_and_what_is_not_is_told(mgpt, told, tmp_path
     assert outcome.out == "Saved as 'rain'.\nSaved as 'wind'.\nSaved as 'sun'.\n"
     assert "bad.pdf is no .txt, .md or .json." in outcome.err
     assert names(mgpt) == {"Foxes", "Keys", "wind", "rain", "sun"}
+    sun = tmp_path / "sun.txt"
+    assert mgpt("stories", "import", sun, tmp_path / "a" / ".." / "sun.txt", sun).code == 0
+    assert names(mgpt) == {"Foxes", "Keys", "wind", "rain", "sun", "sun 2"}
 
 
 @pytest.mark.parametrize(
@@ -160,6 +163,8 @@ def test_several_files_are_imported_and_what_is_not_is_told(mgpt, told, tmp_path
         ["export", "nobody", "out.txt"],
         ["import", "missing.txt"],
         ["import", "."],
+        ["import", ""],
+        ["export", "Keys", ""],
         ["delete", "nobody"],
         ["nonsense"],
     ],

@@ -251,9 +251,9 @@ def test_saving_a_named_story_as_another_leaves_the_first(library: StoryLibrary)
 def test_a_path_gets_a_copy_and_the_document_stays(library: StoryLibrary, tmp_path: Path) -> None:
     keeper = Keeper(library)
     story = Story().write("A key.")
-    target = library.target(str(tmp_path / "out" / "page.txt"), "")
+    target = library.target(str(tmp_path / "page.txt"), "")
     story = keeper.save_to(story, target)
-    assert (tmp_path / "out" / "page.txt").read_text("utf-8") == "A key."
+    assert (tmp_path / "page.txt").read_text("utf-8") == "A key."
     assert story.title == ""
     assert [entry.name for entry in library.entries()] == ["A key"]
 
@@ -261,7 +261,7 @@ def test_a_path_gets_a_copy_and_the_document_stays(library: StoryLibrary, tmp_pa
 def test_what_has_no_document_is_saved_to_a_path_all_the_same(
     library: StoryLibrary, tmp_path: Path
 ) -> None:
-    target = library.target(str(tmp_path / "out" / "page.txt"), "")
+    target = library.target(str(tmp_path / "page.txt"), "")
     Keeper(library).save_to(Story(), target)
     assert target.path.read_text("utf-8") == ""
     first = Keeper(library)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from mgpt_tui.errors import UserError
 from mgpt_tui.settings_fields import OFF as OFF_WORD
 from mgpt_tui.settings_fields import SEVERAL, Declared, declared
 from mgpt_tui.settings_text import parse
@@ -36,6 +38,18 @@ class SettingType(click.ParamType[Any]):
             return OFF if value is None else value
         self.setting.check(value)
         return value
+
+
+class PathType(click.Path):
+    """A path as it is typed; none at all is not the folder that one is in."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            raise UserError("A path is empty.", "Give the path of a file or a folder.")
+        return super().convert(value, param, ctx)
 
 
 class _Off:

@@ -57,7 +57,7 @@ def brought(paths: Iterable[Path], take: Callable[[Story, str], Entry]) -> Broug
         except UserError as error:
             refused.append(error)
     told: dict[Path, list[str]] = {}  # the words of each .json
-    for file in sorted(dict.fromkeys(files), key=lambda file: file.suffix.lower() != ".json"):
+    for file in sorted(_once(files), key=lambda file: file.suffix.lower() != ".json"):
         try:
             story, name = imported(file)
             words = story.text.split()
@@ -71,6 +71,14 @@ def brought(paths: Iterable[Path], take: Callable[[Story, str], Entry]) -> Broug
             if file.suffix.lower() == ".json":
                 told[file] = words
     return Brought(tuple(taken), tuple(same), tuple(refused))
+
+
+def _once(files: Iterable[Path]) -> Iterable[Path]:
+    """The files, each as it is spelt first."""
+    spelt: dict[Path, Path] = {}
+    for file in files:
+        spelt.setdefault(Path(os.path.realpath(file.parent), file.name), file)
+    return spelt.values()
 
 
 def files_of(path: Path) -> list[Path]:
