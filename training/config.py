@@ -47,6 +47,12 @@ class ModelSettings:
     def __post_init__(self) -> None:
         validate(self)
 
+    @property
+    def has_preset(self) -> bool:
+        """Whether the preset decides on anything: a model to begin with gives the whole shape."""
+        own = (self.n_layer, self.n_head, self.n_embd, self.block_size, self.bias, self.dropout)
+        return None in own
+
     def gpt_config(self, vocab_size: int) -> GPTConfig:
         """The model's config for a vocabulary of `vocab_size` entries."""
         shape = {field.name for field in fields(GPTConfig)}

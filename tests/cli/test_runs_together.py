@@ -44,6 +44,18 @@ def test_runs_are_laid_over_one_another(mgpt):
     assert [run["name"] for run in both] == ["one", "two"]
 
 
+def test_a_run_with_a_shape_of_its_own_has_no_preset(mgpt):
+    write_run("one")
+    write_run("two")
+    shape = {"n_layer": 2, "n_head": 2, "n_embd": 8, "block_size": 16, "bias": True, "dropout": 0.5}
+    change("two", preset="small", **shape)
+    lines = mgpt("runs", "one", "two").out.splitlines()
+    (row,) = (line.split() for line in lines if line.startswith("--preset"))
+    assert row == ["--preset", "tiny"]
+    assert "small" not in mgpt("runs", "two").out
+    assert "tiny" in mgpt("runs", "one").out
+
+
 def test_runs_without_anything(mgpt):
     write_run("one", evaluations=0)
     (paths.runs_dir() / "two").mkdir()

@@ -10,10 +10,10 @@ from rich.text import Text
 
 from mgpt_tui.console import Column, table_of
 from mgpt_tui.errors import UserError
-from mgpt_tui.settings_fields import declared
+from mgpt_tui.settings_fields import Declared, declared
 from mgpt_tui.settings_text import value_text
 from mgpt_tui.text import clean_text
-from training.config import SECTIONS
+from training.config import SECTIONS, TrainConfig
 from training.report.figures import UNKNOWN, label, written
 from training.report.plots import Curve, runs_plot
 from training.runs.listing import Run
@@ -89,9 +89,7 @@ def _differing(runs: Sequence[Run]) -> Iterator[list[str]]:
     for section, config_class in SECTIONS.items():
         for setting in declared(config_class):
             row = [
-                UNKNOWN
-                if run.config is None
-                else value_text(setting, getattr(getattr(run.config, section), setting.name))
+                UNKNOWN if run.config is None else _typed(run.config, section, setting)
                 for run in runs
             ]
             if len(set(row)) > 1:
@@ -99,6 +97,13 @@ def _differing(runs: Sequence[Run]) -> Iterator[list[str]]:
     data = [clean_text(run.data or UNKNOWN) for run in runs]
     if len(set(data)) > 1:
         yield ["--data", *data]
+
+
+def _typed(config: TrainConfig, section: str, setting: Declared) -> str:
+    """A setting of a run as typed; a preset that decides on nothing is none."""
+    if setting.name == "preset" and not config.model.has_preset:
+        return ""
+    return value_text(setting, getattr(getattr(config, section), setting.name))
 
 
 def _scores(run: Run) -> Curve:

@@ -85,7 +85,7 @@ class Dashboard:
         passes = trainer.sampler.passes(trainer.config.schedule.max_steps)
         self.say(
             f"{len(trainer.data.train.tokens):,} training tokens, "
-            f"{trainer.tokens_per_step:,} a step, {passes:.1f} passes"
+            f"{trainer.tokens_per_step:,} a step, {passes:,.1f} passes"
         )
         for line in self.warnings:
             self.say(line)

@@ -113,7 +113,7 @@ FIGURES: dict[str, Figure] = {
         ),
         Figure("tokens", "tokens", "how many tokens have been read so far", shortened),
         Figure(
-            "passes", "passes", "how often the whole training text has been read", digits(".1f")
+            "passes", "passes", "how often the whole training text has been read", digits(",.1f")
         ),
         Figure(
             "train_loss",
