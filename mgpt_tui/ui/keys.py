@@ -68,7 +68,7 @@ KEYS = (
     Key(
         id="remember", group=Group.WRITING, action="remember", label="remember",
         slash="/remember", argument="[NOTE]", palette=True,
-        help="keep a note in the model's view however long the story gets; alone, change it",
+        help="keep a note in the model's view as the story grows, or off; alone, change it",
     ),
     Key(
         id="forget", group=Group.WRITING, action="forget", label="forget the note",

@@ -254,6 +254,7 @@ class LibraryScreen(Stories[Path]):
         field.display = True
         field.focus()
         self._take_answer = take
+        self.query_one(".box").border_subtitle = "enter does it · esc leaves it"
         self.say(question)
 
     @on(Input.Submitted, "#answer")
@@ -265,6 +266,7 @@ class LibraryScreen(Stories[Path]):
 
     def _close_answer(self) -> None:
         self._take_answer = None
+        self.query_one(".box").border_subtitle = self.ways
         self.query_one("#answer", Input).display = False
         self.query_one("#find", Input).focus()
 

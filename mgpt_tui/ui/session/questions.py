@@ -130,8 +130,14 @@ class Questions:
             if then is not None:
                 then(event)
 
-    def lose(self) -> None:
-        """The engine is gone, and all that it was asked with it."""
+    def lose(self) -> bool:
+        """The engine is gone, and all that it was asked with it.
+
+        Returns:
+            Whether somebody waits for an answer who does not ask again by himself.
+        """
         for question, *_ in self._open.values():
             question.is_lost = True
+        waited = any(fails is not None for *_, fails in self._open.values())
         self._open.clear()
+        return waited

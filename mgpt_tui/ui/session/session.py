@@ -292,8 +292,8 @@ class Session:
             case _ if isinstance(event, Answered | Failed):
                 self.questions.take(event)
             case Died():
-                self.questions.lose()
-                notices = self._supervisor.died(event)
+                waited = self.questions.lose()
+                notices = self._supervisor.died(event, waited=waited)
                 self._finish()
                 return notices
         return []

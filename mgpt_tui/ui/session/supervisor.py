@@ -104,8 +104,13 @@ class Supervisor:
         self._deaths.clear()
         return [notice]
 
-    def died(self, event: Died) -> list[Notice]:
-        """The engine has ended by itself; gives what the writer should be told."""
+    def died(self, event: Died, *, waited: bool = False) -> list[Notice]:
+        """The engine has ended by itself; gives what the writer should be told.
+
+        Args:
+            event: says how it ended.
+            waited: whether the writer waits for an answer, which will not come.
+        """
         if self.phase is Phase.DOWN:
             return []
         self._deaths.append(self._clock())
@@ -114,10 +119,11 @@ class Supervisor:
             text = f"The engine stopped {times}.\nIts log is {paths.engine_log()}."
             return self.down(Notice(text, Severity.ERROR))
         self.wake()
+        again = " Then ask it again what it had not answered." if waited else ""
         return [
             Notice(
                 f"The engine stopped unexpectedly (exit code {event.exit_code}). "
-                "Your text is safe; it is being started again.",
+                f"Your text is safe; it is being started again.{again}",
                 Severity.WARNING,
             )
         ]

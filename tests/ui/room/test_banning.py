@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mgpt_tui.inference.process.messages import Failed, Seen
 from mgpt_tui.inference.request import Distribution
 from mgpt_tui.ui.widgets.bars import StatusLine
@@ -37,6 +39,21 @@ async def test_a_word_that_is_no_token_is_said_and_nothing_is_banned(open_room, 
             manual.fail(id)
         await writer.until(lambda: "cannot be [read]" in writer.toasts)
         assert writer.app.session.settings.ban == ()
+
+
+@pytest.mark.parametrize("line", ["/words dragon", "/ban dragon", "/remember Tom is a frog"])
+async def test_a_command_whose_answer_dies_with_the_engine_is_told_and_there_to_say_again(
+    open_room, manual, line: str
+) -> None:
+    async with open_room(manual) as writer:
+        manual.be_ready()
+        await writer.sees("context")
+        await writer.command(line)
+        await writer.until(lambda: manual.looked or manual.measured)
+        manual.die()
+        await writer.until(lambda: "Then ask it again" in writer.toasts)
+        await writer.press("up")
+        await writer.until(lambda: writer.prompt.text == line)
 
 
 async def test_words_are_ticked_off_in_the_status_line_and_leave_the_settings(

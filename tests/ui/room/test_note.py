@@ -45,6 +45,13 @@ async def test_a_note_goes_before_every_passage_and_comes_back_with_the_story(
         await writer.misses(", note")
         await writer.command("/forget")
         await writer.until(lambda: "no note to forget" in writer.toasts)
+        writer.room.desk.notice_line.clear()
+        await writer.command("/remember off")
+        await writer.until(lambda: "no note to forget" in writer.toasts)
+        await writer.command("/remember On or off")
+        await writer.until(lambda: "stays in the model's view" in writer.toasts)
+        await writer.command("/remember Off")
+        await writer.until(lambda: writer.app.session.story.note == "")
 
 
 async def test_a_note_that_is_refused_changes_nothing(open_room, manual) -> None:

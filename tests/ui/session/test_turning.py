@@ -75,6 +75,16 @@ def test_whoever_does_something_else_meanwhile_gets_no_turn(manual, session) -> 
     assert manual.asked[-1][0] == (CLOSED,)  # it goes on all the same
 
 
+def test_a_turn_that_dies_with_the_engine_begins_nothing(manual, session) -> None:
+    session.write(CLOSED)
+    session.go_on()
+    manual.die()
+    hear(session)
+    manual.be_ready()
+    hear(session)
+    assert session.story.text == CLOSED and not manual.asked
+
+
 def test_all_continuations_side_by_side_take_the_turn(manual, session) -> None:
     session.write(CLOSED)
     before = session.story

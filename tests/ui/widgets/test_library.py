@@ -70,6 +70,7 @@ async def test_a_story_gets_another_name(host, library) -> None:
         await writer.sees("The key")
         await writer.press("f2")
         await writer.sees("Another name, then enter.")
+        await writer.sees("enter does it · esc leaves it")
         await writer.press("ctrl+u", *"a/b", "enter")
         await writer.sees("✗ A name cannot hold")
         await writer.press("ctrl+u", *"Gold", "enter")
@@ -77,6 +78,7 @@ async def test_a_story_gets_another_name(host, library) -> None:
         await writer.sees("Gold  8 words")
         await writer.press("f2", "escape")
         await writer.misses("Another name")
+        await writer.sees("enter open")
         await writer.press(*"gold", "enter")
         await writer.until(lambda: writer.app.answers == [library.folder / "Gold.json"])
     assert names(library) == {"Gold", "A [door]", "Old"}
