@@ -94,9 +94,9 @@ def work(
                 break
             tally.started.value = number + 1
             if find := attempt(name, target, number, seed, tally):
-                where = re.findall(r'File "(.*)"?, line (\d+)', find)[-1]
-                if where not in seen:
-                    seen.add(where)
+                where = re.findall(r'File "(.*)"?, line (\d+)', find)[-1:]
+                if str(where) not in seen:
+                    seen.add(str(where))
                     tally.finds.value += 1
                     report(name, number, seed, find)
             if number % 2000 == 0 and (after := listing(outside)) != before:
@@ -111,6 +111,8 @@ def work(
 def attempt(name: str, target: Target, number: int, seed: int, tally: Tally) -> str:
     """Run one input; the traceback of what should not have come, or nothing."""
     damage.tried.clear()
+    unheard: list[str] = []
+    sys.unraisablehook = lambda raised: unheard.append(_told(raised))
     signal.setitimer(signal.ITIMER_PROF, HANG)
     try:
         target(generator(seed, name, number))
@@ -122,7 +124,14 @@ def attempt(name: str, target: Target, number: int, seed: int, tally: Tally) -> 
         return traceback.format_exc()
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-    return ""
+        sys.unraisablehook = sys.__unraisablehook__
+    return "".join(unheard)
+
+
+def _told(raised: sys.UnraisableHookArgs) -> str:
+    """What Python tells of an error that nothing can catch, such as while something is closed."""
+    trace = traceback.format_exception(raised.exc_type, raised.exc_value, raised.exc_traceback)
+    return f"{raised.err_msg or 'Ignored in'} {raised.object!r}\n{''.join(trace)}"
 
 
 def report(name: str, number: int, seed: int, find: str) -> None:

@@ -48,9 +48,25 @@ def hangs(draw: Random) -> None:
     signal.raise_signal(signal.SIGPROF)  # as the alarm does
 
 
+class Unclosable:
+    def __del__(self) -> None:
+        raise ValueError
+
+
+def loses(draw: Random) -> None:
+    Unclosable()
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGPROF"), reason="alarms")
 @pytest.mark.parametrize(
-    ("target", "find"), [(refuses, ""), (takes, ""), (fails, "RecursionError"), (hangs, "Hang")]
+    ("target", "find"),
+    [
+        (refuses, ""),
+        (takes, ""),
+        (fails, "RecursionError"),
+        (hangs, "Hang"),
+        (loses, "ValueError"),
+    ],
 )
 def test_what_is_a_find(target: Callable[[Random], None], find: str):
     before = signal.signal(signal.SIGPROF, fuzz._alarm)
