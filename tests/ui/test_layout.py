@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from textual.events import Key
 from textual.widgets import Input
 
 from mgpt_tui.inference.request import SamplingSettings
@@ -175,6 +176,22 @@ async def test_settings_are_changed_in_the_panel_and_used_next(open_room, engine
         assert engine.asked[0][1] == wanted
         writer.app.finish()
     assert load_settings().sampling == wanted
+
+
+async def test_fields_are_made_when_they_are_to_be_seen_with_the_values_in_force(
+    open_room, engine
+) -> None:
+    async with open_room(engine) as writer:
+        panel = writer.room.query_one(SettingsPanel)
+        assert not panel.children, "nobody has looked"
+        await writer.command("/set top-k 7")
+        await writer.sees("k 7")
+        writer.app.post_message(Key("ctrl+t", None))
+        writer.app.post_message(Key("2", "2"))  # typed before the fields are there
+        await writer.until(lambda: panel.query("#temperature"))
+        await writer.until(lambda: panel.query_one("#temperature", Input).value == "2")
+        assert panel.query_one("#top_k", Input).value == "7"
+        assert not writer.prompt.text
 
 
 async def test_a_value_that_cannot_be_is_refused_with_the_reason(open_room, engine) -> None:

@@ -26,11 +26,17 @@ class Adjusting:
     def _is_wide(self) -> bool:
         return self._desk.screen.has_class("-wide")
 
-    def action_settings(self) -> None:
+    @property
+    def _is_shown(self) -> bool:
+        return self._beside if self._is_wide else self._over
+
+    async def action_settings(self) -> None:
         if self._is_wide:
             self._beside = not self._beside
         else:
             self._over = not self._over
+        if self._is_shown:
+            await self._desk.panel.fill()
         self._show_panel(enter=True)
 
     def action_set(self, change: str) -> None:
@@ -111,9 +117,10 @@ class Adjusting:
         self._desk.show_status()
 
     def _show_panel(self, *, enter: bool = False) -> None:
-        shown = self._beside if self._is_wide else self._over
-        panel = self._desk.panel
+        shown, panel = self._is_shown, self._desk.panel
         panel.display = shown
+        if shown:
+            panel.fill()
         if shown and enter:
             panel.enter()
         elif not shown or not panel.has_focus_within:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
+from textual.widget import AwaitMount, Widget
 from textual.widgets import Input
 
 from mgpt_tui.errors import UserError
@@ -65,10 +67,10 @@ class SettingField(Vertical):
             return
         self._value = value
         text = value_text(self.setting, value)
-        if self.setting.type is bool:
-            self.query_one(RadioLine).chosen = text
-        else:
-            self.query_one(Input).value = text
+        for line in self.query(RadioLine):  # neither is there before `compose`
+            line.chosen = text
+        for field in self.query(Input):
+            field.value = text
 
     @on(RadioLine.Changed)
     def choose(self, event: RadioLine.Changed) -> None:
@@ -141,8 +143,10 @@ class PresetField(Vertical):
         """Show which preset is in force, or that none is."""
         if preset != self._preset:
             self._preset = preset
-            self.query_one(RadioLine).chosen = preset
-            self.query_one(".help", Plain).update(self._help())
+            for line in self.query(RadioLine):  # there is none before `compose`
+                line.chosen = preset
+            for help in self.query(".help").results(Plain):
+                help.update(self._help())
 
     @on(RadioLine.Changed)
     def choose(self, event: RadioLine.Changed) -> None:
@@ -156,7 +160,10 @@ class PresetField(Vertical):
 
 
 class SettingsPanel(VerticalScroll, can_focus=False):
-    """All settings: of the next generation, and of how it is shown."""
+    """All settings: of the next generation, and of how it is shown.
+
+    The settings count from the first moment on; their fields are made when they are to be seen.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
     DEFAULT_CSS = """
@@ -190,7 +197,14 @@ class SettingsPanel(VerticalScroll, can_focus=False):
         self.sampling = sampling
         self.showing = showing or ShowingSettings()
 
-    def compose(self) -> ComposeResult:
+    def fill(self) -> AwaitMount:
+        """Make the fields, unless they are there: half of the time that it takes to open the app.
+
+        Whoever is to type into them waits for it.
+        """
+        return self.mount_all(() if self.children else self._fields())
+
+    def _fields(self) -> Iterator[Widget]:
         yield Plain("Settings for the next passage", classes="heading")
         yield PresetField(preset_name(self.sampling))
         for setting in in_panel().values():
@@ -218,7 +232,8 @@ class SettingsPanel(VerticalScroll, can_focus=False):
             return
         if isinstance(settings, SamplingSettings):
             self.sampling = settings
-            self.query_one(PresetField).use(preset_name(settings))
+            for presets in self.query(PresetField):
+                presets.use(preset_name(settings))
         else:
             self.showing = settings
         for field in self.query(SettingField):

@@ -15,8 +15,10 @@ from mgpt_tui.ui.widgets.settings_panel import SettingField, SettingsPanel
 
 
 @pytest.fixture
-def panel() -> SettingsPanel:
+def panel(monkeypatch: pytest.MonkeyPatch) -> SettingsPanel:
+    """The panel as it is once somebody wants to see it."""
     panel = SettingsPanel(SamplingSettings(seed=7), id="settings")
+    monkeypatch.setattr(panel, "compose", panel._fields)
     panel.display = True
     return panel
 
