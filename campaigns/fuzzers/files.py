@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -356,7 +355,8 @@ def patterns(draw: random.Random) -> None:
     text = damaged_text(draw, "It's  3 o'clock,\n\nthey'll say \u00e9\u4f60.  ")
     told(text)
     tokenizer = Tokenizer(_byte_ranks(), pattern)
-    want = re.sub("[\ud800-\udfff]", "\ufffd", text)
+    # Two halves that stand in their order are a character, one alone is none.
+    want = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     assert tokenizer.decode(tokenizer.encode(text)) == want, "text is lost"
 
 

@@ -90,6 +90,10 @@ def test_lone_surrogates_become_replacement_characters(trimmed):
     assert trimmed.decode(trimmed.encode("a\ud800b")) == "a\ufffdb"
 
 
+def test_two_halves_in_their_order_are_a_character(trimmed):
+    assert trimmed.decode(trimmed.encode("a\ud83e\udd8a\ud83e")) == "a\U0001f98a\ufffd"
+
+
 @pytest.mark.parametrize("text", ["\n" * 1_500_000 + "x", "a" * 300_000], ids=["space", "word"])
 def test_monotonous_text_neither_crashes_nor_hangs(trimmed, text):
     assert trimmed.decode(trimmed.encode(text)) == text
