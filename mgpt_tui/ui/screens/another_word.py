@@ -160,7 +160,7 @@ class AnotherWordScreen(LiveDialog[Answer | None]):
         box = Vertical(classes="box whole")
         box.border_title = "Another word"
         box.border_subtitle = (
-            "← → walk · ↑ ↓ enter choose · ^r retries · alt+o bridge · f9 inside · esc"
+            "←→ walk · ↑↓ enter picks · ctrl+r retries · alt+o bridge · f9 inside · esc"
         )
         with box:
             yield Plain(id="passage")

@@ -41,7 +41,9 @@ async def test_a_goal_is_shown_told_once_and_kept_with_the_story(open_room, engi
 async def test_what_is_no_number_of_words_is_refused(open_room, engine) -> None:
     async with open_room(engine) as writer:
         for wrong in ("many", "-3", "9" * 12, "9" * 4301):  # int() takes 4,300 digits
-            await writer.command(f"/goal {wrong}")
+            await writer.type("/goal ")
+            await writer.paste(wrong)
+            await writer.press("enter")
             told = f"{wrong[-12:]} is no number"
             await writer.until(lambda told=told: told in writer.toasts)
         assert writer.screen.count("9" * 40) <= 6, "it is not repeated whole"
