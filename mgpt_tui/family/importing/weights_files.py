@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import pickle
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -126,7 +127,9 @@ def unpickled(path: Path) -> Any:
     """
     try:
         stat_regular(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # torch's advice to whoever wrote the file, not to us
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise UserError(
             f"{path} holds more than weights, or is damaged: to open it could run what its "

@@ -159,6 +159,16 @@ def test_a_tokenizer_can_be_named(folder, mgpt, tmp_path):
     assert again.tokenizer.digest == first.tokenizer.digest
 
 
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_torch_s_own_advice_is_not_told(folder, mgpt, protocol):
+    save_nanogpt(folder, model := stirred(Theirs(False, False, F.gelu)), False)
+    content = torch.load(folder / "ckpt.pt", weights_only=True)
+    torch.save(content, folder / "ckpt.pt", pickle_protocol=protocol)
+    outcome = mgpt("import", folder)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert_same_logits(model, "my-run")
+
+
 @pytest.mark.parametrize("content", [{}, [1], {"a": 1}, {"a": torch.ones(2)}, "text"])
 def test_what_holds_no_such_weights_is_refused(tmp_path, mgpt, content):
     torch.save(content, tmp_path / "x.pt")
