@@ -94,9 +94,9 @@ def work(
                 break
             tally.started.value = number + 1
             if find := attempt(name, target, number, seed, tally):
-                where = re.findall(r'File "(.*)"?, line (\d+)', find)[-1:]
-                if str(where) not in seen:
-                    seen.add(str(where))
+                where = str(re.findall(r'File "(.*)"?, line (\d+)', find)[-1:])
+                if where not in seen:
+                    seen.add(where)
                     tally.finds.value += 1
                     report(name, number, seed, find)
             if number % 2000 == 0 and (after := listing(outside)) != before:

@@ -118,19 +118,15 @@ def _about(run: Run) -> Iterator[tuple[str, str]]:
     config, model = run.config, run.model
     if config is not None:
         batch, optimizer, schedule = config.batch, config.optimizer, config.schedule
-        preset = config.model.preset if config.model.has_preset else ""
-        if model is None:
-            yield "model", preset or "a shape of its own"
-        else:
-            yield (
-                "model",
-                (
-                    f"{preset and preset + ', '}{shortened(model.parameters())} parameters: "
-                    f"{model.n_layer} layers, {model.n_head} heads, {model.n_embd} wide, "
-                    f"context {model.block_size}, vocabulary {model.vocab_size:,}, "
-                    f"dropout {model.dropout:g}"
-                ),
+        about = [config.model.preset] if config.model.has_preset else []
+        if model is not None:
+            about.append(
+                f"{shortened(model.parameters())} parameters: "
+                f"{model.n_layer} layers, {model.n_head} heads, {model.n_embd} wide, "
+                f"context {model.block_size}, vocabulary {model.vocab_size:,}, "
+                f"dropout {model.dropout:g}"
             )
+        yield "model", ", ".join(about) or "a shape of its own"
         yield "batch", f"{batch.batch_size} sequences x {batch.grad_accumulation}"
         yield (
             "optimizer",

@@ -142,6 +142,10 @@ class Desk:
         """Whether something can be done now; the footer greys out the rest."""
         return key.can(self)
 
+    def refuse(self, key: Key) -> None:
+        """Say why something cannot be done now."""
+        self.say(self.names.fill(key.unless))
+
     def _offers(self, id: str) -> Iterable[str]:
         return KEY[id].takes.names(self)
 

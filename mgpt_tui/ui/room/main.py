@@ -139,7 +139,7 @@ class MainScreen(Screen[None]):
         if self.desk.is_possible(key):
             await self._do(key, argument)
         else:
-            self.desk.say(self.desk.names.fill(key.unless))
+            self.desk.refuse(key)
 
     async def action_do(self, id: str) -> None:
         """Do what a key of the room stands for; leave it to the prompt where that has a use for it.
@@ -154,7 +154,7 @@ class MainScreen(Screen[None]):
         elif not key.priority or (prompt.has_focus and prompt.can_take_back(key.id)):
             raise SkipAction()
         else:
-            self.desk.say(self.desk.names.fill(key.unless))
+            self.desk.refuse(key)
 
     async def _do(self, key: Key, argument: str = "") -> bool:
         """Do it; gives whether it was done rather than skipped."""

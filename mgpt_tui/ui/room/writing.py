@@ -63,11 +63,10 @@ class Writing:
         if not note:
             desk.prompt.begin(KEY["remember"], self._session.story.note)
         elif note.casefold() == OFF:
-            forget = KEY["forget"]
-            if desk.is_possible(forget):
+            if desk.is_possible(KEY["forget"]):
                 self.action_forget()
             else:
-                desk.say(forget.unless)
+                desk.refuse(KEY["forget"])
         elif desk.is_ready():
             kept = "The note stays in the model's view from the next passage on."
             self._session.lengths.remember(note, lambda trouble: desk.say(trouble or kept))
