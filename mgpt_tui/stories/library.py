@@ -178,7 +178,7 @@ class StoryLibrary:
         path = paths.expanded(answer).absolute()
         if answer.endswith(("/", os.sep)) or os.path.isdir(path):  # noqa: PTH112  (as `exists`)
             path /= safe_name(default_name)
-        check_folder(path)
+        self._check_folder(path)
         stem, suffix = split_form(path.name)
         return Target(path.with_name(f"{stem}{suffix}"), "")
 
@@ -312,14 +312,21 @@ class StoryLibrary:
             UserError: where the ending is none of `SUFFIXES`, the folder is missing, or it
                 cannot be written.
         """
-        form, folder = form_of(target.name), target.absolute().parent
+        form = form_of(target.name)
         if not form:
             raise no_form(target.name)
-        if form == ".json" and folder == self.folder.absolute():
+        if form == ".json" and self._holds(target):
             raise UserError("That is where stories are kept.", "Give another folder.")
-        if folder != self.folder.absolute():
-            check_folder(target)
+        self._check_folder(target)
         atomic_write(target, render(story, form, title), new=new)
+
+    def _holds(self, path: Path) -> bool:
+        return path.absolute().parent == self.folder.absolute()
+
+    def _check_folder(self, path: Path) -> None:
+        """Refuse a file whose folder is missing; the library's own comes with its first file."""
+        if not self._holds(path):
+            check_folder(path)
 
     def _sound(self, entry: Entry) -> Read:
         """A story whose files are whole."""

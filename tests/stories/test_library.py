@@ -634,3 +634,15 @@ def test_a_renamed_story_takes_its_page_along(library: StoryLibrary) -> None:
     page.write_text("mine", encoding="utf-8")
     library.rename(entry, "Three")
     assert (library.folder / "Three.md").read_text("utf-8") == "mine"
+
+
+def test_the_folder_of_stories_comes_with_the_first_file(home: Path) -> None:
+    library = StoryLibrary()
+    story = Story().write("A key.")
+    kept = library.target(f"{library.folder}/a.json", "").path
+    with pytest.raises(UserError, match="where stories are kept"):
+        library.copy(story, "", kept)
+    page = library.target(f"{library.folder}/a.md", "").path
+    assert not library.folder.exists()
+    library.copy(story, "", page)
+    assert [path.name for path in library.folder.iterdir()] == ["a.md"]

@@ -121,6 +121,12 @@ class Desk:
         line_bits = self.typed_line.is_on
         return ShowingSettings(reading_speed=self.pacing.speed, line_bits=line_bits)
 
+    @property
+    def front(self) -> Dialog[Any] | None:
+        """The dialog before the room, where one stands open."""
+        front = self.screen.app.screen
+        return front if isinstance(front, Dialog) and front.is_open else None
+
     # How things stand, for the declarations of keys.
 
     @property

@@ -179,8 +179,7 @@ class MainScreen(Screen[None]):
         """Take in what the engine said, which may be for a dialog in front."""
         self.desk.tell(self.session.handle(message.events))
         self.desk.show()
-        front = self.app.screen
-        if isinstance(front, LiveDialog) and front.is_mounted:
+        if isinstance(front := self.desk.front, LiveDialog):
             front.show_session()
 
     @on(Kept)

@@ -162,8 +162,8 @@ class Models:
 
     def hear(self) -> None:
         """Take in what the model that learns has said, and show it."""
-        front = self._desk.screen.app.screen
-        if isinstance(front, ModelsScreen) and front.is_mounted:
+        front = self._desk.front
+        if isinstance(front, ModelsScreen):
             self._time(front)  # the model that writes may have come after the list
         if not self._apprentice.is_busy:
             return
@@ -172,7 +172,7 @@ class Models:
             return
         self._desk.tell(notices)
         self._desk.show_learning(self._apprentice.line)
-        if isinstance(front, LearningDialog) and front.is_mounted:
+        if isinstance(front, LearningDialog):
             front.show_learning()
-        elif isinstance(front, ModelsScreen) and front.is_mounted:
+        elif isinstance(front, ModelsScreen):
             front.show_learning(self._line)

@@ -49,6 +49,15 @@ class Dialog(ClosesOnce[Answer], ModalScreen[Answer]):
     """
     notice_line: NoticeLine | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it stands there whole.
+
+        When the app is left, what a dialog holds is taken away first: it is in front still, and
+        the room goes on hearing. Textual displays nothing that is being taken away.
+        """
+        return self.is_mounted and self.display
+
     def tell(self, notice: Notice) -> None:
         """Show a notice below the dialog, which makes room for it."""
         if self.notice_line is None:

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.css.query import NoMatches
 from textual.widgets import Input
 
 from mgpt_tui.inference.inspection.answers import SurpriseView
@@ -215,7 +214,7 @@ class LessonsScreen(LiveDialog[None]):
 
     def show_session(self) -> None:
         """Ask what is not known yet, and show what is."""
-        if not self.is_mounted:
+        if not self.is_open:
             return
         if self._session.phase is Phase.DOWN:
             self._trouble = self._session.trouble
@@ -256,10 +255,7 @@ class LessonsScreen(LiveDialog[None]):
             self._number = min(max(1, self._number), len(self._text.tokens))
 
     def _draw(self) -> None:
-        try:
-            numbers, walk = self.query_one(Numbers), self.query_one(Walk)
-        except NoMatches:  # it is closed
-            return
+        numbers = self.query_one(Numbers)
         if self._trouble or self._seen is None:
             numbers.update(Content(self._trouble or "the model looks…"))
         else:
@@ -267,4 +263,4 @@ class LessonsScreen(LiveDialog[None]):
         if self._text is not None:
             ends = [token.end for token in self._text.tokens]
             bars = (self._seen.bars if self._seen else None) or of_text(self._text)
-            walk.show(self._story, ends, self._number, bars, 0)
+            self.query_one(Walk).show(self._story, ends, self._number, bars, 0)
