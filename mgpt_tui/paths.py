@@ -19,8 +19,11 @@ def expanded(name: str | Path) -> Path:
     """A path as it was typed, with `~` and `~somebody` at its beginning filled in.
 
     Raises:
-        UserError: where there is no such somebody, or no system can have such a path.
+        UserError: where there is no such somebody, or no system can have such a path; none at
+            all is not the folder that one is in.
     """
+    if name == "":
+        raise UserError("A path is empty.", "Give the path of a file or a folder.")
     if "\0" in str(name):
         raise UserError("A path cannot hold a NUL.", "Write the path anew.")
     try:

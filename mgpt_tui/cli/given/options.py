@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from mgpt_tui.errors import UserError
+from mgpt_tui.paths import expanded
 from mgpt_tui.settings_fields import OFF as OFF_WORD
 from mgpt_tui.settings_fields import SEVERAL, Declared, declared
 from mgpt_tui.settings_text import parse
@@ -41,14 +41,13 @@ class SettingType(click.ParamType[Any]):
 
 
 class PathType(click.Path):
-    """A path as it is typed; none at all is not the folder that one is in."""
+    """A path as it is typed, that `paths.expanded` takes."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value == "":
-            raise UserError("A path is empty.", "Give the path of a file or a folder.")
+        expanded(value)
         return super().convert(value, param, ctx)
 
 

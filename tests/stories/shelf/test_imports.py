@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mgpt_tui.errors import UserError
 from mgpt_tui.stories.library import StoryLibrary
 from mgpt_tui.stories.shelf.imports import typed_paths
 from mgpt_tui.stories.story import Story
@@ -80,3 +81,12 @@ def test_paths_are_typed_as_in_a_shell(folder: Path, monkeypatch: pytest.MonkeyP
     assert typed_paths(f"'{folder}/a.md' ~/b.txt") == [folder / "a.md", folder / "b.txt"]
     assert typed_paths(f"{folder}/a.md") == [folder / "a.md"]
     assert typed_paths("don't.txt") == [Path("don't.txt")]
+
+
+@pytest.mark.parametrize("line", ["", " ", '""', "a.md ''"])
+def test_no_path_is_not_the_folder_that_one_is_in(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.chdir(folder)
+    with pytest.raises(UserError, match="A path is empty"):
+        typed_paths(line)
