@@ -15,6 +15,8 @@ TRAINING, VALIDATION = "⠤⠤", "●"
 """How the two curves are marked; colours come on top."""
 BEGINNING = 10
 """One part in so many at the left is left out: the first steps' fall would flatten the rest."""
+LARGEST, PLACES = 1e9, 6
+"""Losses are drawn up to there, to so many places: plotext (5.3) fails at the ends of floats."""
 
 
 def loss_plot(training: Curve, validation: Curve, width: int, height: int) -> Text:
@@ -28,8 +30,8 @@ def loss_plot(training: Curve, validation: Curve, width: int, height: int) -> Te
     validation = [point for point in validation if point[0] >= first]
     if not training or width < 24 or height < 5:
         return Text()
-    training = _thinned(training, 2 * width)
-    validation = _thinned(validation, width // 4)  # the other curve is to be seen between
+    training = _drawn(training, 2 * width)
+    validation = _drawn(validation, width // 4)  # the other curve is to be seen between
     with _canvas(width, height) as plotext:
         plotext.plot(*zip(*training, strict=True), marker="braille", color="cyan")
         if validation:
@@ -48,7 +50,7 @@ def runs_plot(curves: Mapping[str, Curve], width: int, height: int) -> Text:
         mark: [point for point in curve if point[0] >= last // BEGINNING]
         for mark, curve in curves.items()
     }
-    shown = {mark: _thinned(curve, width // 4) for mark, curve in shown.items() if curve}
+    shown = {mark: _drawn(curve, width // 4) for mark, curve in shown.items() if curve}
     if not shown or width < 24 or height < 5:
         return Text()
     with _canvas(width, height) as plotext:
@@ -80,10 +82,14 @@ def _canvas(width: int, height: int) -> Iterator[Any]:
     plotext.clear_figure()
 
 
-def _thinned(curve: Curve, room: int) -> Curve:
-    """At most about `room` points, the last included: no more than the cells can tell apart."""
+def _drawn(curve: Curve, room: int) -> Curve:
+    """What is drawn of a curve: at most about `room` points, for cells tell no more apart.
+
+    The last one is among them.
+    """
     every = max(1, len(curve) // room)
-    return curve if every == 1 else [*curve[:-1:every], curve[-1]]
+    thinned = curve if every == 1 else [*curve[:-1:every], curve[-1]]
+    return [(step, round(max(-LARGEST, min(loss, LARGEST)), PLACES)) for step, loss in thinned]
 
 
 def _mark_steps(first: int, last: int, width: int) -> None:

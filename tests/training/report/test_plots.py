@@ -3,8 +3,10 @@
 import re
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from training.report.plots import loss_plot
+from training.report.plots import loss_plot, runs_plot
 
 FALL = [(step, 2 + 8 / step) for step in range(1, 201)]
 
@@ -41,3 +43,16 @@ def test_the_curve_is_where_it_belongs():
     top = next(at for at, line in enumerate(lines) if "●" in line)
     bottom = next(at for at, line in enumerate(lines) if re.search("[\u2801-\u28ff]", line))
     assert top < bottom
+
+
+STEP = st.integers(0, 2**63 - 1)
+LOSS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@example([(1, 0.0), (2, 1e-320)])
+@example([(1, 1.7e308), (2, -1.7e308)])
+@given(st.lists(st.tuples(STEP, LOSS), min_size=1, max_size=5, unique_by=lambda point: point[0]))
+def test_whatever_a_log_holds_is_drawn(curve):
+    curve = sorted(curve)
+    for plot in (loss_plot(curve, curve, 80, 9), runs_plot({"a": curve}, 80, 9)):
+        assert len(plot.plain.splitlines()) == 9
