@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from textual._compositor import Compositor, visible_screen_stack
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
@@ -351,6 +352,26 @@ def steady_cursors(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr(TextArea, "_toggle_cursor_blink_visible", lambda _: None)
     monkeypatch.setattr(Input, "_toggle_cursor", lambda _: None)
+
+
+@pytest.fixture(autouse=True)
+def painted_for_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The screen is painted when a test looks at it, which takes a third of the time.
+
+    No driver without a terminal shows what Textual (8.2) paints for it in between.
+    """
+    paint = Compositor.render_update
+
+    def render_update(
+        self: Compositor, full: bool = False, screen_stack: Any = None, simplify: bool = False
+    ) -> Any:
+        if full:  # for a picture
+            return paint(self, full, screen_stack, simplify)
+        visible_screen_stack.set(screen_stack or [])
+        self._dirty_regions.clear()
+        return None
+
+    monkeypatch.setattr(Compositor, "render_update", render_update)
 
 
 @pytest.fixture

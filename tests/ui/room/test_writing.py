@@ -287,7 +287,7 @@ async def test_no_token_is_dropped_however_fast_they_come(open_room, manual) -> 
 async def test_a_token_redraws_its_own_line_only(open_room, manual) -> None:
     async with open_room(manual) as writer:
         await writer.begin("One.\nTwo.\nThree", " is")
-        await writer.until(lambda: writer.shown.endswith("Three is"))
+        await writer.sees("Three is▌")
         pane = writer.room.query_one(StoryPane)
         drawn: list[str] = []
         render_line = pane.render_line
