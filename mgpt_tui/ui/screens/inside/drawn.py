@@ -10,7 +10,7 @@ from mgpt_tui.inference.inspection.answers import Answer, Asked, DrawView, Inter
 from mgpt_tui.inference.inspection.asked import Drawing
 from mgpt_tui.inference.request import SamplingSettings
 from mgpt_tui.ui.screens.inside.layers import guesses
-from mgpt_tui.ui.screens.inside.sight import Place, Sight, Spot, cells, percent, said
+from mgpt_tui.ui.screens.inside.sight import Place, Sight, Spot, cells, filter_name, percent, said
 from mgpt_tui.ui.session.asking import Wanted
 from mgpt_tui.ui.session.passages import Origin, origin_of
 
@@ -138,26 +138,11 @@ def _holder(intervals: list[Interval], at: float) -> Interval | None:
 
 
 def _stage(stage: Stage, settings: SamplingSettings, answer: DrawView, width: int) -> Content:
-    name = cells(_named(stage.filter, settings), NAME)
+    name = cells(filter_name(stage.filter, settings), NAME)
     return Content.assemble(
         f"{name}{stage.left:>7,}  {percent(stage.p)}  ",
         guesses(stage.top[:GUESSES], answer.target.token, width - BEFORE),
     )
-
-
-def _named(name: str, settings: SamplingSettings) -> str:
-    """A filter with what it is set to."""
-    match name:
-        case "bias":
-            return "bias and bans"
-        case "repetition_penalty":
-            return f"penalty {settings.repetition_penalty:g}"
-        case "allowed":
-            return "what may come"
-        case "model":
-            return "the model alone"
-        case _:
-            return f"{name.replace('_', '-')} {getattr(settings, name):g}"
 
 
 SIGHT = Sight(

@@ -240,3 +240,18 @@ def signed(amount: float, largest: float, width: int) -> Content:
     if amount < 0:
         return Content.assemble(" " * (half - full), ("▒" * full, "$error"), "│", " " * half)
     return Content.assemble(" " * half, "│", ("█" * full, "$accent"), " " * (half - full))
+
+
+def filter_name(name: str, settings: SamplingSettings) -> str:
+    """A filter with what it is set to."""
+    match name:
+        case "bias":
+            return "bias and bans"
+        case "repetition_penalty":
+            return f"penalty {settings.repetition_penalty:g}"
+        case "allowed":
+            return "what may come"
+        case "model":
+            return "the model alone"
+        case _:
+            return f"{name.replace('_', '-')} {getattr(settings, name):g}"

@@ -9,7 +9,7 @@ from textual.content import Content
 
 from mgpt_tui.inference.inspection.answers import Asked, DrawView, PartsView, Stage, View
 from mgpt_tui.inference.request import SamplingSettings
-from mgpt_tui.ui.screens.inside.sight import bar, cells, percent, said
+from mgpt_tui.ui.screens.inside.sight import bar, cells, filter_name, percent, said
 from mgpt_tui.ui.screens.lessons.card import (
     ALONE,
     Card,
@@ -129,11 +129,9 @@ def _times(draws: int) -> str:
 
 def _stage(stage: Stage, place: Place, settings: SamplingSettings) -> Content:
     """What a filter left."""
-    name = stage.filter.replace("_", "-")
-    value = getattr(settings, stage.filter, None)
-    label = f"{name} {value:g}" if isinstance(value, int | float) else name
+    name = filter_name(stage.filter, settings)
     guesses = "  ".join(f"{said(guess.text)} {100 * guess.p:.1f} %" for guess in stage.top)
-    return Content(cells(f"{cells(label, 16)}{stage.left:>6,}  {guesses}", place.width))
+    return Content(cells(f"{cells(name, 16)}{stage.left:>6,}  {guesses}", place.width))
 
 
 SOFTMAX = Card(
