@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from textual._compositor import Compositor, visible_screen_stack
+from textual._compositor import Compositor
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
@@ -367,7 +367,6 @@ def painted_for_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
     ) -> Any:
         if full:  # for a picture
             return paint(self, full, screen_stack, simplify)
-        visible_screen_stack.set(screen_stack or [])
         self._dirty_regions.clear()
         return None
 

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from textual._compositor import visible_screen_stack
 from textual.app import App
 from textual.events import Key, Paste
 from textual.pilot import Pilot
+from textual.strip import Strip
 from textual.widget import Widget
 
 from mgpt_tui.ui.terminal.in_order import InOrder
@@ -31,10 +33,15 @@ class Person(Generic[SomeApp]):
         self.pilot = pilot
 
     @property
+    def strips(self) -> list[Strip]:
+        """The whole screen, line by line."""
+        visible_screen_stack.set(self.app._background_screens)  # what shows through is painted, too
+        return self.app.screen._compositor.render_strips()
+
+    @property
     def screen(self) -> str:
         """The whole screen as text."""
-        strips = self.app.screen._compositor.render_strips()
-        return "\n".join(strip.text for strip in strips)
+        return "\n".join(strip.text for strip in self.strips)
 
     async def press(self, *keys: str) -> None:
         """Press keys, each once what came before it is taken in."""

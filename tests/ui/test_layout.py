@@ -94,7 +94,7 @@ async def test_who_wrote_what_shows_without_colour(
         writer = Writer(app, pilot, engine)
         await writer.tell("My")
         await writer.sees("sang")
-        strips = [strip for strip in app.screen._compositor.render_strips() if strip.text.strip()]
+        strips = [strip for strip in writer.strips if strip.text.strip()]
         mixed = next(strip for strip in strips if "│ My on the" in strip.text)
         later = next(strip for strip in strips if "sang" in strip.text)
         assert mixed.text.startswith(" │ My on")
@@ -119,7 +119,7 @@ async def test_no_colour_means_none_also_in_the_terminals_own(
         await writer.type("/")
         styles = {
             segment.text.strip(): segment.style
-            for strip in app.screen._compositor.render_strips()
+            for strip in writer.strips
             for segment in strip
             if segment.text.strip() and segment.style
         }
@@ -137,9 +137,7 @@ async def test_the_cursor_of_the_commands_shows_in_the_terminals_own_colours(
         await writer.press("/")
         await writer.sees("/retry")
         styles = {
-            segment.text.strip(): segment.style
-            for strip in writer.app.screen._compositor.render_strips()
-            for segment in strip
+            segment.text.strip(): segment.style for strip in writer.strips for segment in strip
         }
         assert styles["/stop"].bgcolor != styles["/retry"].bgcolor
 

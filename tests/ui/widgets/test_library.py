@@ -122,7 +122,7 @@ async def test_a_search_shows_the_passage_with_what_was_typed_marked(host, libra
         await writer.misses("The door")
         looks = {
             segment.text: segment.style
-            for strip in writer.app.screen._compositor.render_strips()
+            for strip in writer.strips
             for segment in strip
             if "It was" in strip.text
         }
