@@ -70,6 +70,7 @@ class Foreign:
         state: dict[str, Tensor] = {}
         for entry in self.naming.entries(config):
             state |= pack({entry.ours: torch.from_numpy(self._weight(entry))}, weights)
+        _apart(state)
         config = replace(config, vocab_size=len(self.vocabulary.ids))
         if not config.tied_head and all(
             torch.equal(state[name], state[other])
@@ -145,6 +146,15 @@ def shape_of(source: Path, **settings: Any) -> GPTConfig:
             f"{source} states a shape that no model here can have: {error.message}",
             "Take another model.",
         ) from None
+
+
+def _apart(state: dict[str, Tensor]) -> None:
+    """Give each weight its own memory: blocks may share one there, and a file keeps it for each."""
+    taken: set[int] = set()
+    for name, weight in state.items():
+        if (at := weight.data_ptr()) in taken:
+            state[name] = weight.clone()
+        taken.add(at)
 
 
 def _first(part: str) -> str:

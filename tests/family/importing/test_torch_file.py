@@ -112,6 +112,15 @@ def test_a_checkpoint_of_nanogpt(folder, mgpt, bias):
     assert outcome.code == 2 and "2 heads" in outcome.err
 
 
+def test_blocks_that_share_their_weights(folder, mgpt):
+    model = stirred(Theirs(norm_bias=False, layer_bias=False, gelu=F.gelu))
+    blocks = model.transformer["h"]
+    blocks[1] = blocks[0]
+    save_nanogpt(folder, model, False)
+    assert mgpt("import", folder).code == 0
+    assert_same_logits(model, "my-run")
+
+
 def test_one_whose_gelu_is_by_tanh_says_so(folder, mgpt):
     model = stirred(Theirs(norm_bias=False, layer_bias=False, gelu=by_tanh))
     save_nanogpt(folder, model, False, config={"gelu": "tanh"})
