@@ -279,6 +279,13 @@ class Writer(Person[WritingRoom]):
     def moves(self) -> bool:
         return not self.is_heard or super().moves
 
+    async def settle(self, rounds: int = 3) -> None:
+        """Let all widgets take in what was sent, and what the engine said to it."""
+        await super().settle(rounds)
+        if not self.is_heard:
+            await self._while(lambda: not self.is_heard and self.app.is_running)
+            await super().settle(rounds)
+
     @property
     def toasts(self) -> str:
         """What the writer is told."""
