@@ -104,6 +104,12 @@ class FakeEngine:
     stopped: list[int] = field(default_factory=list)
     read: int = 0
 
+    def anew(self) -> None:
+        """Be there for another app: who reads for the last one goes on for a moment, and would
+        take what is said to this one.
+        """
+        self.events, self.said, self.heard, self.starts = queue.Queue(), 0, 0, 0
+
     def start(self) -> None:
         self.starts += 1
         if self.automatic:
@@ -404,6 +410,7 @@ def make_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[FakeEngine],
     apps: list[WritingRoom] = []
 
     def app(engine: FakeEngine) -> WritingRoom:
+        engine.anew()
         made = WritingRoom(engine, "storyteller", library=StoryLibrary())
         handle = made.session.handle
 
