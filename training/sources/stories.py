@@ -198,9 +198,7 @@ def open_source(
     Raises:
         UserError: where it is nothing of these.
     """
-    if not name:  # as a path that would be the current folder
-        raise UserError("A source has no name.", "Give a file, a folder, or OWNER/NAME on the hub.")
-    path = expanded(name)
+    path = _path(name)
     try:
         is_there, is_folder = path.exists(), path.is_dir()
         if not is_there:
@@ -252,6 +250,12 @@ def _on_the_hub(name: str, path: Path, text_column: str | None, split: str) -> S
     return Source(name, (HubDataset(hub["name"], hub["split"] or split, text_column),), None)
 
 
+def _path(name: str) -> Path:
+    if not name:
+        raise UserError("A source has no name.", "Give a file, a folder, or OWNER/NAME on the hub.")
+    return expanded(name)
+
+
 def _no_path(name: str, error: Exception) -> UserError:
     if isinstance(error, OSError):
         return os_error(error, one_line(name)[:200])
@@ -268,7 +272,7 @@ def open_local_source(name: str, option: str, text_column: str | None = None) ->
         UserError: where it is not there, or `open_source` refuses it.
     """
     try:
-        is_there = expanded(name).exists()
+        is_there = _path(name).exists()
     except (OSError, ValueError) as error:
         raise _no_path(name, error) from None
     if not is_there:

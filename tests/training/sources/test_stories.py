@@ -213,7 +213,7 @@ def test_what_is_no_file_is_told_as_it_is(tmp_path, monkeypatch, opened):
         opened(os.devnull)
     monkeypatch.chdir(tmp_path)
     write_txt(tmp_path / "a.txt")
-    with pytest.raises(UserError, match=r"no name|is empty"):
+    with pytest.raises(UserError, match="no name"):
         opened("")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.txt")
