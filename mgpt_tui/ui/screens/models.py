@@ -154,7 +154,7 @@ class ModelsScreen(ModelList[str | ToldByBoth | ToLearning]):
 
     def measured(self) -> None:
         """A speed is known that was not."""
-        if self._models is not None and self.is_mounted:
+        if self._models is not None and self.is_open:
             at = self.at
             self.find(self.query_one(Input).value)
             if at in self.listed:

@@ -350,6 +350,20 @@ async def test_a_model_that_comes_after_the_list_is_timed_all_the_same(open_room
         await writer.sees("600")
 
 
+async def test_a_list_that_was_left_is_not_told_a_speed(open_room) -> None:
+    engine = FakeEngine(automatic=False)
+    async with open_room(engine) as writer:
+        engine.be_ready()
+        await writer.press("f8")
+        await writer.sees("mgpt-tui import roneneldan/TinyStories-33M")
+        await writer.until(lambda: engine.told)
+        front = writer.app.screen
+        await front.remove()  # as Textual does before it closes the room
+        assert writer.app.screen is front
+        engine.say(Told(-20_001, "It tells", engine.finished(30)))
+        await writer.until(lambda: writer.is_heard)
+
+
 async def test_another_model_tells_beside_from_the_list(open_room, engine, tmp_path) -> None:
     async with open_room(engine) as writer:
         await writer.press("f8")
