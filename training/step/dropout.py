@@ -45,7 +45,9 @@ def keep_bits(like: Tensor, rate: float) -> Tensor:
     # 15 random bits r are uniform over [-2^14, 2^14); r - threshold is negative for the kept
     # share of them, and shifting an int16 right by 15 spreads its sign over all bits.
     threshold = round((1 - rate) * LEVELS) - LEVELS // 2
-    return parts.bitwise_right_shift_(1).sub_(threshold).bitwise_right_shift_(15)
+    # A new tensor first: torch.compile takes a view of another dtype that is written to, and kept
+    # for the backward pass, for one of the base's.
+    return parts.bitwise_right_shift(1).sub_(threshold).bitwise_right_shift_(15)
 
 
 def apply_keep(x: Tensor, keep: Tensor, rate: float) -> Tensor:

@@ -78,3 +78,18 @@ def test_dropped_attention_has_the_right_mean():
     mean = torch.stack([attended(*inputs, seed) for seed in range(1000)]).mean(0)
     assert not torch.equal(attended(*inputs), plain)
     assert (mean - plain).abs().max() < 0.2
+
+
+@pytest.mark.filterwarnings("ignore")  # of what torch's compiler does itself
+def test_a_compiler_drops_the_same_weights_and_learns_the_same():
+    """It refused, since it took the kept masks for numbers of another size."""
+    inputs, grad = drawn(ROWS + 5)
+    compiled = torch.compile(lambda q, k, v: causal_attention(q, k, v, 0.25), backend="aot_eager")
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        actual = compiled(*inputs)
+    expected = attended(*inputs)
+    assert torch.equal(actual, expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(actual, inputs, grad), torch.autograd.grad(expected, inputs, grad)
+    )
